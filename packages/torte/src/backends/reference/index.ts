@@ -1,0 +1,109 @@
+/** The reference backend: interprets programs in float64. */
+import { DataError } from "../../errors.js";
+import { type Node, type Program, roots, type State, topological } from "../../graph/node.js";
+import { verify } from "../../graph/verify.js";
+import type { TypedArray } from "../../tensor/dtype.js";
+import { sizeOf } from "../../tensor/shape.js";
+import { Tensor } from "../../tensor/tensor.js";
+import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import { emptyValues, type Value } from "./arrays.js";
+import { evaluateNode } from "./evaluate.js";
+
+/** Computes the nodes; arrays are dropped after their last reader. */
+export function evaluate(nodes: readonly Node[], states: ReadonlyMap<State, Value>): Value[] {
+  const values = new Map<Node, Value>();
+  const readers = new Map<Node, number>();
+  const order = topological(nodes);
+  for (const node of [...order.flatMap((n) => n.inputs), ...nodes]) readers.set(node, (readers.get(node) ?? 0) + 1);
+  for (const node of order) {
+    const inputs = node.inputs.map((x) => values.get(x)).filter((x) => x !== undefined);
+    values.set(node, { shape: node.shape, data: evaluateNode(node, inputs, states) });
+    for (const x of node.inputs) {
+      const left = (readers.get(x) ?? 0) - 1;
+      readers.set(x, left);
+      if (left === 0) values.delete(x);
+    }
+  }
+  return nodes.map((node) => values.get(node) ?? { shape: node.shape, data: new Float64Array(0) });
+}
+
+export function createReferenceBackend(): Backend {
+  return { name: "reference", createSession: () => new ReferenceSession() };
+}
+
+class ReferenceSession implements Session {
+  readonly #states = new Map<State, Value>();
+
+  allocate(states: readonly State[]): Promise<void> {
+    for (const state of states) {
+      if (!this.#states.has(state)) this.#states.set(state, { shape: state.shape, data: emptyValues(state.dtype, sizeOf(state.shape)) });
+    }
+    return Promise.resolve();
+  }
+
+  release(states: readonly State[]): Promise<void> {
+    for (const state of states) this.#states.delete(state);
+    return Promise.resolve();
+  }
+
+  write(state: State, value: Tensor): Promise<void> {
+    if (value.data.length !== sizeOf(state.shape)) {
+      const [expected, received] = [String(sizeOf(state.shape)), String(value.data.length)];
+      return Promise.reject(new DataError({ where: state.name, problem: "wrong number of values", expected, received }));
+    }
+    const data = emptyValues(state.dtype, value.data.length);
+    data.set(value.data);
+    this.#states.set(state, { shape: state.shape, data });
+    return Promise.resolve();
+  }
+
+  read(state: State): Promise<Tensor> {
+    const value = this.#states.get(state);
+    if (value === undefined) return Promise.reject(new RangeError(`state ${state.name} is not allocated`));
+    return Promise.resolve(toTensor(value.data.slice(), state.shape));
+  }
+
+  compile(program: Program): Promise<Executable> {
+    verify(program);
+    return Promise.resolve({ program });
+  }
+
+  async run({ program }: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+    const runs: Value[][] = [];
+    const all = roots(program);
+    for (let step = 0; step < steps; step++) {
+      const values = evaluate(all, this.#states);
+      runs.push(values.slice(0, program.outputs.length));
+      program.updates.forEach(({ state }, i) => {
+        const value = values[program.outputs.length + i];
+        if (value !== undefined) this.#states.set(state, value);
+      });
+      // Lets timers and signals through between slow steps.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return program.outputs.map((node, k) => {
+      const data = emptyValues(node.dtype, steps * sizeOf(node.shape));
+      runs.forEach((values, step) => data.set(values[k]?.data ?? [], step * sizeOf(node.shape)));
+      return toTensor(data, [steps, ...node.shape]);
+    });
+  }
+
+  async snapshot(states: readonly State[]): Promise<ReadonlyMap<State, Tensor>> {
+    const entries = await Promise.all(states.map(async (state) => [state, await this.read(state)] as const));
+    return new Map(entries);
+  }
+
+  async restore(values: ReadonlyMap<State, Tensor>): Promise<void> {
+    await Promise.all([...values].map(([state, value]) => this.write(state, value)));
+  }
+
+  close(): Promise<void> {
+    this.#states.clear();
+    return Promise.resolve();
+  }
+}
+
+function toTensor(data: TypedArray, shape: readonly number[]): Tensor {
+  if (data instanceof Float64Array) return new Tensor(data, shape, "float64");
+  return new Tensor(data, shape, data instanceof Int32Array ? "int32" : "bool");
+}

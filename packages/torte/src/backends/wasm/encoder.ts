@@ -1,0 +1,318 @@
+/** The WebAssembly binary format, as far as Torte needs it: one imported memory, functions of numbers and vectors. */
+
+export const I32 = 0x7f;
+export const F32 = 0x7d;
+export const V128 = 0x7b;
+export type ValueType = typeof I32 | typeof F32 | typeof V128;
+
+/** Instructions without immediates. */
+export const OP = {
+  else: 0x05,
+  end: 0x0b,
+  i32Eqz: 0x45,
+  i32Eq: 0x46,
+  i32LtS: 0x48,
+  i32LtU: 0x49,
+  i32GeS: 0x4e,
+  i32Add: 0x6a,
+  i32Sub: 0x6b,
+  i32Mul: 0x6c,
+  i32DivS: 0x6d,
+  i32DivU: 0x6e,
+  i32RemS: 0x6f,
+  i32And: 0x71,
+  i32Or: 0x72,
+  i32Xor: 0x73,
+  i32ShrU: 0x76,
+  drop: 0x1a,
+} as const;
+
+/** SIMD instructions (prefix 0xfd) without immediates. */
+export const SIMD = {
+  i32x4Splat: 0x11,
+  f32x4Splat: 0x13,
+  i32x4Eq: 0x37,
+  i32x4LtS: 0x39,
+  i32x4GtS: 0x3b,
+  i32x4LeS: 0x3d,
+  f32x4Eq: 0x41,
+  f32x4Lt: 0x43,
+  f32x4Gt: 0x44,
+  f32x4Le: 0x45,
+  not: 0x4d,
+  and: 0x4e,
+  or: 0x50,
+  xor: 0x51,
+  bitselect: 0x52,
+  f32x4Floor: 0x68,
+  f32x4Nearest: 0x6a,
+  i32x4Abs: 0xa0,
+  i32x4Neg: 0xa1,
+  i32x4Shl: 0xab,
+  i32x4ShrS: 0xac,
+  i32x4ShrU: 0xad,
+  i32x4Add: 0xae,
+  i32x4Sub: 0xb1,
+  i32x4Mul: 0xb5,
+  i32x4MinS: 0xb6,
+  i32x4MaxS: 0xb8,
+  f32x4Abs: 0xe0,
+  f32x4Neg: 0xe1,
+  f32x4Sqrt: 0xe3,
+  f32x4Add: 0xe4,
+  f32x4Sub: 0xe5,
+  f32x4Mul: 0xe6,
+  f32x4Div: 0xe7,
+  f32x4Min: 0xe8,
+  f32x4Max: 0xe9,
+  f32x4PMax: 0xeb,
+  i32x4TruncSatF32x4S: 0xf8,
+  f32x4ConvertI32x4S: 0xfa,
+  f32x4ConvertI32x4U: 0xfb,
+  f32x4RelaxedMadd: 0x105,
+} as const;
+
+/** SIMD instructions on memory, with the alignment that is announced. */
+export const MEMORY = {
+  load: [0x00, 4],
+  load32Splat: [0x09, 2],
+  store: [0x0b, 4],
+  load32Zero: [0x5c, 2],
+  load64Zero: [0x5d, 3],
+} as const;
+export const LANE_MEMORY = { load32Lane: [0x56, 2], store32Lane: [0x5a, 2], store64Lane: [0x5b, 3] } as const;
+
+/** A growing sequence of bytes. */
+export class Bytes {
+  #data = new Uint8Array(256);
+  length = 0;
+
+  byte(value: number): this {
+    if (this.length === this.#data.length) this.#grow(this.length + 1);
+    this.#data[this.length++] = value;
+    return this;
+  }
+
+  unsigned(value: number): this {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.byte((rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
+    return this.byte(rest);
+  }
+
+  signed(value: number): this {
+    let rest = value | 0;
+    for (;;) {
+      const low = rest & 0x7f;
+      rest >>= 7;
+      if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) return this.byte(low);
+      this.byte(low | 0x80);
+    }
+  }
+
+  append(other: Bytes): this {
+    if (this.length + other.length > this.#data.length) this.#grow(this.length + other.length);
+    this.#data.set(other.view(), this.length);
+    this.length += other.length;
+    return this;
+  }
+
+  name(text: string): this {
+    const encoded = new TextEncoder().encode(text);
+    this.unsigned(encoded.length);
+    for (const byte of encoded) this.byte(byte);
+    return this;
+  }
+
+  view(): Uint8Array {
+    return this.#data.subarray(0, this.length);
+  }
+
+  #grow(least: number): void {
+    const grown = new Uint8Array(Math.max(least, 2 * this.#data.length));
+    grown.set(this.#data);
+    this.#data = grown;
+  }
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+
+/** The body of a function: its locals and instructions. */
+export class Code extends Bytes {
+  readonly #locals: ValueType[] = [];
+
+  constructor(readonly parameters: number) {
+    super();
+  }
+
+  newLocal(type: ValueType): number {
+    this.#locals.push(type);
+    return this.parameters + this.#locals.length - 1;
+  }
+
+  get(local: number): this {
+    return this.byte(0x20).unsigned(local);
+  }
+
+  set(local: number): this {
+    return this.byte(0x21).unsigned(local);
+  }
+
+  tee(local: number): this {
+    return this.byte(0x22).unsigned(local);
+  }
+
+  i32(value: number): this {
+    return this.byte(0x41).signed(value);
+  }
+
+  op(code: number): this {
+    return this.byte(code);
+  }
+
+  simd(code: number): this {
+    return this.byte(0xfd).unsigned(code);
+  }
+
+  /** A vector constant of four 32-bit words. */
+  words(values: readonly number[]): this {
+    this.simd(0x0c);
+    for (const value of values) {
+      bits.setInt32(0, value, true);
+      for (let i = 0; i < 4; i++) this.byte(bits.getUint8(i));
+    }
+    return this;
+  }
+
+  /** A float32 in all lanes. */
+  float(value: number): this {
+    bits.setFloat32(0, value, true);
+    return this.words(Array<number>(4).fill(bits.getInt32(0, true)));
+  }
+
+  memory([code, align]: readonly [number, number], offset: number): this {
+    return this.simd(code).unsigned(align).unsigned(offset);
+  }
+
+  laneMemory(instruction: readonly [number, number], offset: number, lane: number): this {
+    return this.memory(instruction, offset).byte(lane);
+  }
+
+  loadI32(offset: number): this {
+    return this.byte(0x28).unsigned(2).unsigned(offset);
+  }
+
+  extractLane(lane: number): this {
+    return this.simd(0x1b).byte(lane);
+  }
+
+  /** Bytes of both operands picked by lane: `lanes` are four 32-bit lanes, 0…3 of the first, 4…7 of the second. */
+  shuffle(lanes: readonly number[]): this {
+    this.simd(0x0d);
+    for (const lane of lanes) for (let i = 0; i < 4; i++) this.byte(4 * lane + i);
+    return this;
+  }
+
+  call(target: number): this {
+    return this.byte(0x10).unsigned(target);
+  }
+
+  /** `if` that leaves a value of `type`, or nothing. */
+  if(type?: ValueType): this {
+    return this.byte(0x04).byte(type ?? 0x40);
+  }
+
+  loop(): this {
+    return this.byte(0x03).byte(0x40);
+  }
+
+  branchIf(depth: number): this {
+    return this.byte(0x0d).unsigned(depth);
+  }
+
+  memoryFill(): this {
+    return this.byte(0xfc).unsigned(11).byte(0);
+  }
+
+  finished(): Bytes {
+    const body = new Bytes().unsigned(this.#locals.length);
+    for (const type of this.#locals) body.unsigned(1).byte(type);
+    body.append(this).byte(OP.end);
+    return new Bytes().unsigned(body.length).append(body);
+  }
+}
+
+interface Definition {
+  readonly type: number;
+  readonly code: Code;
+  readonly exported: string | undefined;
+}
+
+/** A module over one imported memory, `env.memory`. */
+export class WasmModule {
+  readonly #types: string[] = [];
+  readonly #typeBytes: Bytes[] = [];
+  readonly #functions: (Definition | undefined)[] = [];
+
+  constructor(readonly memory: { readonly shared: boolean; readonly maximumPages: number }) {}
+
+  /** Takes a place for a function that is defined later. */
+  declare(): number {
+    return this.#functions.push(undefined) - 1;
+  }
+
+  define(index: number, parameters: readonly ValueType[], results: readonly ValueType[], code: Code, exported?: string): void {
+    this.#functions[index] = { type: this.#type(parameters, results), code, exported };
+  }
+
+  add(parameters: readonly ValueType[], results: readonly ValueType[], code: Code, exported?: string): number {
+    const index = this.declare();
+    this.define(index, parameters, results, code, exported);
+    return index;
+  }
+
+  #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    const key = `${parameters.join()}:${results.join()}`;
+    const known = this.#types.indexOf(key);
+    if (known >= 0) return known;
+    const bytes = new Bytes().byte(0x60).unsigned(parameters.length);
+    for (const type of parameters) bytes.byte(type);
+    bytes.unsigned(results.length);
+    for (const type of results) bytes.byte(type);
+    this.#typeBytes.push(bytes);
+    return this.#types.push(key) - 1;
+  }
+
+  encode(): Uint8Array {
+    const functions = this.#functions.map((definition, i) => {
+      if (definition === undefined) throw new RangeError(`function ${i} is declared but not defined`);
+      return definition;
+    });
+    const out = new Bytes();
+    for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.byte(byte);
+    const memory = new Bytes().unsigned(1).name("env").name("memory").byte(0x02);
+    if (this.memory.shared) memory.byte(0x03).unsigned(1).unsigned(this.memory.maximumPages);
+    else memory.byte(0x00).unsigned(1);
+    section(out, 1, vector(this.#typeBytes));
+    section(out, 2, memory);
+    section(out, 3, vector(functions.map(({ type }) => new Bytes().unsigned(type))));
+    const exports = functions.flatMap(({ exported }, i) =>
+      exported === undefined ? [] : [new Bytes().name(exported).byte(0x00).unsigned(i)],
+    );
+    section(out, 7, vector(exports));
+    section(out, 10, vector(functions.map(({ code }) => code.finished())));
+    return out.view().slice();
+  }
+}
+
+function vector(items: readonly Bytes[]): Bytes {
+  const out = new Bytes().unsigned(items.length);
+  for (const item of items) out.append(item);
+  return out;
+}
+
+function section(out: Bytes, id: number, content: Bytes): void {
+  out.byte(id).unsigned(content.length).append(content);
+}

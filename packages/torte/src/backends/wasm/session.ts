@@ -1,0 +1,176 @@
+/** A session of the compiled backend: the memory of one model, and the programs that run over it. */
+import { DataError } from "../../errors.js";
+import { type Program, roots, type State, topological } from "../../graph/node.js";
+import { verify } from "../../graph/verify.js";
+import type { DType, TypedArray } from "../../tensor/dtype.js";
+import { type Shape, sizeOf } from "../../tensor/shape.js";
+import { Tensor } from "../../tensor/tensor.js";
+import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import { engine } from "./engine.js";
+import { Heap } from "./heap.js";
+import { type CompiledModule, compileModule } from "./module.js";
+
+const PAGE = 65536;
+/** Four gigabytes, the most that 32-bit addresses reach. */
+const MAXIMUM_PAGES = 65536;
+
+interface WasmExecutable extends Executable {
+  readonly id: number;
+  readonly module: CompiledModule;
+}
+
+let nextSession = 0;
+
+export interface WasmOptions {
+  /** "fast" uses relaxed fused multiply-add where the host has it; "reproducible" gives the same bits on every host. */
+  readonly precision: "fast" | "reproducible";
+}
+
+export function createWasmBackend(options: WasmOptions = { precision: "fast" }): Backend {
+  return { name: "wasm", createSession: () => new WasmSession(options) };
+}
+
+class WasmSession implements Session {
+  readonly #id = nextSession++;
+  readonly #heap = new Heap(PAGE);
+  readonly #addresses = new Map<State, number>();
+  readonly #executables = new Set<WasmExecutable>();
+  readonly #options: WasmOptions;
+  #opened: Promise<unknown> | undefined;
+  #nextProgram = 0;
+
+  constructor(options: WasmOptions) {
+    this.#options = options;
+  }
+
+  async #request(action: string, message: object = {}, transfer: ArrayBuffer[] = []): Promise<unknown> {
+    this.#opened ??= engine.request("open", { session: this.#id, pages: 1, maximum: MAXIMUM_PAGES, shared: false });
+    await this.#opened;
+    return engine.request(action, { ...message, session: this.#id }, transfer);
+  }
+
+  async allocate(states: readonly State[]): Promise<void> {
+    for (const state of states) {
+      if (this.#addresses.has(state)) continue;
+      const bytes = 4 * sizeOf(state.shape);
+      const address = this.#heap.allocate(bytes);
+      this.#addresses.set(state, address);
+      await this.#request("reserve", { bytes: this.#heap.end });
+      await this.#request("clear", { address, bytes });
+    }
+  }
+
+  async release(states: readonly State[]): Promise<void> {
+    const gone = new Set(states.map((state) => this.#addresses.get(state)));
+    for (const executable of [...this.#executables]) {
+      const uses = [...executable.program.updates.map(({ state }) => state), ...statesOf(executable)];
+      if (!uses.some((state) => gone.has(this.#addresses.get(state)))) continue;
+      this.#executables.delete(executable);
+      this.#heap.free(executable.module.arena.address);
+      await this.#request("unload", { program: executable.id });
+    }
+    for (const state of states) {
+      const address = this.#addresses.get(state);
+      if (address !== undefined) this.#heap.free(address);
+      this.#addresses.delete(state);
+    }
+  }
+
+  async write(state: State, value: Tensor): Promise<void> {
+    const data = toMemory(state.dtype, value.data);
+    if (data.length !== sizeOf(state.shape)) {
+      throw new DataError({
+        where: state.name,
+        problem: "wrong number of values",
+        expected: String(sizeOf(state.shape)),
+        received: String(data.length),
+      });
+    }
+    await this.#request("write", { address: this.#address(state), data: data.buffer }, [data.buffer]);
+  }
+
+  async read(state: State): Promise<Tensor> {
+    const bytes = 4 * sizeOf(state.shape);
+    const buffer = await this.#request("read", { address: this.#address(state), bytes });
+    return fromMemory(state.dtype, asBuffer(buffer), state.shape);
+  }
+
+  #address(state: State): number {
+    const address = this.#addresses.get(state);
+    if (address === undefined) throw new RangeError(`state ${state.name} is not allocated`);
+    return address;
+  }
+
+  async compile(program: Program): Promise<Executable> {
+    verify(program);
+    const module = compileModule(
+      program,
+      { shared: false, maximumPages: MAXIMUM_PAGES, fma: this.#options.precision === "fast" && hasRelaxedSimd() },
+      { stateAddress: (state) => this.#address(state), reserveArena: (bytes) => this.#heap.allocate(bytes) },
+    );
+    await this.#request("reserve", { bytes: this.#heap.end });
+    const executable: WasmExecutable = { program, id: this.#nextProgram++, module };
+    await this.#request("load", { program: executable.id, code: module.bytes });
+    this.#executables.add(executable);
+    return executable;
+  }
+
+  async run(executable: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+    const known = [...this.#executables].find((candidate) => candidate === executable);
+    if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
+    const { outputs } = known.module;
+    const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
+    const results = await this.#request("run", { program: known.id, steps, outputs: regions });
+    if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
+    return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
+  }
+
+  async snapshot(states: readonly State[]): Promise<ReadonlyMap<State, Tensor>> {
+    const copies = await Promise.all(states.map((state) => this.read(state)));
+    return new Map(states.map((state, i) => [state, copies[i] ?? new Tensor(new Float32Array(0), [0], "float32")]));
+  }
+
+  async restore(values: ReadonlyMap<State, Tensor>): Promise<void> {
+    await Promise.all([...values].map(([state, value]) => this.write(state, value)));
+  }
+
+  async close(): Promise<void> {
+    if (this.#opened !== undefined) await this.#request("close");
+  }
+}
+
+function statesOf(executable: WasmExecutable): State[] {
+  const found: State[] = [];
+  for (const node of topological(roots(executable.program))) if (node.op === "state") found.push(node.attributes.state);
+  return found;
+}
+
+function asBuffer(value: unknown): ArrayBuffer {
+  if (!(value instanceof ArrayBuffer)) throw new RangeError("the engine returns a buffer");
+  return value;
+}
+
+/** Values as they lie in the engine's memory: 32 bits each, true as −1. */
+function toMemory(dtype: DType, data: TypedArray): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
+  if (dtype === "float32") return Float32Array.from(data);
+  return dtype === "int32" ? Int32Array.from(data) : Int32Array.from(data, (value) => -Number(value !== 0));
+}
+
+function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
+  if (dtype === "float32") return new Tensor(new Float32Array(buffer), shape, dtype);
+  const words = new Int32Array(buffer);
+  return new Tensor(dtype === "int32" ? words : Uint8Array.from(words, (word) => Number(word !== 0)), shape, dtype);
+}
+
+let relaxed: boolean | undefined;
+
+/** Whether the host knows relaxed fused multiply-add. */
+export function hasRelaxedSimd(): boolean {
+  relaxed ??= WebAssembly.validate(
+    // (func (result v128) i32.const 0, i32x4.splat ×3, f32x4.relaxed_madd)
+    new Uint8Array([
+      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11,
+    ]),
+  );
+  return relaxed;
+}

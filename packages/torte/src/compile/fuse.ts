@@ -1,0 +1,347 @@
+/**
+ * Nodes become kernels. Each node that is kept in memory starts as a kernel of its own; then kernels whose elements
+ * correspond one to one are merged, so that a product or a reduction takes the elementwise work that follows it along.
+ */
+import { make } from "../graph/make.js";
+import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
+import { type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
+import { coordinatesOf, factorOf, dependsOn, indexOf, linearIndex, scaleIndex, addIndex, type Index, type LoopVariable } from "./index-expr.js";
+import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
+import { chooseRealized } from "./realize.js";
+
+export type KernelKind = "map" | "reduce" | "contract" | "scatter";
+
+export interface Kernel {
+  readonly kind: KernelKind;
+  /** Nodes that the kernel computes, in order; the first decides the loops. */
+  readonly nodes: readonly Node[];
+  /** Those that are stored, because others read them. */
+  readonly stored: readonly Node[];
+}
+
+export interface FusedProgram {
+  readonly program: Program;
+  readonly exprs: Exprs;
+  /** In an order in which they can run. */
+  readonly kernels: readonly Kernel[];
+  readonly storage: ReadonlyMap<Node, Buffer>;
+  readonly stateBuffers: ReadonlyMap<State, Buffer>;
+}
+
+function kindOf(node: Node): KernelKind {
+  if (node.op === "contract") return "contract";
+  if (node.op === "scatterAdd") return "scatter";
+  return node.op === "sum" || node.op === "reduceMax" || node.op === "argmax" ? "reduce" : "map";
+}
+
+export function fuse(program: Program): FusedProgram {
+  const separate = separateRoots(program);
+  const builder = new KernelBuilder(separate);
+  builder.mergeAll();
+  return builder.finish();
+}
+
+/** Every output and update gets a node of its own that is not a bare state. */
+function separateRoots(program: Program): Program {
+  const taken = new Set<Node>();
+  const own = (node: Node): Node => {
+    const result = node.op === "state" || taken.has(node) ? make("stopGradient", [node], {}) : node;
+    taken.add(result);
+    return result;
+  };
+  const updates = program.updates.map(({ state, value }) => ({ state, value: own(value) }));
+  return { name: program.name, outputs: program.outputs.map(own), updates };
+}
+
+class KernelBuilder {
+  readonly #program: Program;
+  readonly #exprs = new Exprs();
+  readonly #order: Node[];
+  readonly #realized: Set<Node>;
+  readonly #storage = new Map<Node, Buffer>();
+  readonly #stateBuffers = new Map<State, Buffer>();
+  /** What each kept node reads from memory: other kept nodes and states. */
+  readonly #reads = new Map<Node, Set<Node>>();
+  readonly #after = new Map<Node, Set<Node>>();
+  readonly #kernelOf = new Map<Node, Node[]>();
+  readonly #updates = new Map<Node, State>();
+  #nextBuffer = 0;
+
+  constructor(program: Program) {
+    const realized = chooseRealized(program);
+    this.#program = program;
+    this.#realized = realized;
+    this.#order = topological(roots(program));
+    for (const node of this.#order) {
+      if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
+      if (realized.has(node)) this.#addNode(node);
+    }
+    this.#program = { ...program, updates: program.updates.map((u) => ({ state: u.state, value: this.#assign(u.state, u.value) })) };
+  }
+
+  #stateBuffer(state: State): Buffer {
+    let buffer = this.#stateBuffers.get(state);
+    if (buffer === undefined) {
+      buffer = this.#newBuffer(state.name, state.dtype, state.shape);
+      this.#stateBuffers.set(state, buffer);
+    }
+    return buffer;
+  }
+
+  #newBuffer(name: string, dtype: Buffer["dtype"], shape: readonly number[]): Buffer {
+    return { id: this.#nextBuffer++, name, dtype, size: sizeOf(shape) };
+  }
+
+  #addNode(node: Node): void {
+    this.#storage.set(node, this.#newBuffer(node.origin === "" ? node.op : `${node.origin}:${node.op}`, node.dtype, node.shape));
+    this.#kernelOf.set(node, [node]);
+    const reads = new Set<Node>();
+    const stack = [...node.inputs];
+    const seen = new Set<Node>();
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      if (next.op === "state" || this.#realized.has(next)) reads.add(next);
+      else stack.push(...next.inputs);
+    }
+    this.#reads.set(node, reads);
+    for (const read of reads) if (read.op !== "state") this.#follow(read, node);
+  }
+
+  #follow(first: Node, then: Node): void {
+    const set = this.#after.get(first) ?? new Set();
+    set.add(then);
+    this.#after.set(first, set);
+  }
+
+  /** Lets `value` be computed right into the state where no reader is disturbed, else by way of a copy at the end. */
+  #assign(state: State, value: Node): Node {
+    const buffer = this.#stateBuffer(state);
+    const readers = [...this.#reads].filter(([, reads]) => [...reads].some((r) => r.op === "state" && r.attributes.state === state));
+    const others = readers.map(([node]) => node).filter((node) => node !== value);
+    const harmless =
+      this.#pointwiseOn(buffer, [value]) && !this.#reaches([value], (node) => others.includes(node)) && !this.#updates.has(value);
+    const target = harmless ? value : make("stopGradient", [value], {});
+    if (!harmless) {
+      this.#realized.add(target);
+      this.#order.push(target);
+      this.#addNode(target);
+    }
+    this.#storage.set(target, buffer);
+    this.#updates.set(target, state);
+    for (const reader of harmless ? others : [...others, value]) this.#follow(reader, target);
+    return target;
+  }
+
+  /** Whether some node after `from` satisfies the condition, `from` itself excluded. */
+  #reaches(from: readonly Node[], condition: (node: Node) => boolean, first?: (node: Node) => boolean): boolean {
+    const seen = new Set<Node>(from);
+    const stack = [...from].flatMap((node) => [...(this.#after.get(node) ?? [])]).filter((node) => first?.(node) ?? true);
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (seen.has(node)) continue;
+      if (condition(node)) return true;
+      for (const member of this.#kernelOf.get(node) ?? [node]) {
+        seen.add(member);
+        stack.push(...(this.#after.get(member) ?? []));
+      }
+    }
+    return false;
+  }
+
+  /** Whether nodes that share a kernel read `buffer` only at the element that they write. */
+  #pointwiseOn(buffer: Buffer, nodes: readonly Node[]): boolean {
+    const [primary] = nodes;
+    if (primary === undefined) return true;
+    const point = new Point(this.#exprs, primary.shape, 1);
+    let fits = true;
+    for (const node of nodes) {
+      if (node === primary && kindOf(node) !== "map") {
+        const reads = this.#reads.get(node) ?? new Set();
+        if ([...reads].some((read) => this.#storage.get(read) === buffer)) return false;
+        continue;
+      }
+      const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
+      visitExpr(expr, (e) => {
+        if (e.op === "load" && e.buffer === buffer && e.index.key !== point.linear.key) fits = false;
+      });
+    }
+    return fits;
+  }
+
+  mergeAll(): void {
+    for (const node of this.#order) {
+      if (!this.#realized.has(node)) continue;
+      if (kindOf(node) === "map") this.#mergeIntoProducer(node);
+      else if (kindOf(node) === "reduce") this.#mergeReductions(node);
+    }
+  }
+
+  #mergeIntoProducer(node: Node): void {
+    for (const read of this.#reads.get(node) ?? []) {
+      const producer = this.#kernelOf.get(read);
+      const consumer = this.#kernelOf.get(node);
+      if (producer === undefined || consumer === undefined || producer === consumer) continue;
+      if (this.#canMerge(producer, consumer)) this.#merge(producer, consumer);
+    }
+  }
+
+  /** Reductions of one array over the same axes, such as a maximum and its position, share their loops. */
+  #mergeReductions(node: Node): void {
+    for (const sibling of this.#order) {
+      if (sibling === node) return;
+      if (!this.#realized.has(sibling) || kindOf(sibling) !== "reduce" || inputOf(sibling, 0) !== inputOf(node, 0)) continue;
+      const [a, b] = [this.#kernelOf.get(sibling), this.#kernelOf.get(node)];
+      if (a === undefined || b === undefined || a === b || a[0] !== sibling || !sameAxes(sibling, node)) continue;
+      if (!this.#reaches(a, (n) => b.includes(n)) && !this.#reaches(b, (n) => a.includes(n))) this.#merge(a, b);
+    }
+  }
+
+  #merge(into: Node[], from: readonly Node[]): void {
+    into.push(...from);
+    for (const node of from) this.#kernelOf.set(node, into);
+  }
+
+  #canMerge(producer: readonly Node[], consumer: readonly Node[]): boolean {
+    const [first] = producer;
+    if (first === undefined || kindOf(first) === "scatter") return false;
+    if (consumer.some((node) => kindOf(node) !== "map" || sizeOf(node.shape) !== sizeOf(first.shape))) return false;
+    if (this.#reaches(producer, (n) => consumer.includes(n), (n) => !consumer.includes(n) && !producer.includes(n))) return false;
+    if (!this.#fitsPoint(producer, consumer)) return false;
+    const all = [...producer, ...consumer];
+    return all.every((node) => {
+      const state = this.#updates.get(node);
+      return state === undefined || this.#pointwiseOn(this.#stateBuffer(state), all);
+    });
+  }
+
+  /** The consumer needs the producer's values only where they are computed, and stays fit for vectors. */
+  #fitsPoint(producer: readonly Node[], consumer: readonly Node[]): boolean {
+    const shape = producer[0]?.shape ?? [];
+    const point = new Point(this.#exprs, shape, 4);
+    const locals = new Map<Node, Local>();
+    for (const node of producer) {
+      locals.set(node, { at: point.linear, value: this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)) });
+    }
+    const reader = new Reader(this.#exprs, this.#storage, locals);
+    try {
+      for (const node of consumer) {
+        const value = reader.computed(node, point.coordinates(node.shape));
+        if (!fitsVectors(value, point.lane)) return false;
+        locals.set(node, { at: point.linear, value });
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof NotPointwise) return false;
+      throw error;
+    }
+  }
+
+  finish(): FusedProgram {
+    const kernels = this.#schedule().map((nodes) => {
+      const first = nodes[0];
+      if (first === undefined) throw new RangeError("a kernel computes at least one node");
+      const inside = new Set(nodes);
+      const stored = nodes.filter((node) => this.#isRoot(node) || [...(this.#after.get(node) ?? [])].some((n) => !inside.has(n)));
+      return { kind: kindOf(first), nodes, stored };
+    });
+    return {
+      program: this.#program,
+      exprs: this.#exprs,
+      kernels,
+      storage: this.#storage,
+      stateBuffers: this.#stateBuffers,
+    };
+  }
+
+  #isRoot(node: Node): boolean {
+    return this.#updates.has(node) || this.#program.outputs.includes(node);
+  }
+
+  /** Kernels after all that they follow, otherwise in the order of the graph; members in the order of their needs. */
+  #schedule(): Node[][] {
+    const position = new Map(this.#order.map((node, i) => [node, i]));
+    const groups = [...new Set(this.#kernelOf.values())];
+    const waiting = new Map<Node[], number>(groups.map((group) => [group, 0]));
+    const next = new Map(groups.map((group) => [group, this.#groupsAfter(group)]));
+    for (const after of next.values()) for (const group of after) waiting.set(group, (waiting.get(group) ?? 0) + 1);
+    const rank = (group: readonly Node[]): number => Math.max(...group.map((node) => position.get(node) ?? 0));
+    const ready = groups.filter((group) => waiting.get(group) === 0).sort((a, b) => rank(b) - rank(a));
+    const result: Node[][] = [];
+    for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
+      const [first, ...rest] = group;
+      if (first !== undefined) result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
+      for (const after of next.get(group) ?? []) {
+        const left = (waiting.get(after) ?? 0) - 1;
+        waiting.set(after, left);
+        if (left === 0) insertByRank(ready, after, rank);
+      }
+    }
+    if (result.length !== groups.length) throw new RangeError("fused kernels wait for each other");
+    return result;
+  }
+
+  #groupsAfter(group: readonly Node[]): Set<Node[]> {
+    const after = new Set<Node[]>();
+    for (const node of group) {
+      for (const next of this.#after.get(node) ?? []) {
+        const other = this.#kernelOf.get(next);
+        if (other !== undefined && other !== group) after.add(other);
+      }
+    }
+    return after;
+  }
+}
+
+function insertByRank(ready: Node[][], group: Node[], rank: (group: readonly Node[]) => number): void {
+  const at = ready.findIndex((other) => rank(other) < rank(group));
+  ready.splice(at === -1 ? ready.length : at, 0, group);
+}
+
+function sameAxes(a: Node, b: Node): boolean {
+  return "axes" in a.attributes && "axes" in b.attributes && sameShape(a.attributes.axes, b.attributes.axes);
+}
+
+/** One point of a kernel's domain, symbolic; the last axis advances in lanes of a vector. */
+export class Point {
+  readonly linear: Index;
+  readonly lane: LoopVariable;
+  readonly #exprs: Exprs;
+  readonly #own: Index[];
+  readonly #shape: readonly number[];
+
+  constructor(exprs: Exprs, shape: readonly number[], lanes: number) {
+    const { atoms } = exprs;
+    this.#exprs = exprs;
+    this.#shape = shape;
+    const last = shape.at(-1) ?? 1;
+    const wide = last >= lanes ? lanes : 1;
+    this.lane = atoms.variable(wide);
+    this.#own = shape.map((n, i) =>
+      i < shape.length - 1 || wide === 1
+        ? indexOf(atoms.variable(n))
+        : addIndex(scaleIndex(indexOf(atoms.variable(Math.floor(n / wide))), wide), indexOf(this.lane)),
+    );
+    this.linear = linearIndex(this.#own, shape);
+  }
+
+  coordinates(shape: readonly number[]): Index[] {
+    return sameShape(shape, this.#shape) ? this.#own : coordinatesOf(this.#exprs.atoms, this.linear, shape);
+  }
+}
+
+/** Whether the lanes of a vector differ only by constant strides in memory, and never in what is computed. */
+export function fitsVectors(value: Expr, lane: LoopVariable): boolean {
+  let fits = true;
+  visitExpr(value, (expr) => {
+    if (expr.op === "guard" && expr.conditions.some(({ index }) => dependsOn(index, lane))) fits = false;
+    if ((expr.op === "load" || expr.op === "position" || expr.op === "random") && factorOf(expr.index, lane) === undefined) fits = false;
+  });
+  return fits;
+}
+
+/** The value that a reduction reads at the point given by the kept and the reduced coordinates. */
+export function reduced(reader: Reader, node: Node, kept: readonly Index[], over: readonly Index[]): Expr {
+  if (!("axes" in node.attributes)) throw new RangeError(`${node.op} reduces nothing`);
+  return reader.value(inputOf(node, 0), insertAxes(kept, node.attributes.axes, over));
+}

@@ -1,0 +1,244 @@
+/**
+ * Integer expressions over loop variables: where an element lies, as sums of multiples of atoms.
+ *
+ * Reshapes introduce quotients and remainders; most vanish at once, because the ranges of the variables are known.
+ */
+import type { Expr } from "./expr.js";
+
+/** A loop variable, 0 … extent−1. */
+export interface LoopVariable {
+  readonly kind: "variable";
+  readonly id: number;
+  readonly extent: number;
+}
+
+/** floor(of / by). */
+export interface Quotient {
+  readonly kind: "quotient";
+  readonly id: number;
+  readonly of: Index;
+  readonly by: number;
+}
+
+/** An int32 value read or computed at run time, in 0 … extent−1: the row of a gather. */
+export interface Dynamic {
+  readonly kind: "dynamic";
+  readonly id: number;
+  readonly extent: number;
+  readonly value: Expr;
+}
+
+export type Atom = LoopVariable | Quotient | Dynamic;
+
+export interface Term {
+  readonly atom: Atom;
+  readonly factor: number;
+}
+
+/** offset + Σ factor·atom, terms sorted by atom; `key` identifies it. */
+export interface Index {
+  readonly offset: number;
+  readonly terms: readonly Term[];
+  readonly key: string;
+}
+
+/** Makes the atoms of one compilation and keeps equal ones identical. */
+export class Atoms {
+  #next = 0;
+  readonly #quotients = new Map<string, Quotient>();
+  readonly #dynamics = new Map<Expr, Dynamic>();
+
+  variable(extent: number): LoopVariable {
+    return { kind: "variable", id: this.#next++, extent };
+  }
+
+  quotient(of: Index, by: number): Quotient {
+    const key = `${of.key}/${by}`;
+    let atom = this.#quotients.get(key);
+    if (atom === undefined) {
+      atom = { kind: "quotient", id: this.#next++, of, by };
+      this.#quotients.set(key, atom);
+    }
+    return atom;
+  }
+
+  dynamic(value: Expr, extent: number): Dynamic {
+    let atom = this.#dynamics.get(value);
+    if (atom === undefined) {
+      atom = { kind: "dynamic", id: this.#next++, extent, value };
+      this.#dynamics.set(value, atom);
+    }
+    return atom;
+  }
+}
+
+function make(offset: number, terms: readonly Term[]): Index {
+  const kept = terms.filter((term) => term.factor !== 0).sort((a, b) => a.atom.id - b.atom.id);
+  return { offset, terms: kept, key: `${offset}${kept.map((t) => `+${t.factor}v${t.atom.id}`).join("")}` };
+}
+
+export const constantIndex = (offset: number): Index => make(offset, []);
+export const ZERO = constantIndex(0);
+
+/** The atom itself; a variable that can only be 0 is 0. */
+export const indexOf = (atom: Atom): Index =>
+  atom.kind === "variable" && atom.extent === 1 ? ZERO : make(0, [{ atom, factor: 1 }]);
+
+export function addIndex(a: Index, b: Index): Index {
+  const factors = new Map<Atom, number>();
+  for (const { atom, factor } of [...a.terms, ...b.terms]) factors.set(atom, (factors.get(atom) ?? 0) + factor);
+  return make(
+    a.offset + b.offset,
+    [...factors].map(([atom, factor]) => ({ atom, factor })),
+  );
+}
+
+export function scaleIndex(a: Index, by: number): Index {
+  return make(
+    a.offset * by,
+    a.terms.map(({ atom, factor }) => ({ atom, factor: factor * by })),
+  );
+}
+
+export const shiftIndex = (a: Index, by: number): Index => make(a.offset + by, a.terms);
+
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+function atomRange(atom: Atom): Range {
+  if (atom.kind !== "quotient") return { low: 0, high: atom.extent - 1 };
+  const { low, high } = rangeOf(atom.of);
+  return { low: Math.floor(low / atom.by), high: Math.floor(high / atom.by) };
+}
+
+/** The smallest and largest value; a remainder, stored as x − by·⌊x/by⌋, is recognised. */
+export function rangeOf(index: Index): Range {
+  const remainder = asRemainder(index);
+  if (remainder !== undefined) return remainder;
+  let low = index.offset;
+  let high = index.offset;
+  for (const { atom, factor } of index.terms) {
+    const range = atomRange(atom);
+    low += Math.min(factor * range.low, factor * range.high);
+    high += Math.max(factor * range.low, factor * range.high);
+  }
+  return { low, high };
+}
+
+/** Bounds from splitting off each x − by·⌊x/by⌋ within the sum, which lies in 0 … by−1 times its multiplier. */
+function asRemainder(index: Index): Range | undefined {
+  const found = index.terms.find(({ atom, factor }) => {
+    if (atom.kind !== "quotient" || factor % atom.by !== 0) return false;
+    const multiplier = -factor / atom.by;
+    return containsMultiple(index, atom.of, multiplier);
+  });
+  if (found?.atom.kind !== "quotient") return undefined;
+  const { atom, factor } = found;
+  const multiplier = -factor / atom.by;
+  const rest = addIndex(addIndex(index, make(0, [{ atom, factor: -factor }])), scaleIndex(atom.of, -multiplier));
+  const other = rangeOf(rest);
+  const reach = multiplier * (atom.by - 1);
+  return { low: other.low + Math.min(0, reach), high: other.high + Math.max(0, reach) };
+}
+
+function containsMultiple(index: Index, part: Index, multiplier: number): boolean {
+  return part.terms.every((term) =>
+    index.terms.some((other) => other.atom === term.atom && other.factor === term.factor * multiplier),
+  );
+}
+
+/** floor(a / by). */
+export function divideIndex(atoms: Atoms, a: Index, by: number): Index {
+  if (by === 1) return a;
+  const whole = make(
+    Math.floor(a.offset / by) * by,
+    a.terms.filter((term) => term.factor % by === 0),
+  );
+  const rest = addIndex(a, scaleIndex(whole, -1));
+  const quotient = scaleBack(whole, by);
+  const { low, high } = rangeOf(rest);
+  if (Math.floor(low / by) === Math.floor(high / by)) return shiftIndex(quotient, Math.floor(low / by));
+  const single = rest.offset === 0 && rest.terms.length === 1 ? rest.terms[0] : undefined;
+  if (single?.factor === 1 && single.atom.kind === "quotient") {
+    // ⌊⌊x/p⌋/q⌋ = ⌊x/(p·q)⌋
+    return addIndex(quotient, divideIndex(atoms, single.atom.of, single.atom.by * by));
+  }
+  const reduced = dropSmall(atoms, rest, by);
+  return addIndex(quotient, reduced ?? make(0, [{ atom: atoms.quotient(rest, by), factor: 1 }]));
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
+
+/** ⌊(g·A + r) / by⌋ = ⌊A / (by/g)⌋ where g divides by and 0 ≤ r < g. */
+function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
+  for (const g of new Set(a.terms.map((term) => gcd(by, term.factor)))) {
+    if (g === 1) continue;
+    const multiple = make(
+      Math.floor(a.offset / g) * g,
+      a.terms.filter((term) => term.factor % g === 0),
+    );
+    const { low, high } = rangeOf(addIndex(a, scaleIndex(multiple, -1)));
+    if (low >= 0 && high < g) return divideIndex(atoms, scaleBack(multiple, g), by / g);
+  }
+  return undefined;
+}
+
+const scaleBack = (a: Index, by: number): Index =>
+  make(
+    a.offset / by,
+    a.terms.map(({ atom, factor }) => ({ atom, factor: factor / by })),
+  );
+
+/** a − by·floor(a / by). */
+export function remainderIndex(atoms: Atoms, a: Index, by: number): Index {
+  if (by === 1) return ZERO;
+  return addIndex(a, scaleIndex(divideIndex(atoms, a, by), -by));
+}
+
+/** Whether the value of the atom depends on the variable. */
+export function dependsOn(index: Index, variable: LoopVariable): boolean {
+  return index.terms.some(({ atom }) => {
+    if (atom.kind === "variable") return atom === variable;
+    return atom.kind === "quotient" ? dependsOn(atom.of, variable) : atom.value.variables.has(variable);
+  });
+}
+
+/** All loop variables that the index depends on. */
+export function collectVariables(index: Index, into: Set<LoopVariable>): void {
+  for (const { atom } of index.terms) {
+    if (atom.kind === "variable") into.add(atom);
+    else if (atom.kind === "quotient") collectVariables(atom.of, into);
+    else for (const variable of atom.value.variables) into.add(variable);
+  }
+}
+
+/** The factor of the variable where it enters only as a plain multiple, else undefined. */
+export function factorOf(index: Index, variable: LoopVariable): number | undefined {
+  let factor = 0;
+  for (const term of index.terms) {
+    if (term.atom === variable) factor = term.factor;
+    else if (term.atom.kind === "quotient" && dependsOn(term.atom.of, variable)) return undefined;
+    else if (term.atom.kind === "dynamic" && term.atom.value.variables.has(variable)) return undefined;
+  }
+  return factor;
+}
+
+/** Row-major position of the coordinates in an array of `shape`. */
+export function linearIndex(coordinates: readonly Index[], shape: readonly number[]): Index {
+  return coordinates.reduce((sum, coordinate, i) => addIndex(scaleIndex(sum, shape[i] ?? 1), coordinate), ZERO);
+}
+
+/** The coordinates in an array of `shape` of its row-major element `linear`. */
+export function coordinatesOf(atoms: Atoms, linear: Index, shape: readonly number[]): Index[] {
+  const result: Index[] = [];
+  let rest = linear;
+  for (let i = shape.length - 1; i > 0; i--) {
+    const n = shape[i] ?? 1;
+    result.unshift(remainderIndex(atoms, rest, n));
+    rest = divideIndex(atoms, rest, n);
+  }
+  if (shape.length > 0) result.unshift(rest);
+  return result;
+}

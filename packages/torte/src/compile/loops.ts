@@ -1,0 +1,133 @@
+/** The loop language: what kernels become before they become machine code of some target. */
+import type { Accumulator, Buffer, Expr } from "./expr.js";
+import { coordinatesOf, indexOf, linearIndex, scaleIndex, shiftIndex, addIndex, constantIndex, type Index, type LoopVariable } from "./index-expr.js";
+import type { Exprs } from "./expr.js";
+
+/** Runs `body` for variable = 0 … extent−1. The outermost loop of a kernel may be split among threads. */
+export interface Loop {
+  readonly op: "loop";
+  readonly variable: LoopVariable;
+  readonly body: readonly Statement[];
+}
+
+/** `lane` advances within the vector; its extent is the number of lanes in use. */
+export type Statement =
+  | Loop
+  | { readonly op: "store"; readonly buffer: Buffer; readonly index: Index; readonly value: Expr; readonly lane: LoopVariable }
+  /** Sets every lane of the accumulators to the neutral value. */
+  | { readonly op: "reset"; readonly accumulators: readonly Accumulator[] }
+  /** Takes the values into an accumulator; `position` is what argmax remembers. */
+  | {
+      readonly op: "accumulate";
+      readonly accumulator: Accumulator;
+      readonly values: readonly Expr[];
+      readonly position: Index | undefined;
+      readonly lane: LoopVariable;
+    }
+  /** Adds (or takes the maximum of) `from` into `into`. */
+  | { readonly op: "merge"; readonly into: Accumulator; readonly from: Accumulator }
+  /** Combines the lanes of an accumulator, the result in each of them. */
+  | { readonly op: "combine"; readonly accumulator: Accumulator }
+  | { readonly op: "addTo"; readonly buffer: Buffer; readonly index: Index; readonly value: Expr; readonly lane: LoopVariable }
+  /** Fills a whole buffer with zeros. */
+  | { readonly op: "clear"; readonly buffer: Buffer };
+
+/** A kernel ready for a target. */
+export interface LoweredKernel {
+  readonly name: string;
+  readonly origin: string;
+  readonly body: readonly Statement[];
+  readonly reads: ReadonlySet<Buffer>;
+  readonly writes: ReadonlySet<Buffer>;
+}
+
+/** Loops over a list of extents, the body made from the coordinates. Loops of one round vanish. */
+export function nest(exprs: Exprs, extents: readonly number[], body: (at: Index[]) => readonly Statement[]): readonly Statement[] {
+  const variables = extents.map((n) => exprs.atoms.variable(n));
+  let statements = body(variables.map((v) => indexOf(v)));
+  for (const variable of [...variables].reverse()) {
+    if (variable.extent > 1) statements = [{ op: "loop", variable, body: statements }];
+  }
+  return statements;
+}
+
+/** A step over part of an axis: the place of its first element, and the lanes of each of its vectors. */
+export interface Strip {
+  readonly start: Index;
+  readonly lanes: readonly LoopVariable[];
+}
+
+/**
+ * Covers an axis of `extent` in strips of up to `wide` vectors of `width` lanes: a loop over the full strips, then what
+ * is left over in single vectors, then the last lanes.
+ */
+export function strips(exprs: Exprs, extent: number, width: number, wide: number, body: (strip: Strip) => readonly Statement[]): readonly Statement[] {
+  const result: Statement[] = [];
+  let done = 0;
+  for (const vectors of wide > 1 ? [wide, 1] : [1]) {
+    const size = vectors * width;
+    const rounds = Math.floor((extent - done) / size);
+    const start = done;
+    if (rounds > 0) {
+      result.push(
+        ...nest(exprs, [rounds], ([round]) =>
+          body({
+            start: shiftIndex(scaleIndex(round ?? constantIndex(0), size), start),
+            lanes: Array.from({ length: vectors }, () => exprs.atoms.variable(width)),
+          }),
+        ),
+      );
+    }
+    done += rounds * size;
+  }
+  if (done < extent) result.push(...body({ start: constantIndex(done), lanes: [exprs.atoms.variable(extent - done)] }));
+  return result;
+}
+
+/** A loop over an axis, unrolled by up to `times`; what is left over follows one by one. */
+export function unrolled(exprs: Exprs, extent: number, times: number, body: (at: Index, copy: number) => readonly Statement[]): readonly Statement[] {
+  const copies = (start: Index, n: number): Statement[] =>
+    Array.from({ length: n }, (_, i) => body(shiftIndex(start, i), i)).flat();
+  if (extent <= times) return copies(constantIndex(0), extent);
+  const rounds = Math.floor(extent / times);
+  return [
+    ...nest(exprs, [rounds], ([round]) => copies(scaleIndex(round ?? constantIndex(0), times), times)),
+    ...copies(constantIndex(rounds * times), extent - rounds * times),
+  ];
+}
+
+export const lanePlace = (strip: Strip, vector: number, width: number, lane: LoopVariable): Index =>
+  addIndex(shiftIndex(strip.start, vector * width), indexOf(lane));
+
+/**
+ * The fewest axes that address all of `views` (functions of the coordinates) with the same plain strides: neighbours are
+ * merged where every view steps through them as through one axis.
+ */
+export function coalesce(
+  exprs: Exprs,
+  shape: readonly number[],
+  views: (coordinates: Index[]) => readonly Index[],
+): { extents: number[]; expand: (at: readonly Index[]) => Index[] } {
+  let groups = shape.map((n, axis) => [axis, n] as const).filter(([, n]) => n !== 1).map(([axis]) => [axis]);
+  const extentOf = (group: readonly number[]): number => group.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
+  const expand = (grouped: readonly (readonly number[])[], at: readonly Index[]): Index[] => {
+    const coordinates = shape.map(() => constantIndex(0));
+    for (const [g, group] of grouped.entries()) {
+      const inner = coordinatesOf(exprs.atoms, at[g] ?? constantIndex(0), group.map((axis) => shape[axis] ?? 1));
+      for (const [i, axis] of group.entries()) coordinates[axis] = inner[i] ?? constantIndex(0);
+    }
+    return coordinates;
+  };
+  const clean = (grouped: readonly (readonly number[])[]): number => {
+    const at = grouped.map((group) => indexOf(exprs.atoms.variable(extentOf(group))));
+    return views(expand(grouped, at)).reduce((count, view) => count + view.terms.filter((t) => t.atom.kind === "quotient").length, 0);
+  };
+  for (let i = 0; i + 1 < groups.length; ) {
+    const merged = [...groups.slice(0, i), [...(groups[i] ?? []), ...(groups[i + 1] ?? [])], ...groups.slice(i + 2)];
+    if (clean(merged) <= clean(groups)) groups = merged;
+    else i++;
+  }
+  return { extents: groups.map(extentOf), expand: (at) => expand(groups, at) };
+}
+
+export { linearIndex };

@@ -1,0 +1,348 @@
+/** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
+import type { Node } from "../graph/node.js";
+import { sizeOf } from "../tensor/shape.js";
+import { type Accumulator, type Buffer, type Expr, type Exprs, indicesOf, visitExpr } from "./expr.js";
+import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
+import { addIndex, constantIndex, coordinatesOf, factorOf, indexOf, linearIndex, scaleIndex, type Index, type LoopVariable } from "./index-expr.js";
+import { lowerContract } from "./lower-contract.js";
+import { coalesce, lanePlace, type LoweredKernel, nest, type Statement, strips } from "./loops.js";
+import { inputOf, type Local, Reader } from "./reader.js";
+
+export const WIDTH = 4;
+
+export function lower(fused: FusedProgram): LoweredKernel[] {
+  return fused.kernels.map((kernel) => new KernelLowering(fused, kernel).lowered());
+}
+
+/** One kernel on its way to loops: what its loops and its epilogue have in common. */
+export class KernelLowering {
+  readonly exprs: Exprs;
+  readonly reader: Reader;
+  readonly primary: Node;
+
+  constructor(
+    readonly fused: FusedProgram,
+    readonly kernel: Kernel,
+  ) {
+    const [primary] = kernel.nodes;
+    if (primary === undefined) throw new RangeError("a kernel computes at least one node");
+    this.primary = primary;
+    this.exprs = fused.exprs;
+    this.reader = new Reader(fused.exprs, fused.storage);
+  }
+
+  lowered(): LoweredKernel {
+    const body = this.#body();
+    const reads = new Set<Buffer>();
+    const writes = new Set<Buffer>();
+    collectBuffers(body, reads, writes);
+    const names = [...new Set(this.kernel.nodes.map((node) => node.op))].join("+");
+    return { name: names, origin: this.primary.origin, body, reads, writes };
+  }
+
+  #body(): readonly Statement[] {
+    switch (this.kernel.kind) {
+      case "map":
+        return this.#map();
+      case "reduce":
+        return this.#reduce();
+      case "contract":
+        return lowerContract(this);
+      case "scatter":
+        return this.#scatter();
+    }
+  }
+
+  bufferOf(node: Node): Buffer {
+    const buffer = this.fused.storage.get(node);
+    if (buffer === undefined) throw new RangeError(`${node.op} has no memory`);
+    return buffer;
+  }
+
+  /** All values of the kernel at one point: `given` are those that the loops have found, the others follow from them. */
+  values(linear: Index, given: ReadonlyMap<Node, Expr>): Map<Node, Expr> {
+    const locals = new Map<Node, Local>();
+    const reader = this.reader.withLocals(locals);
+    const result = new Map<Node, Expr>();
+    for (const node of this.kernel.nodes) {
+      const value = given.get(node) ?? reader.computed(node, coordinatesOf(this.exprs.atoms, linear, node.shape));
+      locals.set(node, { at: linear, value });
+      result.set(node, value);
+    }
+    return result;
+  }
+
+  /** The stores of all kept values at one point. */
+  stores(linear: Index, lane: LoopVariable, given: ReadonlyMap<Node, Expr> = new Map()): Statement[] {
+    const values = this.values(linear, given);
+    return this.kernel.stored.map((node) => {
+      const value = values.get(node);
+      if (value === undefined) throw new RangeError(`${node.op} is not computed`);
+      return { op: "store", buffer: this.bufferOf(node), index: linear, value, lane };
+    });
+  }
+
+  #map(): readonly Statement[] {
+    const { exprs } = this;
+    const views = (coordinates: Index[]): Index[] => {
+      const linear = linearIndex(coordinates, this.primary.shape);
+      return [linear, ...[...this.values(linear, new Map()).values()].flatMap(indicesIn)];
+    };
+    const { extents, expand } = coalesce(exprs, this.primary.shape, views);
+    const outer = extents.slice(0, -1);
+    const last = extents.at(-1) ?? 1;
+    const place = (at: Index[], inner: Index): Index => linearIndex(expand([...at, inner]), this.primary.shape);
+    const width = this.#vectorWidth(extents, (at, inner) => [...this.values(place(at, inner), new Map()).values()]);
+    const wide = last <= 8 * width ? Math.max(1, Math.floor(last / width)) : 2;
+    return nest(exprs, outer, (at) =>
+      strips(exprs, last, width, wide, (strip) =>
+        strip.lanes.flatMap((lane, v) => this.stores(place(at, lanePlace(strip, v, width, lane)), lane)),
+      ),
+    );
+  }
+
+  /** Four lanes where they run along the last axis without decisions, else one. */
+  #vectorWidth(extents: readonly number[], values: (at: Index[], inner: Index) => readonly Expr[]): number {
+    const last = extents.at(-1) ?? 1;
+    if (last < 2) return 1;
+    const lane = this.exprs.atoms.variable(Math.min(WIDTH, last));
+    const at = extents.slice(0, -1).map((n) => indexOf(this.exprs.atoms.variable(n)));
+    const start = this.exprs.atoms.variable(Math.max(1, Math.floor(last / WIDTH)));
+    const inner = addIndex(scaleIndex(indexOf(start), WIDTH), indexOf(lane));
+    return values(at, inner).every((value) => fitsVectors(value, lane)) ? WIDTH : 1;
+  }
+
+  #reduce(): readonly Statement[] {
+    const { exprs, primary } = this;
+    const input = inputOf(primary, 0);
+    const axes = "axes" in primary.attributes ? primary.attributes.axes : [];
+    const over = axes.map((axis) => input.shape[axis] ?? 1);
+    const kept = coalesce(exprs, primary.shape, (at) => [
+      ...indicesIn(reduced(this.reader, primary, at, over.map((n) => indexOf(exprs.atoms.variable(n))))),
+      ...[...this.values(linearIndex(at, primary.shape), this.#placeholders()).values()].flatMap(indicesIn),
+      linearIndex(at, primary.shape),
+    ]);
+    const inner = coalesce(exprs, over, (at) => [
+      linearIndex(at, over),
+      ...indicesIn(reduced(this.reader, primary, primary.shape.map((n) => indexOf(exprs.atoms.variable(n))), at)),
+    ]);
+    return this.#reduceBy({ kept, inner, over, read: (k, r) => [reduced(this.reader, primary, kept.expand(k), inner.expand(r))] });
+  }
+
+  #reduceBy(plan: ReducePlan): readonly Statement[] {
+    return this.#alongRows(plan) ? this.#reduceRows(plan) : this.#reduceColumns(plan);
+  }
+
+  /** A product without a vector axis of its own, as a reduction of an elementwise product. */
+  reduceProduct(): readonly Statement[] {
+    const { exprs, primary } = this;
+    if (primary.op !== "contract") throw new RangeError("not a product");
+    const { a, b, out } = primary.attributes;
+    const summed = [...a].filter((label) => !out.includes(label));
+    const over = summed.map((label) => inputOf(primary, 0).shape[a.indexOf(label)] ?? 1);
+    const load = (i: 0 | 1, kept: readonly Index[], at: readonly Index[]): Expr => {
+      const labels = i === 0 ? a : b;
+      const place = (label: string): Index => (out.includes(label) ? kept[out.indexOf(label)] : at[summed.indexOf(label)]) ?? constantIndex(0);
+      return this.reader.value(inputOf(primary, i), [...labels].map(place));
+    };
+    const both = (kept: readonly Index[], at: readonly Index[]): Expr[] => [load(0, kept, at), load(1, kept, at)];
+    const any = (sizes: readonly number[]): Index[] => sizes.map((n) => indexOf(exprs.atoms.variable(n)));
+    const kept = coalesce(exprs, primary.shape, (at) => [linearIndex(at, primary.shape), ...both(at, any(over)).flatMap(indicesIn)]);
+    const inner = coalesce(exprs, over, (at) => [linearIndex(at, over), ...both(any(primary.shape), at).flatMap(indicesIn)]);
+    return this.#reduceBy({ kept, inner, over, read: (k, r) => both(kept.expand(k), inner.expand(r)) });
+  }
+
+  /** Values for reduced nodes while only the shape of the epilogue matters. */
+  #placeholders(): Map<Node, Expr> {
+    const reductions = this.kernel.nodes.filter((node) => this.#isReduced(node));
+    return new Map(reductions.map((node) => [node, this.exprs.accumulator(this.exprs.newAccumulator("sum", node.dtype))]));
+  }
+
+  /** Vectors run along the reduced axis where memory does, unless they run as well along the result. */
+  #alongRows(plan: ReducePlan): boolean {
+    const { exprs } = this;
+    const last = plan.inner.extents.at(-1) ?? 1;
+    const result = plan.kept.extents.at(-1) ?? 1;
+    if (last < WIDTH) return false;
+    const lane = exprs.atoms.variable(WIDTH);
+    const at = (extents: readonly number[], vector: boolean): Index[] =>
+      extents.map((n, i) =>
+        vector && i === extents.length - 1
+          ? addIndex(scaleIndex(indexOf(exprs.atoms.variable(Math.max(1, Math.floor(n / WIDTH)))), WIDTH), indexOf(lane))
+          : indexOf(exprs.atoms.variable(n)),
+      );
+    const along = plan.read(at(plan.kept.extents, false), at(plan.inner.extents, true));
+    const across = result < WIDTH ? undefined : plan.read(at(plan.kept.extents, true), at(plan.inner.extents, false));
+    const fits = (values: readonly Expr[]): boolean => values.every((value) => fitsVectors(value, lane));
+    const strided = (values: readonly Expr[]): boolean => values.some((value) => isStrided(value, lane));
+    if (!fits(along)) return false;
+    return across === undefined || !fits(across) || (strided(across) && !strided(along));
+  }
+
+  #reduceColumns(plan: ReducePlan): readonly Statement[] {
+    const { exprs } = this;
+    const { kept, inner } = plan;
+    const last = kept.extents.at(-1) ?? 1;
+    const width = this.#vectorWidth(kept.extents, (at, place) => [
+      ...plan.read([...at, place], inner.extents.map((n) => indexOf(exprs.atoms.variable(n)))),
+      ...this.values(linearIndex(kept.expand([...at, place]), this.primary.shape), this.#placeholders()).values(),
+    ]);
+    return nest(exprs, kept.extents.slice(0, -1), (at) =>
+      strips(exprs, last, width, 4, (strip) => {
+        const groups = strip.lanes.map((lane) => ({ lane, accumulators: this.#accumulators(false) }));
+        const places = groups.map(({ lane }, v) => [...at, lanePlace(strip, v, width, lane)]);
+        const short = inner.extents.reduce((product, n) => product * n, 1) <= 8;
+        const step = (over: Index[]): Statement[] =>
+          groups.flatMap(({ lane, accumulators }, v) =>
+            this.#take(accumulators, plan.read(places[v] ?? [], over), linearIndex(inner.expand(over), plan.over), lane),
+          );
+        const loops = short
+          ? everyPlace(inner.extents).flatMap((place) => step(place.map(constantIndex)))
+          : nest(exprs, inner.extents, step);
+        return [
+          { op: "reset", accumulators: groups.flatMap(({ accumulators }) => [...accumulators.values()]) },
+          ...loops,
+          ...groups.flatMap(({ lane, accumulators }, v) => {
+            const linear = linearIndex(kept.expand(places[v] ?? []), this.primary.shape);
+            return this.stores(linear, lane, this.#finished(accumulators));
+          }),
+        ];
+      }),
+    );
+  }
+
+  #reduceRows(plan: ReducePlan): readonly Statement[] {
+    const { exprs } = this;
+    const { kept, inner } = plan;
+    const last = inner.extents.at(-1) ?? 1;
+    const sums = this.kernel.nodes.every((node) => node.op !== "argmax");
+    const copies = sums && last >= 16 * WIDTH ? 4 : 1;
+    return nest(exprs, kept.extents, (at) => {
+      const sets = Array.from({ length: copies }, () => this.#accumulators(true));
+      const first = sets[0] ?? new Map<Node, Accumulator>();
+      const one = exprs.atoms.variable(1);
+      const loops = nest(exprs, inner.extents.slice(0, -1), (outer) =>
+        strips(exprs, last, WIDTH, copies, (strip) =>
+          strip.lanes.flatMap((lane, v) => {
+            const over = [...outer, lanePlace(strip, v, WIDTH, lane)];
+            return this.#take(sets[v] ?? first, plan.read(at, over), linearIndex(inner.expand(over), plan.over), lane);
+          }),
+        ),
+      );
+      const merges = sets.slice(1).flatMap((set) =>
+        [...set].map(([node, from]): Statement => ({ op: "merge", into: first.get(node) ?? from, from })),
+      );
+      return [
+        { op: "reset", accumulators: sets.flatMap((set) => [...set.values()]) },
+        ...loops,
+        ...merges,
+        ...[...first.values()].map((accumulator): Statement => ({ op: "combine", accumulator })),
+        ...this.stores(linearIndex(kept.expand(at), this.primary.shape), one, this.#finished(first)),
+      ];
+    });
+  }
+
+  /** Nodes that the loops of the kernel sum up, as opposed to those computed from their results. */
+  #isReduced(node: Node): boolean {
+    if (node === this.primary) return true;
+    const reduces = node.op === "sum" || node.op === "reduceMax" || node.op === "argmax";
+    return reduces && this.kernel.kind === "reduce" && inputOf(node, 0) === inputOf(this.primary, 0);
+  }
+
+  #accumulators(across: boolean): Map<Node, Accumulator> {
+    const result = new Map<Node, Accumulator>();
+    for (const node of this.kernel.nodes) {
+      if (!this.#isReduced(node)) continue;
+      if (node.op === "contract") result.set(node, this.exprs.newAccumulator("product", node.dtype, across));
+      if (node.op === "sum" || node.op === "reduceMax") result.set(node, this.exprs.newAccumulator(node.op, node.dtype, across));
+      if (node.op === "argmax") result.set(node, this.exprs.newAccumulator("argmax", inputOf(node, 0).dtype, across));
+    }
+    return result;
+  }
+
+  #take(accumulators: ReadonlyMap<Node, Accumulator>, values: readonly Expr[], position: Index, lane: LoopVariable): Statement[] {
+    return [...accumulators.values()].map((accumulator) => ({
+      op: "accumulate",
+      accumulator,
+      values,
+      position: accumulator.kind === "argmax" ? position : undefined,
+      lane,
+    }));
+  }
+
+  #finished(accumulators: ReadonlyMap<Node, Accumulator>): Map<Node, Expr> {
+    return new Map([...accumulators].map(([node, accumulator]) => [node, this.exprs.accumulator(accumulator)]));
+  }
+
+  #scatter(): readonly Statement[] {
+    const { exprs, primary } = this;
+    const [indices, updates] = [inputOf(primary, 0), inputOf(primary, 1)];
+    const buffer = this.bufferOf(primary);
+    const rank = indices.shape.length;
+    const rest = primary.shape.slice(1);
+    const row = sizeOf(rest);
+    const statements = (at: Index[], inner: Index, lane: LoopVariable): Statement[] => {
+      const target = exprs.atoms.dynamic(this.reader.value(indices, at), primary.shape[0] ?? 1);
+      const value = this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]);
+      const index = addIndex(scaleIndex(indexOf(target), row), inner);
+      return [{ op: "addTo", buffer, index, value, lane }];
+    };
+    const width = this.#vectorWidth([...indices.shape, row], (at, inner) => [
+      this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]),
+    ]);
+    const wide = row <= 32 ? Math.max(1, Math.floor(row / width)) : 4;
+    return [
+      { op: "clear", buffer },
+      ...nest(exprs, indices.shape.slice(0, rank), (at) =>
+        strips(exprs, row, width, wide, (strip) =>
+          strip.lanes.flatMap((lane, v) => statements(at, lanePlace(strip, v, width, lane), lane)),
+        ),
+      ),
+    ];
+  }
+}
+
+interface ReducePlan {
+  readonly kept: ReturnType<typeof coalesce>;
+  readonly inner: ReturnType<typeof coalesce>;
+  readonly over: readonly number[];
+  /** The value to reduce, or the two factors whose product is summed. */
+  readonly read: (kept: Index[], over: Index[]) => Expr[];
+}
+
+function everyPlace(extents: readonly number[]): number[][] {
+  return extents.reduce<number[][]>((all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])), [[]]);
+}
+
+/** All index expressions below a value. */
+export function indicesIn(value: Expr): Index[] {
+  const result: Index[] = [];
+  visitExpr(value, (expr) => result.push(...indicesOf(expr)));
+  return result;
+}
+
+/** Whether some load would have to collect its lanes one by one. */
+function isStrided(value: Expr, lane: LoopVariable): boolean {
+  let strided = false;
+  visitExpr(value, (expr) => {
+    if (expr.op === "load" && ![0, 1].includes(factorOf(expr.index, lane) ?? 2)) strided = true;
+  });
+  return strided;
+}
+
+function collectBuffers(body: readonly Statement[], reads: Set<Buffer>, writes: Set<Buffer>): void {
+  const read = (value: Expr): void => {
+    visitExpr(value, (expr) => {
+      if (expr.op === "load") reads.add(expr.buffer);
+    });
+  };
+  for (const statement of body) {
+    if (statement.op === "loop") collectBuffers(statement.body, reads, writes);
+    else if (statement.op === "accumulate") statement.values.forEach(read);
+    else if (statement.op === "store" || statement.op === "addTo") {
+      writes.add(statement.buffer);
+      read(statement.value);
+      for (const { atom } of statement.index.terms) if (atom.kind === "dynamic") read(atom.value);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** Equal nodes become one, constants are folded, and what changes nothing falls away. */
+import { constant } from "../graph/make.js";
+import type { Node, Program } from "../graph/node.js";
+import { PRIMITIVES } from "../graph/primitives.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
+import { make } from "../graph/make.js";
+import { rewrite } from "./rewrite.js";
+
+export function shareCommon(program: Program): Program {
+  const known = new Map<string, Node>();
+  const states = new Map<object, number>();
+  return rewrite(program, (node) => {
+    const simpler = simplifyNode(node);
+    const key = keyOf(simpler, states);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    known.set(key, simpler);
+    return simpler;
+  });
+}
+
+function keyOf(node: Node, states: Map<object, number>): string {
+  const inputs = node.inputs.map((input) => input.id).join(",");
+  if (node.op === "state") {
+    const { state } = node.attributes;
+    if (!states.has(state)) states.set(state, states.size);
+    return `state ${states.get(state) ?? 0}`;
+  }
+  const value = node.op === "constant" && Object.is(node.attributes.value, -0) ? "-0" : JSON.stringify(node.attributes);
+  return `${node.op} ${value} ${node.dtype} ${node.shape.join("x")} (${inputs})${node.op === "constant" ? String(node.attributes.value) : ""}`;
+}
+
+const valueOf = (node: Node | undefined): number | undefined => (node?.op === "constant" ? node.attributes.value : undefined);
+
+function simplifyNode(node: Node): Node {
+  const [a, b, c] = node.inputs;
+  const movement = PRIMITIVES[node.op].kind === "movement";
+  const first = valueOf(a);
+  const fills = node.op === "pad" || node.op === "concat" || node.op === "fold";
+  if (movement && !fills && first !== undefined) return constant(first, node.shape, node.dtype);
+  switch (node.op) {
+    case "reshape":
+      if (a !== undefined && sameShape(a.shape, node.shape)) return a;
+      if (a?.op === "reshape" && a.inputs[0] !== undefined) return make("reshape", [a.inputs[0]], node.attributes);
+      return node;
+    case "broadcast":
+      return a !== undefined && sameShape(a.shape, node.shape) ? a : node;
+    case "transpose":
+      return a !== undefined && node.attributes.permutation.every((axis, i) => axis === i) ? a : node;
+    case "add":
+      if (isNumber(b, 0) && a !== undefined) return a;
+      return isNumber(a, 0) && b !== undefined ? b : foldBinary(node, (x, y) => x + y);
+    case "sub":
+      return isNumber(b, 0) && a !== undefined ? a : foldBinary(node, (x, y) => x - y);
+    case "mul":
+      if (isNumber(b, 1) && a !== undefined) return a;
+      return isNumber(a, 1) && b !== undefined ? b : foldBinary(node, (x, y) => x * y);
+    case "div":
+      return isNumber(b, 1) && a !== undefined ? a : node;
+    case "select":
+      if (b === c && b !== undefined) return b;
+      return node;
+    case "sum":
+      return sumOfConstant(node, first);
+    default:
+      return node;
+  }
+}
+
+const isNumber = (node: Node | undefined, value: number): boolean => valueOf(node) === value;
+
+function foldBinary(node: Node, compute: (a: number, b: number) => number): Node {
+  const [a, b] = [valueOf(node.inputs[0]), valueOf(node.inputs[1])];
+  if (a === undefined || b === undefined) return node;
+  const value = node.dtype === "int32" ? compute(a, b) | 0 : Math.fround(compute(Math.fround(a), Math.fround(b)));
+  return constant(value, node.shape, node.dtype);
+}
+
+function sumOfConstant(node: Node, value: number | undefined): Node {
+  const input = node.inputs[0];
+  if (value === undefined || input === undefined) return node;
+  return constant((value * sizeOf(input.shape)) / Math.max(1, sizeOf(node.shape)), node.shape, node.dtype);
+}

@@ -1,0 +1,142 @@
+/** Errors: classes that carry data, and the one place where their wording is made. */
+
+export interface ErrorFacts {
+  /** The function, layer or file. */
+  readonly where: string;
+  readonly problem: string;
+  readonly expected?: string;
+  readonly received?: string;
+  /** What the reader can do about it. */
+  readonly fix?: string;
+}
+
+function wording({ where, problem, expected, received, fix }: ErrorFacts): string {
+  const facts = [
+    expected === undefined ? undefined : `expected ${expected}`,
+    received === undefined ? undefined : `received ${received}`,
+  ].filter((fact) => fact !== undefined);
+  const details = facts.length === 0 ? "" : `: ${facts.join(", ")}`;
+  return `${where}: ${problem}${details}.${fix === undefined ? "" : ` ${fix}`}`;
+}
+
+/** Every error that Torte throws on purpose. */
+export class TorteError extends Error {
+  readonly facts: ErrorFacts;
+
+  constructor(facts: ErrorFacts) {
+    super(wording(facts));
+    this.name = new.target.name;
+    this.facts = facts;
+  }
+}
+
+/** A shape that cannot work where it is used. */
+export class ShapeError extends TorteError {}
+/** An option that is unknown, of the wrong type or out of range. */
+export class OptionError extends TorteError {}
+/** Data that cannot be read or that a model cannot take. */
+export class DataError extends TorteError {}
+/** Operands that do not fit a primitive. */
+export class GraphError extends TorteError {}
+/** A mask where it cannot be honoured. */
+export class MaskError extends TorteError {}
+/** A training run that cannot go on. */
+export class TrainingError extends TorteError {}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return String(value);
+}
+
+/** Levenshtein distance, for hints. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, x] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, y] of [...b].entries()) {
+      next.push(Math.min((next[j] ?? 0) + 1, (row[j + 1] ?? 0) + 1, (row[j] ?? 0) + Number(x !== y)));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Rejects options that nobody reads. */
+export function checkOptions(where: string, options: object, allowed: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (allowed.includes(name)) continue;
+    const near = allowed.find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+    throw new OptionError({
+      where,
+      problem: `unknown option ${JSON.stringify(name)}`,
+      expected: allowed.length === 0 ? "no options" : `one of ${allowed.join(", ")}`,
+      ...(near === undefined ? {} : { fix: `Did you mean ${JSON.stringify(near)}?` }),
+    });
+  }
+}
+
+export function positiveInteger(where: string, name: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
+    throw new OptionError({ where, problem: `${name} is out of range`, expected: "a whole number of at least 1", received: show(value) });
+  }
+  return value;
+}
+
+export function wholeNumber(where: string, name: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new OptionError({ where, problem: `${name} is out of range`, expected: "a whole number of at least 0", received: show(value) });
+  }
+  return value;
+}
+
+export interface Interval {
+  readonly min?: number;
+  /** The limit itself is not allowed. */
+  readonly above?: number;
+  readonly max?: number;
+  readonly below?: number;
+}
+
+export function numberIn(where: string, name: string, value: unknown, { min, above, max, below }: Interval = {}): number {
+  const fits =
+    typeof value === "number" &&
+    Number.isFinite(value) &&
+    (min === undefined || value >= min) &&
+    (above === undefined || value > above) &&
+    (max === undefined || value <= max) &&
+    (below === undefined || value < below);
+  if (!fits) {
+    const limits = [
+      min === undefined ? undefined : `at least ${min}`,
+      above === undefined ? undefined : `above ${above}`,
+      max === undefined ? undefined : `at most ${max}`,
+      below === undefined ? undefined : `below ${below}`,
+    ].filter((limit) => limit !== undefined);
+    const expected = limits.length === 0 ? "a finite number" : `a number ${limits.join(" and ")}`;
+    throw new OptionError({ where, problem: `${name} is out of range`, expected, received: show(value) });
+  }
+  return value;
+}
+
+export function oneOf<T extends string>(where: string, name: string, value: unknown, allowed: readonly T[]): T {
+  const found = allowed.find((option) => option === value);
+  if (found === undefined) {
+    throw new OptionError({
+      where,
+      problem: `${name} is unknown`,
+      expected: `one of ${allowed.map((option) => JSON.stringify(option)).join(", ")}`,
+      received: show(value),
+    });
+  }
+  return found;
+}
+
+export function booleanOption(where: string, name: string, value: unknown): boolean {
+  if (typeof value !== "boolean") {
+    throw new OptionError({ where, problem: `${name} has the wrong type`, expected: "true or false", received: show(value) });
+  }
+  return value;
+}

@@ -1,0 +1,167 @@
+/**
+ * The graph: immutable nodes, each one primitive applied to other nodes.
+ *
+ * A node is made by `make` (graph/make.ts), which checks the inputs and derives shape and dtype from the table of
+ * primitives. Nothing is computed here; backends interpret or compile the graph.
+ */
+import type { DType } from "../tensor/dtype.js";
+import type { Shape } from "../tensor/shape.js";
+
+/** A named array that outlives a step: a weight, an optimizer moment, a resident data column, a counter. */
+export class State {
+  constructor(
+    readonly name: string,
+    readonly shape: Shape,
+    readonly dtype: DType,
+  ) {}
+}
+
+/** Attributes without content. */
+export type None = Readonly<Record<never, never>>;
+
+/** What each primitive carries besides its inputs. The keys are the primitives. */
+export interface Attributes {
+  // Leaves.
+  /** One number in every position. */
+  constant: { readonly value: number };
+  /** The position along `axis`, int32. */
+  iota: { readonly axis: number };
+  state: { readonly state: State };
+  /** Uniform numbers in [0, 1): number i, in row-major order, of the stream, for the (seed, step) pair in its input. */
+  uniform: { readonly stream: number };
+  // Elementwise, one input.
+  neg: None;
+  abs: None;
+  sign: None;
+  floor: None;
+  exp: None;
+  expm1: None;
+  log: None;
+  log1p: None;
+  sqrt: None;
+  tanh: None;
+  sigmoid: None;
+  softplus: None;
+  erf: None;
+  sin: None;
+  cos: None;
+  not: None;
+  cast: { readonly dtype: DType };
+  /** The identity, through which no gradient passes. */
+  stopGradient: None;
+  // Elementwise, two inputs of one shape and dtype.
+  add: None;
+  sub: None;
+  mul: None;
+  div: None;
+  pow: None;
+  max: None;
+  min: None;
+  /** Remainder of int32 operands, which are not negative. */
+  mod: None;
+  bitXor: None;
+  less: None;
+  lessEqual: None;
+  equal: None;
+  and: None;
+  or: None;
+  /** `select(condition, a, b)`: a where the condition holds. */
+  select: None;
+  // Movement.
+  reshape: { readonly shape: Shape };
+  transpose: { readonly permutation: readonly number[] };
+  /** Repeats axes of size 1. */
+  broadcast: { readonly shape: Shape };
+  slice: { readonly start: readonly number[]; readonly stop: readonly number[]; readonly step: readonly number[] };
+  /** `low` and `high` positions outside and `interior` positions between neighbours, all filled with `value`. */
+  pad: {
+    readonly low: readonly number[];
+    readonly high: readonly number[];
+    readonly interior: readonly number[];
+    readonly value: number;
+  };
+  reverse: { readonly axes: readonly number[] };
+  concat: { readonly axis: number };
+  /** Sliding windows over the axes from `axis` on: [..., n, ...] becomes [..., positions, taps, ...]. */
+  windows: WindowAttributes;
+  /** The transpose of `windows`: adds every tap back to the position it was taken from; `lengths` are the sizes of the windowed axes. */
+  fold: WindowAttributes & { readonly lengths: readonly number[] };
+  // Reductions; the reduced axes disappear.
+  sum: { readonly axes: readonly number[] };
+  reduceMax: { readonly axes: readonly number[] };
+  /** Row-major position of the first maximum within the reduced axes, int32. */
+  argmax: { readonly axes: readonly number[] };
+  // Products and indirection.
+  /** Sum over the labels that are missing in `out` of a·b, as in einsum. */
+  contract: { readonly a: string; readonly b: string; readonly out: string };
+  /** `gather(table [V, ...rest], indices [...])`: rows of the table, [...indices, ...rest]. */
+  gather: None;
+  /** `scatterAdd(indices [...], updates [...indices, ...rest])`: [rows, ...rest], repeated indices add up. */
+  scatterAdd: { readonly rows: number };
+}
+
+export interface WindowAttributes {
+  readonly axis: number;
+  readonly size: readonly number[];
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+}
+
+export type Primitive = keyof Attributes;
+
+export interface NodeOf<P extends Primitive> {
+  readonly id: number;
+  readonly op: P;
+  readonly inputs: readonly Node[];
+  readonly attributes: Attributes[P];
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Path of the layer or part that made this node, for messages and profiles. */
+  readonly origin: string;
+}
+
+/** Any node; `node.op` narrows `node.attributes`. */
+export type Node = { [P in Primitive]: NodeOf<P> }[Primitive];
+
+/** One write of a step: after it, `state` holds `value`. */
+export interface Update {
+  readonly state: State;
+  readonly value: Node;
+}
+
+/** What is compiled: reads states, returns `outputs`, then writes all `updates` at once. */
+export interface Program {
+  readonly name: string;
+  readonly outputs: readonly Node[];
+  readonly updates: readonly Update[];
+}
+
+/** The roots of a program: everything else is reached from them. */
+export function roots(program: Program): Node[] {
+  return [...program.outputs, ...program.updates.map((update) => update.value)];
+}
+
+/** All nodes under `from`, inputs before users, each once. Iterative: networks may be thousands of nodes deep. */
+export function topological(from: readonly Node[]): Node[] {
+  const order: Node[] = [];
+  const state = new Map<Node, "open" | "done">();
+  const stack = [...from].reverse();
+  while (stack.length > 0) {
+    const node = stack.at(-1);
+    if (node === undefined) break;
+    if (state.get(node) === "done") {
+      stack.pop();
+    } else if (state.get(node) === "open") {
+      state.set(node, "done");
+      order.push(node);
+      stack.pop();
+    } else {
+      state.set(node, "open");
+      for (let i = node.inputs.length - 1; i >= 0; i--) {
+        const input = node.inputs[i];
+        if (input !== undefined && !state.has(input)) stack.push(input);
+      }
+    }
+  }
+  return order;
+}

@@ -1,0 +1,69 @@
+/** Reductions, products and the functions made of them. */
+import { make } from "../graph/make.js";
+import type { Node } from "../graph/node.js";
+import { sizeOf } from "../tensor/shape.js";
+import { add, cast, div, exp, less, log, logicalNot, mul, neg, stopGradient, sub } from "./basic.js";
+import { normalizeAxis, reshape } from "./movement.js";
+
+export interface ReduceOptions {
+  /** Axes to reduce; all by default. Negative ones count from the end. */
+  readonly axes?: readonly number[];
+  /** Keeps the reduced axes with size 1. Default false. */
+  readonly keepDims?: boolean;
+}
+
+function reduce(op: "sum" | "reduceMax" | "argmax", x: Node, options: ReduceOptions): Node {
+  const axes = (options.axes ?? x.shape.map((_, i) => i)).map((axis) => normalizeAxis(axis, x.shape.length));
+  const result = make(op, [x], { axes: [...axes].sort((a, b) => a - b) });
+  return options.keepDims ? reshape(result, x.shape.map((n, i) => (axes.includes(i) ? 1 : n))) : result;
+}
+
+export const sum = (x: Node, options: ReduceOptions = {}): Node => reduce("sum", x, options);
+export const max = (x: Node, options: ReduceOptions = {}): Node => reduce("reduceMax", x, options);
+export const min = (x: Node, options: ReduceOptions = {}): Node => neg(max(neg(x), options));
+/** Row-major position of the first maximum within the reduced axes. */
+export const argmax = (x: Node, options: ReduceOptions = {}): Node => reduce("argmax", x, options);
+
+export function mean(x: Node, options: ReduceOptions = {}): Node {
+  const total = sum(x, options);
+  return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
+}
+
+/** Biased variance, from the deviations, so that an offset does not harm it. */
+export function variance(x: Node, options: ReduceOptions = {}): Node {
+  const deviation = sub(x, mean(x, { ...options, keepDims: true }));
+  return mean(mul(deviation, deviation), options);
+}
+
+/** Whether the condition holds anywhere along the axes. */
+export function any(x: Node, options: ReduceOptions = {}): Node {
+  const counted = max(cast(x, "int32"), options);
+  return less(0, counted);
+}
+
+/** Whether the condition holds everywhere along the axes. */
+export const all = (x: Node, options: ReduceOptions = {}): Node => logicalNot(any(logicalNot(x), options));
+
+/** Product of two operands summed over the labels missing in the result, e.g. `einsum("bik,kj->bij", a, b)`. */
+export function einsum(spec: string, a: Node, b: Node): Node {
+  const match = /^(\w*),(\w*)->(\w*)$/.exec(spec);
+  if (match === null) throw new RangeError(`einsum: expected "ab,bc->ac", received "${spec}"`);
+  const [, left = "", right = "", out = ""] = match;
+  return make("contract", [a, b], { a: left, b: right, out });
+}
+
+/** log Σ exp(x), shifted by the maximum. */
+export function logSumExp(x: Node, options: ReduceOptions = {}): Node {
+  const shift = stopGradient(max(x, { ...options, keepDims: true }));
+  const total = log(sum(exp(sub(x, shift)), options));
+  return add(total, reshape(shift, total.shape));
+}
+
+export function logSoftmax(x: Node, axis = -1): Node {
+  return sub(x, logSumExp(x, { axes: [axis], keepDims: true }));
+}
+
+export function softmax(x: Node, axis = -1): Node {
+  const shifted = exp(sub(x, stopGradient(max(x, { axes: [axis], keepDims: true }))));
+  return div(shifted, sum(shifted, { axes: [axis], keepDims: true }));
+}

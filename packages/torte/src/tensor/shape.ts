@@ -1,0 +1,38 @@
+/** Shapes: lists of sizes, row-major. */
+import { ShapeError } from "../errors.js";
+
+export type Shape = readonly number[];
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+/** `(2, 3)`; sizes that are open print as None, as in Keras. */
+export function formatShape(shape: readonly (number | null)[]): string {
+  const sizes = shape.map((n) => (n === null ? "None" : String(n)));
+  return sizes.length === 1 ? `(${sizes.join("")},)` : `(${sizes.join(", ")})`;
+}
+
+/** Distance in memory between neighbours along each axis. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1);
+  return strides;
+}
+
+/** The common shape of two operands, axes aligned at the end, sizes of 1 repeated. */
+export function broadcastShapes(a: Shape, b: Shape): Shape {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, i) => {
+    const [x, y] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];
+    if (x !== y && x !== 1 && y !== 1) {
+      throw new ShapeError({
+        where: "broadcast",
+        problem: "shapes do not fit each other",
+        expected: `sizes that are equal or 1, aligned at the end, with ${formatShape(a)}`,
+        received: formatShape(b),
+      });
+    }
+    return x === 1 ? y : x;
+  });
+}
