@@ -43,13 +43,27 @@ export class MaskError extends TorteError {}
 /** A training run that cannot go on. */
 export class TrainingError extends TorteError {}
 
-function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "function") return "a function";
-  if (Array.isArray(value)) return `[${value.map(show).join(", ")}]`;
-  if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  return String(value);
+/** A value as it reads in a message: short, and never an error of its own. */
+export function show(value: unknown): string {
+  const text = describe(value, 0);
+  return text.length <= 200 ? text : `${text.slice(0, 197)}...`;
 }
+
+function describe(value: unknown, depth: number): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`;
+  if (Array.isArray(value)) return depth > 2 ? "[...]" : `[${listed(value.map((item) => describe(item, depth + 1)))}]`;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return `a ${value.constructor.name}`;
+  if (depth > 2) return "{...}";
+  const entries = Object.entries(value).map(([key, item]) => `${key}: ${describe(item, depth + 1)}`);
+  return entries.length === 0 ? "{}" : `{ ${listed(entries)} }`;
+}
+
+const listed = (items: readonly string[]): string => [...items.slice(0, 8), ...(items.length > 8 ? ["..."] : [])].join(", ");
 
 /** Levenshtein distance, for hints. */
 function distance(a: string, b: string): number {
@@ -64,16 +78,33 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Rejects options that nobody reads. */
-export function checkOptions(where: string, options: object, allowed: readonly string[]): void {
+/** `{ fix: 'Did you mean "units"?' }` where a known name is near: at most a third of its letters differ, underscores aside. */
+function hint(name: string, known: readonly string[]): { readonly fix?: string } {
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, "");
+  const near = known
+    .map((other) => ({ other, d: distance(plain(name), plain(other)) }))
+    .filter(({ other, d }) => d <= Math.ceil(other.length / 3) && d < other.length)
+    .sort((a, b) => a.d - b.d)[0];
+  return near === undefined ? {} : { fix: `Did you mean ${JSON.stringify(near.other)}?` };
+}
+
+/** Rejects options that nobody reads, and what is no object of options at all. */
+export function checkOptions(where: string, options: unknown, allowed: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new OptionError({
+      where,
+      problem: "options are no object",
+      expected: allowed.length === 0 ? "{}" : `an object with ${allowed.join(", ")}`,
+      received: show(options),
+    });
+  }
   for (const name of Object.keys(options)) {
     if (allowed.includes(name)) continue;
-    const near = allowed.find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
     throw new OptionError({
       where,
       problem: `unknown option ${JSON.stringify(name)}`,
       expected: allowed.length === 0 ? "no options" : `one of ${allowed.join(", ")}`,
-      ...(near === undefined ? {} : { fix: `Did you mean ${JSON.stringify(near)}?` }),
+      ...hint(name, allowed),
     });
   }
 }
@@ -88,6 +119,14 @@ export function positiveInteger(where: string, name: string, value: unknown): nu
 export function wholeNumber(where: string, name: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
     throw new OptionError({ where, problem: `${name} is out of range`, expected: "a whole number of at least 0", received: show(value) });
+  }
+  return value;
+}
+
+/** A seed: the 32-bit word that all random numbers of a run hang on. */
+export function seedOption(where: string, value: unknown): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
+    throw new OptionError({ where, problem: "seed is out of range", expected: "a whole number from 0 to 4294967295", received: show(value) });
   }
   return value;
 }
@@ -129,6 +168,7 @@ export function oneOf<T extends string>(where: string, name: string, value: unkn
       problem: `${name} is unknown`,
       expected: `one of ${allowed.map((option) => JSON.stringify(option)).join(", ")}`,
       received: show(value),
+      ...(typeof value === "string" ? hint(value, allowed) : {}),
     });
   }
   return found;

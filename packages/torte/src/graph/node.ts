@@ -10,7 +10,8 @@ import type { Shape } from "../tensor/shape.js";
 /** A named array that outlives a step: a weight, an optimizer moment, a resident data column, a counter. */
 export class State {
   constructor(
-    readonly name: string,
+    /** For messages and files; a model names the weights of its layers when it is made. */
+    public name: string,
     readonly shape: Shape,
     readonly dtype: DType,
   ) {}

@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  booleanOption,
+  checkOptions,
+  numberIn,
+  oneOf,
+  OptionError,
+  positiveInteger,
+  seedOption,
+  ShapeError,
+  show,
+  TorteError,
+  wholeNumber,
+} from "./errors.js";
+
+function messageOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(OptionError);
+    return (error as Error).message;
+  }
+  throw new Error("nothing was thrown");
+}
+
+describe("TorteError", () => {
+  it("reads as one sentence per fact and keeps the facts", () => {
+    const facts = { where: "dense_1", problem: "input has no feature axis", expected: "rank 2", received: "(3,)", fix: "Add flatten()." };
+    const error = new ShapeError(facts);
+    expect(error.message).toBe("dense_1: input has no feature axis: expected rank 2, received (3,). Add flatten().");
+    expect(error.facts).toEqual(facts);
+    expect(error.name).toBe("ShapeError");
+    expect(error).toBeInstanceOf(TorteError);
+  });
+
+  it("leaves out what is not known", () => {
+    expect(new TorteError({ where: "fit", problem: "no data" }).message).toBe("fit: no data.");
+    expect(new TorteError({ where: "fit", problem: "no data", received: "0 rows" }).message).toBe("fit: no data: received 0 rows.");
+  });
+});
+
+describe("option checks", () => {
+  it("name an unknown option, the known ones and the nearest", () => {
+    expect(messageOf(() => checkOptions("dense", { unit: 3 }, ["units", "activation"]))).toBe(
+      'dense: unknown option "unit": expected one of units, activation. Did you mean "units"?',
+    );
+    expect(messageOf(() => checkOptions("conv1d", { kernel_size: 3 }, ["filters", "kernelSize"]))).toBe(
+      'conv1d: unknown option "kernel_size": expected one of filters, kernelSize. Did you mean "kernelSize"?',
+    );
+    expect(messageOf(() => checkOptions("dropout", { p: 0.5 }, ["rate", "seed"]))).toBe(
+      'dropout: unknown option "p": expected one of rate, seed.',
+    );
+    expect(messageOf(() => checkOptions("flatten", { p: 1 }, []))).toBe('flatten: unknown option "p": expected no options.');
+  });
+
+  it("refuse what is no object", () => {
+    expect(messageOf(() => checkOptions("shuffle", 1000, ["seed", "bufferSize"]))).toBe(
+      "shuffle: options are no object: expected an object with seed, bufferSize, received 1000.",
+    );
+    for (const value of [null, undefined, [1], "a"]) expect(() => checkOptions("f", value, ["a"])).toThrow(OptionError);
+    checkOptions("f", { a: 1 }, ["a"]);
+  });
+
+  it("name option, range and value", () => {
+    expect(messageOf(() => numberIn("dropout", "rate", 7, { min: 0, below: 1 }))).toBe(
+      "dropout: rate is out of range: expected a number at least 0 and below 1, received 7.",
+    );
+    expect(messageOf(() => numberIn("adam", "epsilon", NaN))).toBe("adam: epsilon is out of range: expected a finite number, received NaN.");
+    expect(messageOf(() => positiveInteger("dense", "units", 2.5))).toBe(
+      "dense: units is out of range: expected a whole number of at least 1, received 2.5.",
+    );
+    expect(messageOf(() => wholeNumber("fit", "epochs", "3"))).toBe(
+      'fit: epochs is out of range: expected a whole number of at least 0, received "3".',
+    );
+    expect(messageOf(() => seedOption("fit", -1))).toBe(
+      "fit: seed is out of range: expected a whole number from 0 to 4294967295, received -1.",
+    );
+    expect(messageOf(() => oneOf("conv1d", "padding", "sames", ["valid", "same"]))).toBe(
+      'conv1d: padding is unknown: expected one of "valid", "same", received "sames". Did you mean "same"?',
+    );
+    expect(messageOf(() => booleanOption("dense", "useBias", 1))).toBe(
+      "dense: useBias has the wrong type: expected true or false, received 1.",
+    );
+  });
+
+  it("accept exactly what lies within the limits", () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.double({ noNaN: true, noDefaultInfinity: true }), (value, limit) => {
+        const passes = (check: () => number): boolean => {
+          try {
+            return check() === value;
+          } catch {
+            return false;
+          }
+        };
+        expect(passes(() => numberIn("f", "x", value, { min: limit }))).toBe(value >= limit);
+        expect(passes(() => numberIn("f", "x", value, { above: limit }))).toBe(value > limit);
+        expect(passes(() => numberIn("f", "x", value, { max: limit }))).toBe(value <= limit);
+        expect(passes(() => numberIn("f", "x", value, { below: limit }))).toBe(value < limit);
+        expect(passes(() => positiveInteger("f", "x", value))).toBe(Number.isInteger(value) && value >= 1);
+      }),
+    );
+  });
+});
+
+describe("show", () => {
+  it("describes any value briefly and never throws", () => {
+    const cyclic: Record<string, unknown> = {};
+    cyclic.self = cyclic;
+    expect(show(cyclic)).toBe("{ self: { self: { self: {...} } } }");
+    expect(show(10n)).toBe("10n");
+    expect(show(new Float32Array(3))).toBe("a Float32Array");
+    expect(show(new Map())).toBe("a Map");
+    expect(show(() => 1)).toBe("a function");
+    expect(show([1, "a", undefined])).toBe('[1, "a", undefined]');
+    fc.assert(
+      fc.property(fc.anything({ withBigInt: true, withNullPrototype: true, withTypedArray: true }), (value) => {
+        expect(show(value).length).toBeLessThanOrEqual(200);
+      }),
+    );
+  });
+});

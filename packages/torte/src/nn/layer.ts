@@ -1,0 +1,256 @@
+/**
+ * What a layer is: options, weights, and one expression over ops.
+ *
+ * The expression asks for its weights by name and shape; they come into being when it is traced for the first time. The
+ * shape of its result is that of the traced nodes, so there is no second rule for shapes.
+ */
+import { booleanOption, MaskError, OptionError, ShapeError } from "../errors.js";
+import { read, uniform } from "../graph/make.js";
+import { type Node, State } from "../graph/node.js";
+import * as ops from "../ops/index.js";
+import type { DType } from "../tensor/dtype.js";
+import { hashName } from "../tensor/random.js";
+import { formatShape, sameShape, type Shape } from "../tensor/shape.js";
+import type { Initializer } from "./initializers.js";
+import type { Regularizer } from "./regularizers.js";
+
+/** A value on its way through a model. Where the mask (bool, [batch, length]) is false, the value is zero. */
+export interface Traced {
+  readonly value: Node;
+  readonly mask?: Node | undefined;
+}
+
+export interface Weight {
+  readonly name: string;
+  readonly state: State;
+  readonly initializer: Initializer;
+  readonly regularizer: Regularizer | undefined;
+  /** False for what is no parameter of the loss, such as moving averages. */
+  readonly trainable: boolean;
+}
+
+/** What one tracing of a model collects and offers to its layers. */
+export interface Tracing {
+  readonly training: boolean;
+  /** int32[2], seed and step; undefined where nothing random may happen. */
+  readonly randomKey: Node | undefined;
+  /** Nodes that stand for states instead of reading them. */
+  readonly substitutes: ReadonlyMap<State, Node>;
+  /** Penalties to be added to the loss. */
+  readonly penalties: Node[];
+  /** States that a training step changes by other means than the gradient. */
+  readonly updates: Map<State, Node>;
+}
+
+export function newTracing(training: boolean, randomKey?: Node, substitutes: ReadonlyMap<State, Node> = new Map()): Tracing {
+  return { training, randomKey, substitutes, penalties: [], updates: new Map() };
+}
+
+export interface CommonOptions {
+  /** Default: the kind of layer, numbered within the model. */
+  readonly name?: string;
+  /** Whether training changes the weights. Default true. */
+  readonly trainable?: boolean;
+}
+
+export const COMMON = ["name", "trainable"] as const;
+
+/** What the expression of a layer may ask for. */
+export interface Scope {
+  readonly where: string;
+  readonly training: boolean;
+  weight(name: string, shape: Shape, options: WeightOptions): Node;
+  /** Uniform random numbers, new in every step. */
+  random(shape: Shape): Node;
+  penalty(value: Node): void;
+  /** Writes a weight that is not trained, after the step. */
+  assign(name: string, value: Node): void;
+}
+
+export interface WeightOptions {
+  readonly initializer: Initializer;
+  readonly regularizer?: Regularizer | undefined;
+  readonly trainable?: boolean;
+}
+
+export type Expression = (inputs: readonly Traced[], scope: Scope) => Traced;
+
+export interface LayerDefinition {
+  readonly kind: string;
+  /** As they were given, for saving. */
+  readonly options: CommonOptions & object;
+  readonly call: Expression;
+  /** Number of inputs. Default 1. */
+  readonly inputs?: number | "many";
+  /** What an integer input means to the layer. Default: it is refused. */
+  readonly integers?: "accept";
+}
+
+export class Layer {
+  readonly kind: string;
+  readonly options: CommonOptions & object;
+  readonly weights = new Map<string, Weight>();
+  trainable: boolean;
+  readonly #definition: LayerDefinition;
+  #name: string | undefined;
+
+  constructor(definition: LayerDefinition) {
+    const { name, trainable = true } = definition.options;
+    if (name !== undefined && (typeof name !== "string" || name === "" || name.includes("/"))) {
+      throw new OptionError({ where: definition.kind, problem: "name is unusable", expected: "a text without /", received: JSON.stringify(name) });
+    }
+    this.kind = definition.kind;
+    this.options = definition.options;
+    this.trainable = booleanOption(definition.kind, "trainable", trainable);
+    this.#definition = definition;
+    this.#name = name;
+  }
+
+  /** Undefined until a model has numbered the layer. */
+  get name(): string | undefined {
+    return this.#name;
+  }
+
+  /** How messages call the layer. */
+  get where(): string {
+    return this.#name ?? this.kind;
+  }
+
+  rename(name: string): void {
+    this.#name = name;
+    for (const weight of this.weights.values()) weight.state.name = `${name}.${weight.name}`;
+  }
+
+  /** The layer's expression over the given inputs. */
+  trace(inputs: readonly Traced[], tracing: Tracing): Traced {
+    this.#checkInputs(inputs);
+    const result = ops.withOrigin(this.where, () => this.#definition.call(inputs, this.#scope(tracing)));
+    return result.mask === undefined ? { value: result.value } : result;
+  }
+
+  #checkInputs(inputs: readonly Traced[]): void {
+    const { inputs: expected = 1, integers } = this.#definition;
+    const enough = expected === "many" ? inputs.length >= 1 : inputs.length === expected;
+    if (!enough) {
+      throw new ShapeError({ where: this.where, problem: "wrong number of inputs", expected: String(expected), received: String(inputs.length) });
+    }
+    for (const { value } of inputs) {
+      if (value.dtype === "float32" || integers === "accept") continue;
+      throw new ShapeError({
+        where: this.where,
+        problem: "the layer computes with floats",
+        expected: "float32",
+        received: `${value.dtype} of shape ${formatShape([null, ...value.shape.slice(1)])}`,
+        fix: "Put an embedding before it, or declare the input as float32.",
+      });
+    }
+  }
+
+  #scope(tracing: Tracing): Scope {
+    const stateNode = (state: State): Node => tracing.substitutes.get(state) ?? read(state);
+    const seen = new Set<string>();
+    let draws = 0;
+    return {
+      where: this.where,
+      training: tracing.training,
+      weight: (name, shape, options) => {
+        const weight = this.#weight(name, shape, options);
+        const node = stateNode(weight.state);
+        if (weight.regularizer !== undefined && !seen.has(name)) tracing.penalties.push(weight.regularizer(node));
+        seen.add(name);
+        return node;
+      },
+      random: (shape) => {
+        if (tracing.randomKey === undefined) throw new RangeError(`${this.where} draws random numbers without a key`);
+        return uniform(tracing.randomKey, hashName(`${this.where}/${draws++}`), shape);
+      },
+      penalty: (value) => {
+        tracing.penalties.push(value);
+      },
+      assign: (name, value) => {
+        const weight = this.weights.get(name);
+        if (weight === undefined) throw new RangeError(`${this.where} has no weight ${name}`);
+        tracing.updates.set(weight.state, value);
+      },
+    };
+  }
+
+  #weight(name: string, shape: Shape, { initializer, regularizer, trainable = true }: WeightOptions): Weight {
+    const known = this.weights.get(name);
+    if (known === undefined) {
+      const weight: Weight = { name, state: new State(`${this.where}.${name}`, shape, "float32"), initializer, regularizer, trainable };
+      this.weights.set(name, weight);
+      return weight;
+    }
+    if (!sameShape(known.state.shape, shape)) {
+      throw new ShapeError({
+        where: this.where,
+        problem: `the layer is shared, but its ${name} would need another shape here`,
+        expected: formatShape(known.state.shape),
+        received: formatShape(shape),
+      });
+    }
+    return known;
+  }
+}
+
+/** A value of a model that is being described: its shape with an open batch, and where it comes from. */
+export class SymbolicTensor {
+  constructor(
+    /** Traced for a batch of two, which stands for any. */
+    readonly traced: Traced,
+    readonly producer: { readonly layer: Layer; readonly inputs: readonly SymbolicTensor[] },
+  ) {}
+
+  get shape(): readonly (number | null)[] {
+    return [null, ...this.traced.value.shape.slice(1)];
+  }
+
+  get dtype(): DType {
+    return this.traced.value.dtype;
+  }
+
+  get masked(): boolean {
+    return this.traced.mask !== undefined;
+  }
+}
+
+/** A layer that can be called on symbolic tensors. */
+export interface LayerFunction {
+  (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor;
+  readonly layer: Layer;
+}
+
+export const PLACEHOLDER_BATCH = 2;
+
+export function layerFunction(definition: LayerDefinition): LayerFunction {
+  const layer = new Layer(definition);
+  const call = (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor => applyLayer(layer, isSymbolic(inputs) ? [inputs] : inputs);
+  return Object.assign(call, { layer });
+}
+
+const isSymbolic = (inputs: SymbolicTensor | readonly SymbolicTensor[]): inputs is SymbolicTensor => inputs instanceof SymbolicTensor;
+
+export function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor {
+  const key = read(new State("key", [2], "int32"));
+  const traced = layer.trace(inputs.map((x) => x.traced), newTracing(true, key));
+  return new SymbolicTensor(traced, { layer, inputs });
+}
+
+/** For layers that cannot work with a mask. */
+export function refuseMask(scope: Scope, inputs: readonly Traced[]): void {
+  if (inputs.every(({ mask }) => mask === undefined)) return;
+  throw new MaskError({
+    where: scope.where,
+    problem: "the layer cannot honour the mask of its input",
+    expected: "an input without a mask",
+    received: "a masked sequence",
+    fix: "Put dropMask() before it if padding may count as data from here on.",
+  });
+}
+
+export function inputAt(inputs: readonly Traced[], i = 0): Traced {
+  const input = inputs[i];
+  if (input === undefined) throw new RangeError(`input ${i} is missing`);
+  return input;
+}

@@ -1,0 +1,59 @@
+import { booleanOption, checkOptions, positiveInteger, ShapeError } from "../../errors.js";
+import { iota } from "../../graph/make.js";
+import * as ops from "../../ops/index.js";
+import { type InitializerOption, readInitializer, uniform } from "../initializers.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { masked } from "../masks.js";
+import { readRegularizer, type RegularizerOption } from "../regularizers.js";
+
+export interface EmbeddingOptions extends CommonOptions {
+  /** Number of tokens, at least 1; tokens are 0 … inputDim − 1. */
+  readonly inputDim: number;
+  /** Length of the vectors, at least 1. */
+  readonly outputDim: number;
+  /** Token 0 is padding: it maps to zeros, is never trained, and is masked. Default false. */
+  readonly maskZero?: boolean;
+  /** Default uniform(−0.05, 0.05). */
+  readonly embeddingsInitializer?: InitializerOption;
+  /** Default none. */
+  readonly embeddingsRegularizer?: RegularizerOption;
+}
+
+/**
+ * A table of vectors, looked up by token.
+ *
+ * y[l] = embeddings[x[l]]
+ *
+ * Input (…) of int32, output (…, outputDim); embeddings (inputDim, outputDim). With maskZero the output carries a mask.
+ *
+ * @throws OptionError for options out of range; ShapeError for an input that is not of integers.
+ * @example
+ * import { embedding, input } from "torte";
+ * const y = embedding({ inputDim: 21, outputDim: 16, maskZero: true })(input({ shape: [200], dtype: "int32" }));
+ * console.log(y.shape); // [null, 200, 16]
+ */
+export function embedding(options: EmbeddingOptions): LayerFunction {
+  checkOptions("embedding", options, [...COMMON, "inputDim", "outputDim", "maskZero", "embeddingsInitializer", "embeddingsRegularizer"]);
+  const inputDim = positiveInteger("embedding", "inputDim", options.inputDim);
+  const outputDim = positiveInteger("embedding", "outputDim", options.outputDim);
+  const maskZero = booleanOption("embedding", "maskZero", options.maskZero ?? false);
+  const initializer = readInitializer("embedding", "embeddingsInitializer", options.embeddingsInitializer ?? uniform());
+  const regularizer = readRegularizer("embedding", "embeddingsRegularizer", options.embeddingsRegularizer);
+  return layerFunction({
+    kind: "embedding",
+    options,
+    integers: "accept",
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      if (value.dtype !== "int32") {
+        const fix = 'Declare the input with dtype: "int32".';
+        throw new ShapeError({ where: scope.where, problem: "tokens are integers", expected: "int32", received: value.dtype, fix });
+      }
+      const table = scope.weight("embeddings", [inputDim, outputDim], { initializer, regularizer });
+      if (!maskZero) return masked(ops.gather(table, value), mask);
+      // The row of the padding is zero whatever the table holds, so nothing reaches it and nothing comes back.
+      const kept = ops.where(ops.less(0, iota([inputDim, 1], 0)), table, 0);
+      return { value: ops.gather(kept, value), mask: ops.notEqual(value, 0) };
+    },
+  });
+}

@@ -1,0 +1,140 @@
+/** Pooling: windows, and whole sequences, reduced to one value. */
+import { checkOptions, oneOf, ShapeError } from "../../errors.js";
+import { constant } from "../../graph/make.js";
+import type { Node } from "../../graph/node.js";
+import * as ops from "../../ops/index.js";
+import { formatShape } from "../../tensor/shape.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
+import { masked, spreadMask, validCount, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
+
+export interface PoolingOptions extends CommonOptions {
+  /** Positions in a window along each axis. Default 2. */
+  readonly poolSize?: PerAxis;
+  /** Steps between windows. Default: poolSize. */
+  readonly strides?: PerAxis;
+  /** "valid" only full windows; "same" ⌈n/stride⌉ positions, padding taking no part. Default "valid". */
+  readonly padding?: "valid" | "same";
+}
+
+type Pool = (value: Node, mask: Node | undefined, windows: WindowOptions) => Node;
+
+/** Lower than any value of a network, and finite, so that an empty window gives no infinity. */
+const LOWEST = -3.4028234663852886e38;
+
+const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => 1 + rank + i);
+
+/** Masked positions take no part; a window of nothing but those is masked itself. */
+const maxPool: Pool = (value, mask, windows) => {
+  const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, LOWEST);
+  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, LOWEST), { axes: tapAxes(windows.size.length) });
+};
+
+/** Sum over the inputs that take part, divided by their number. */
+const averagePool: Pool = (value, mask, windows) => {
+  const axes = tapAxes(windows.size.length);
+  const total = ops.sum(windowsOf(value, windows, 0), { axes });
+  const taps = windows.size.reduce((product, n) => product * n, 1);
+  if (windows.padding === "valid") return ops.mul(total, 1 / taps);
+  const present = mask === undefined ? constant(1, [1, ...value.shape.slice(1, -1), 1]) : ops.cast(spreadMask(mask, value.shape.length), "float32");
+  const counted = ops.sum(windowsOf(present, windows, 0), { axes });
+  return ops.div(total, ops.maximum(counted, 1));
+};
+
+function pooling(name: string, rank: number, options: PoolingOptions, pool: Pool): LayerFunction {
+  const kind = `${name}${rank}d`;
+  checkOptions(kind, options, [...COMMON, "poolSize", "strides", "padding"]);
+  const size = perAxis(kind, "poolSize", rank, options.poolSize ?? 2);
+  const windows: WindowOptions = {
+    size,
+    stride: perAxis(kind, "strides", rank, options.strides ?? size),
+    dilation: size.map(() => 1),
+    padding: oneOf(kind, "padding", options.padding ?? "valid", ["valid", "same"]),
+  };
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      checkSpatial(scope.where, value, rank, windows);
+      return masked(pool(value, mask, windows), mask === undefined ? undefined : windowMask(mask, windows));
+    },
+  });
+}
+
+/**
+ * The largest value of each window, channel by channel; of equal ones the first gets the gradient.
+ *
+ * Input (length, channels), output (positions, channels). A mask is carried on: an output is valid where every tap of its
+ * window is ("valid"), or where its input position o·stride is ("same").
+ *
+ * @throws OptionError for options out of range; ShapeError where the window does not fit.
+ * @example
+ * import { input, maxPooling1d } from "torte";
+ * const y = maxPooling1d({ poolSize: 4 })(input({ shape: [196, 16] }));
+ * console.log(y.shape); // [null, 49, 16]
+ */
+export const maxPooling1d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 1, options, maxPool);
+/** Over images; otherwise as maxPooling1d. */
+export const maxPooling2d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 2, options, maxPool);
+/** Over volumes; otherwise as maxPooling1d. */
+export const maxPooling3d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 3, options, maxPool);
+/** The mean of each window, over the inputs that take part; otherwise as maxPooling1d. */
+export const averagePooling1d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 1, options, averagePool);
+export const averagePooling2d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 2, options, averagePool);
+export const averagePooling3d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 3, options, averagePool);
+
+export interface GlobalPoolingOptions extends CommonOptions {
+  /** Keeps the reduced axes with size 1. Default false. */
+  readonly keepDims?: boolean;
+}
+
+function globalPooling(name: string, rank: number, options: GlobalPoolingOptions, reduce: (input: Traced, axes: number[], keepDims: boolean) => Node): LayerFunction {
+  const kind = `${name}${rank}d`;
+  checkOptions(kind, options, [...COMMON, "keepDims"]);
+  const axes = Array.from({ length: rank }, (_, i) => i + 1);
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      const input = inputAt(inputs);
+      if (input.value.shape.length !== rank + 2) {
+        const received = formatShape([null, ...input.value.shape.slice(1)]);
+        throw new ShapeError({ where: scope.where, problem: "wrong number of axes", expected: String(rank + 2), received });
+      }
+      return { value: reduce(input, axes, options.keepDims ?? false) };
+    },
+  });
+}
+
+function globalMax({ value, mask }: Traced, axes: number[], keepDims: boolean): Node {
+  if (mask === undefined) return ops.max(value, { axes, keepDims });
+  const lowered = ops.where(spreadMask(mask, value.shape.length), value, LOWEST);
+  const highest = ops.max(lowered, { axes, keepDims });
+  // A sequence without a valid position gives zero.
+  const some = ops.any(mask, { axes: [1] });
+  return ops.where(ops.reshape(some, [some.shape[0] ?? 1, ...highest.shape.slice(1).map(() => 1)]), highest, 0);
+}
+
+function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolean): Node {
+  if (mask === undefined) return ops.mean(value, { axes, keepDims });
+  const total = ops.sum(value, { axes, keepDims });
+  const count = validCount(mask);
+  return ops.div(total, ops.reshape(count, [count.shape[0] ?? 1, ...total.shape.slice(1).map(() => 1)]));
+}
+
+/**
+ * The mean over all valid positions. Input (length, channels), output (channels).
+ *
+ * @example
+ * import { globalAveragePooling1d, input } from "torte";
+ * const y = globalAveragePooling1d()(input({ shape: [10, 16] }));
+ * console.log(y.shape); // [null, 16]
+ */
+export const globalAveragePooling1d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 1, options, globalAverage);
+export const globalAveragePooling2d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 2, options, globalAverage);
+export const globalAveragePooling3d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 3, options, globalAverage);
+/** The largest value over all valid positions; otherwise as globalAveragePooling1d. */
+export const globalMaxPooling1d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 1, options, globalMax);
+export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 2, options, globalMax);
+export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 3, options, globalMax);

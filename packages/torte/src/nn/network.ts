@@ -1,0 +1,167 @@
+/** A network: the graph of layer calls between inputs and outputs. Sequential and functional models are both this. */
+import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, TorteError } from "../errors.js";
+import { read } from "../graph/make.js";
+import { State } from "../graph/node.js";
+import type { DType } from "../tensor/dtype.js";
+import { Layer, type LayerFunction, PLACEHOLDER_BATCH, SymbolicTensor, type Traced, type Tracing, type Weight } from "./layer.js";
+import { summarize } from "./summary.js";
+
+export interface InputOptions {
+  /** Shape of one example, without the batch. */
+  readonly shape: readonly number[];
+  /** Default "float32". */
+  readonly dtype?: "float32" | "int32";
+  /** Default "input", numbered within the model. */
+  readonly name?: string;
+}
+
+/**
+ * Where data enters a model.
+ *
+ * @throws OptionError for sizes below 1.
+ * @example
+ * import { input } from "torte";
+ * console.log(input({ shape: [200], dtype: "int32" }).shape); // [null, 200]
+ */
+export function input(options: InputOptions): SymbolicTensor {
+  checkOptions("input", options, ["shape", "dtype", "name"]);
+  if (!Array.isArray(options.shape)) {
+    throw new OptionError({ where: "input", problem: "shape is missing", expected: "a list of sizes, without the batch", received: String(options.shape) });
+  }
+  const shape = options.shape.map((n: unknown) => positiveInteger("input", "shape", n));
+  const dtype = oneOf("input", "dtype", options.dtype ?? "float32", ["float32", "int32"]);
+  const layer = new Layer({
+    kind: "input",
+    options: options.name === undefined ? {} : { name: options.name },
+    inputs: 0,
+    call: () => ({ value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) }),
+  });
+  return new SymbolicTensor({ value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) }, { layer, inputs: [] });
+}
+
+export interface InputSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+export class Network {
+  readonly inputs: readonly SymbolicTensor[];
+  readonly outputs: readonly SymbolicTensor[];
+  /** All values, producers before users. */
+  readonly values: readonly SymbolicTensor[];
+  /** Each layer once, in order; inputs left out. */
+  readonly layers: readonly Layer[];
+
+  constructor(inputs: readonly SymbolicTensor[], outputs: readonly SymbolicTensor[]) {
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.values = sortValues(outputs);
+    for (const value of this.values) {
+      if (value.producer.layer.kind === "input" && !inputs.includes(value)) {
+        throw new ShapeError({
+          where: "functional",
+          problem: "the outputs depend on an input that is not listed",
+          fix: "Add it to the model's inputs.",
+        });
+      }
+    }
+    const layers = new Set(this.values.map(({ producer }) => producer.layer));
+    nameLayers(layers);
+    this.layers = [...layers].filter(({ kind }) => kind !== "input");
+  }
+
+  get inputSpecs(): InputSpec[] {
+    return this.inputs.map(({ producer, traced, dtype }) => ({
+      name: producer.layer.where,
+      shape: traced.value.shape.slice(1),
+      dtype,
+    }));
+  }
+
+  /** All weights by full name, in the order of the layers. */
+  get weights(): Map<string, Weight & { layer: Layer }> {
+    const all = new Map<string, Weight & { layer: Layer }>();
+    for (const layer of this.layers) for (const weight of layer.weights.values()) all.set(`${layer.where}.${weight.name}`, { ...weight, layer });
+    return all;
+  }
+
+  /** The network's expression over the given inputs. */
+  trace(inputs: readonly Traced[], tracing: Tracing): Traced[] {
+    const traced = new Map<SymbolicTensor, Traced>();
+    this.inputs.forEach((value, i) => {
+      const given = inputs[i];
+      if (given !== undefined) traced.set(value, given);
+    });
+    for (const value of this.values) {
+      if (traced.has(value)) continue;
+      const { layer, inputs: from } = value.producer;
+      traced.set(value, layer.trace(from.map((x) => known(traced, x)), tracing));
+    }
+    return this.outputs.map((output) => known(traced, output));
+  }
+}
+
+function known(traced: ReadonlyMap<SymbolicTensor, Traced>, value: SymbolicTensor): Traced {
+  const result = traced.get(value);
+  if (result === undefined) throw new RangeError("a value is used before it is traced");
+  return result;
+}
+
+function sortValues(outputs: readonly SymbolicTensor[]): SymbolicTensor[] {
+  const done = new Set<SymbolicTensor>();
+  const stack = [...outputs].reverse().map((value) => ({ value, expanded: false }));
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    if (done.has(top.value)) continue;
+    if (top.expanded) {
+      done.add(top.value);
+      continue;
+    }
+    stack.push({ value: top.value, expanded: true });
+    for (const from of [...top.value.producer.inputs].reverse()) stack.push({ value: from, expanded: false });
+  }
+  return [...done];
+}
+
+/** Layers without a name are numbered within their kind, as in Keras: conv1d, conv1d_1, … */
+function nameLayers(layers: ReadonlySet<Layer>): void {
+  const taken = new Map<string, Layer>();
+  for (const layer of layers) {
+    if (layer.name === undefined) continue;
+    if (taken.has(layer.name)) {
+      throw new OptionError({ where: "model", problem: `two layers are called ${JSON.stringify(layer.name)}`, expected: "a name for each layer of its own" });
+    }
+    taken.set(layer.name, layer);
+    layer.rename(layer.name);
+  }
+  const counts = new Map<string, number>();
+  for (const layer of layers) {
+    if (layer.name !== undefined) continue;
+    const base = snake(layer.kind);
+    let count = counts.get(base) ?? 0;
+    let name = count === 0 ? base : `${base}_${count}`;
+    while (taken.has(name)) name = `${base}_${++count}`;
+    counts.set(base, count + 1);
+    taken.set(name, layer);
+    layer.rename(name);
+  }
+}
+
+/** maxPooling1d becomes max_pooling1d, as the layers are called in Keras's summaries. */
+const snake = (kind: string): string => kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** Applies layers one after the other; an error shows the summary up to the layer that failed. */
+export function chain(first: SymbolicTensor, layers: readonly LayerFunction[]): SymbolicTensor {
+  let value = first;
+  for (const layer of layers) {
+    try {
+      value = layer(value);
+    } catch (error) {
+      if (!(error instanceof TorteError)) throw error;
+      const network = new Network([first], [value]);
+      error.message += `\n\nThe model up to the layer that failed:\n\n${summarize(network)}`;
+      throw error;
+    }
+  }
+  return value;
+}
