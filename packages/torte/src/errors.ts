@@ -56,8 +56,8 @@ function describe(value: unknown, depth: number): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name}`;
   if (Array.isArray(value)) return depth > 2 ? "[...]" : `[${listed(value.map((item) => describe(item, depth + 1)))}]`;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return `a ${value.constructor.name}`;
+  const prototype = Object.getPrototypeOf(value) as { readonly constructor?: { readonly name?: string } } | null;
+  if (prototype !== Object.prototype && prototype !== null) return `a ${prototype.constructor?.name ?? "object"}`;
   if (depth > 2) return "{...}";
   const entries = Object.entries(value).map(([key, item]) => `${key}: ${describe(item, depth + 1)}`);
   return entries.length === 0 ? "{}" : `{ ${listed(entries)} }`;

@@ -45,15 +45,25 @@ export function normalAt(key: Key, i: number): number {
   return radius * Math.cos(2 * Math.PI * uniformAt(key, 2 * i + 1));
 }
 
-/** Fisher and Yates; draws beyond the largest multiple of the bound are thrown away, so that none is favoured. */
-export function shuffle(values: Int32Array, key: Key): Int32Array {
+/**
+ * Whole numbers in [0, bound), drawn one after the other from the key's stream. Draws beyond the largest multiple of the
+ * bound are thrown away, so that no number is favoured.
+ */
+export function boundedDraws(key: Key): (bound: number) => number {
   let counter = 0;
-  for (let i = values.length - 1; i > 0; i--) {
-    const bound = i + 1;
+  return (bound) => {
     const limit = 2 ** 32 - (2 ** 32 % bound);
     let draw = bits(key, counter++);
     while (draw >= limit) draw = bits(key, counter++);
-    const j = draw % bound;
+    return draw % bound;
+  };
+}
+
+/** Fisher and Yates, in place. */
+export function shuffle(values: Int32Array, key: Key): Int32Array {
+  const below = boundedDraws(key);
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = below(i + 1);
     const held = values[i] ?? 0;
     values[i] = values[j] ?? 0;
     values[j] = held;

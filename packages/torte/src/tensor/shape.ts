@@ -1,11 +1,18 @@
 /** Shapes: lists of sizes, row-major. */
-import { ShapeError } from "../errors.js";
+import { ShapeError, show } from "../errors.js";
 
 export type Shape = readonly number[];
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+/** Rejects sizes that are no whole numbers of at least 0. */
+export function checkShape(where: string, shape: unknown): asserts shape is Shape {
+  if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw new ShapeError({ where, problem: "no shape", expected: "whole numbers of at least 0", received: show(shape) });
+  }
+}
 
 /** `(2, 3)`; sizes that are open print as None, as in Keras. */
 export function formatShape(shape: readonly (number | null)[]): string {

@@ -1,7 +1,7 @@
 /** Host tensors: what goes into a model and what comes out. */
-import { DataError, ShapeError } from "../errors.js";
+import { checkOptions, DataError, oneOf, ShapeError, show } from "../errors.js";
 import type { HostDType, TypedArray } from "./dtype.js";
-import { formatShape, type Shape, sizeOf } from "./shape.js";
+import { checkShape, formatShape, sameShape, type Shape, sizeOf } from "./shape.js";
 
 export type NestedArray = number | boolean | readonly NestedArray[];
 
@@ -12,6 +12,7 @@ export class Tensor {
     readonly shape: Shape,
     readonly dtype: HostDType,
   ) {
+    checkShape("tensor", shape);
     if (data.length !== sizeOf(shape)) {
       throw new ShapeError({
         where: "tensor",
@@ -41,24 +42,28 @@ export class Tensor {
   /** Rows `start` up to `stop` of the first axis, sharing memory. */
   rows(start: number, stop: number): Tensor {
     const [n = 0, ...rest] = this.shape;
+    if (!(Number.isInteger(start) && Number.isInteger(stop) && 0 <= start && start <= stop && stop <= n)) {
+      const expected = `0 ≤ start ≤ stop ≤ ${n} for ${formatShape(this.shape)}`;
+      throw new ShapeError({ where: "rows", problem: "rows are out of range", expected, received: `${start} to ${stop}` });
+    }
     const row = sizeOf(rest);
-    const [from, to] = [Math.max(0, start), Math.min(n, stop)];
-    return new Tensor(this.data.subarray(from * row, to * row), [to - from, ...rest], this.dtype);
+    return new Tensor(this.data.subarray(start * row, stop * row), [stop - start, ...rest], this.dtype);
   }
 
-  /** The rows at `indices`, copied. */
-  take(indices: Int32Array): Tensor {
-    const row = sizeOf(this.shape.slice(1));
-    const data = emptyLike(this.data, indices.length * row);
-    indices.forEach((index, i) => data.set(this.data.subarray(index * row, (index + 1) * row), i * row));
-    return new Tensor(data, [indices.length, ...this.shape.slice(1)], this.dtype);
+  /** The rows of the first axis at `indices`, copied. */
+  take(indices: ArrayLike<number>): Tensor {
+    const [n = 0, ...rest] = this.shape;
+    const row = sizeOf(rest);
+    const data = arrayOf(this.dtype, indices.length * row);
+    for (let i = 0; i < indices.length; i++) {
+      const index = indices[i] ?? 0;
+      if (!Number.isInteger(index) || index < 0 || index >= n) {
+        throw new ShapeError({ where: "take", problem: "row is out of range", expected: `0 to ${n - 1}`, received: String(index) });
+      }
+      data.set(this.data.subarray(index * row, (index + 1) * row), i * row);
+    }
+    return new Tensor(data, [indices.length, ...rest], this.dtype);
   }
-}
-
-function emptyLike(data: TypedArray, length: number): TypedArray {
-  if (data instanceof Float32Array) return new Float32Array(length);
-  if (data instanceof Float64Array) return new Float64Array(length);
-  return data instanceof Int32Array ? new Int32Array(length) : new Uint8Array(length);
 }
 
 export function arrayOf(dtype: HostDType, length: number): TypedArray {
@@ -77,45 +82,90 @@ export function arrayOf(dtype: HostDType, length: number): TypedArray {
 export interface TensorOptions {
   /** Default: the nesting of the data; one axis for a typed array. */
   readonly shape?: Shape;
-  /** Default: that of the typed array; float32 for numbers, bool for booleans. */
+  /** Default: bool for booleans, int32 for typed arrays of whole numbers, otherwise float32. */
   readonly dtype?: HostDType;
 }
+
+/** Typed arrays that become tensors. */
+export type NumberArray = TypedArray | Int8Array | Int16Array | Uint16Array | Uint32Array;
 
 /**
  * Makes a tensor of nested arrays or of a typed array (which it keeps, where the dtype is the same).
  *
- * @throws ShapeError where the nesting is ragged or the shape does not fit; DataError where a value is no whole number
- * in an int32 tensor.
+ * @throws ShapeError where the nesting is ragged or the shape does not fit; DataError where a value is not of the dtype
+ * (a fraction or a number beyond 32 bits for int32, anything but 0, 1, false and true for bool).
  * @example
  * import { tensor } from "torte";
  * const x = tensor([[1, 2, 3], [4, 5, 6]]);
  * console.log(x.shape); // [2, 3]
  */
-export function tensor(values: NestedArray | TypedArray, options: TensorOptions = {}): Tensor {
+export function tensor(values: NestedArray | NumberArray, options: TensorOptions = {}): Tensor {
+  checkOptions("tensor", options, ["shape", "dtype"]);
+  if (options.dtype !== undefined) oneOf("tensor", "dtype", options.dtype, ["float32", "int32", "bool", "float64"]);
   if (ArrayBuffer.isView(values)) {
-    const dtype = options.dtype ?? dtypeOf(values);
-    const data = dtype === dtypeOf(values) ? values : fill(dtype, values);
-    return new Tensor(data, options.shape ?? [values.length], dtype);
+    const dtype = options.dtype ?? defaultDType(values);
+    return new Tensor(converted(dtype, values), options.shape ?? [values.length], dtype);
   }
   const flat: number[] = [];
   const shape = flatten(values, flat, [], 0);
   const dtype = options.dtype ?? (firstLeaf(values) === "boolean" ? "bool" : "float32");
-  return new Tensor(fill(dtype, flat), options.shape ?? shape, dtype);
+  return new Tensor(converted(dtype, flat), options.shape ?? shape, dtype);
 }
 
-function dtypeOf(data: TypedArray): HostDType {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Float64Array) return "float64";
-  return data instanceof Int32Array ? "int32" : "bool";
+/** Tensors of one dtype joined along their first axis, the sizes of the other axes being equal. */
+export function concatenate(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors;
+  if (first === undefined || first.shape.length === 0) {
+    throw new ShapeError({ where: "concatenate", problem: "nothing to join", expected: "tensors with at least one axis" });
+  }
+  for (const other of tensors) {
+    if (other.dtype !== first.dtype || other.shape.length === 0 || !sameShape(other.shape.slice(1), first.shape.slice(1))) {
+      throw new ShapeError({
+        where: "concatenate",
+        problem: "tensors differ in more than their first axis",
+        expected: `${first.dtype}${formatShape([null, ...first.shape.slice(1)])}`,
+        received: `${other.dtype}${formatShape(other.shape)}`,
+      });
+    }
+  }
+  const rows = tensors.reduce((sum, t) => sum + (t.shape[0] ?? 0), 0);
+  const data = arrayOf(first.dtype, rows * sizeOf(first.shape.slice(1)));
+  let at = 0;
+  for (const t of tensors) {
+    data.set(t.data, at);
+    at += t.data.length;
+  }
+  return new Tensor(data, [rows, ...first.shape.slice(1)], first.dtype);
 }
 
-function fill(dtype: HostDType, values: ArrayLike<number>): TypedArray {
+function defaultDType(data: NumberArray): HostDType {
+  return data instanceof Float32Array || data instanceof Float64Array ? "float32" : "int32";
+}
+
+function holds(data: ArrayLike<number>, dtype: HostDType): data is TypedArray {
+  switch (dtype) {
+    case "float32":
+      return data instanceof Float32Array;
+    case "float64":
+      return data instanceof Float64Array;
+    case "int32":
+      return data instanceof Int32Array;
+    case "bool":
+      return false; // 0 and 1 are not yet known to be all it holds
+  }
+}
+
+function converted(dtype: HostDType, values: ArrayLike<number>): TypedArray {
+  if (holds(values, dtype)) return values;
   const data = arrayOf(dtype, values.length);
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? 0;
-    data[i] = dtype === "bool" ? Number(value !== 0) : value;
+    data[i] = value;
     if (dtype === "int32" && data[i] !== value) {
-      throw new DataError({ where: "tensor", problem: `element ${i} is no int32`, expected: "whole numbers", received: String(value) });
+      throw new DataError({ where: "tensor", problem: `element ${i} is no int32`, expected: "whole numbers", received: show(value) });
+    }
+    if (dtype === "bool" && value !== 0 && value !== 1) {
+      throw new DataError({ where: "tensor", problem: `element ${i} is no bool`, expected: "0, 1, false or true", received: show(value) });
     }
   }
   return data;
@@ -133,9 +183,18 @@ function flatten(values: NestedArray, into: number[], shape: number[], depth: nu
     into.push(Number(values));
     return shape;
   }
-  if (into.length === 0 && depth === shape.length) shape.push(values.length);
-  else if (shape[depth] !== values.length) ragged(shape, depth);
-  for (const value of values) flatten(value, into, shape, depth + 1);
+  if (!Array.isArray(values)) {
+    throw new DataError({
+      where: "tensor",
+      problem: "data holds something that is no number",
+      expected: "numbers, booleans, arrays of them or a typed array",
+      received: show(values),
+    });
+  }
+  const items: readonly NestedArray[] = values;
+  if (into.length === 0 && depth === shape.length) shape.push(items.length);
+  else if (shape[depth] !== items.length) ragged(shape, depth);
+  for (const item of items) flatten(item, into, shape, depth + 1);
   return shape;
 }
 
@@ -143,7 +202,7 @@ function ragged(shape: readonly number[], depth: number): never {
   throw new ShapeError({
     where: "tensor",
     problem: "nested arrays are ragged",
-    expected: `${shape[depth] ?? "no"} elements at depth ${depth}, as before`,
+    expected: depth < shape.length ? `${shape[depth] ?? 0} elements at depth ${depth}, as before` : `numbers at depth ${depth}, as before`,
     fix: "Pad the shorter rows.",
   });
 }
