@@ -23,9 +23,10 @@ export interface Session {
   compile(program: Program): Promise<Executable>;
   /** Runs the program `steps` times; returns the outputs of each run, stacked: output i has shape [steps, ...shape]. */
   run(executable: Executable, options?: RunOptions): Promise<Tensor[]>;
-  /** Copies of all states, and their restoring, for replays and for keeping the best weights. */
-  snapshot(states: readonly State[]): Promise<ReadonlyMap<State, Tensor>>;
-  restore(values: ReadonlyMap<State, Tensor>): Promise<void>;
+  /** Keeps a copy of the states, in place of an earlier one of that name; for replays and for the best weights. */
+  snapshot(name: string, states: readonly State[]): Promise<void>;
+  /** Writes the states back as they were; the copy stays. */
+  restore(name: string): Promise<void>;
   close(): Promise<void>;
 }
 

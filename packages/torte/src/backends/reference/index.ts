@@ -33,6 +33,7 @@ export function createReferenceBackend(): Backend {
 
 class ReferenceSession implements Session {
   readonly #states = new Map<State, Value>();
+  readonly #snapshots = new Map<string, ReadonlyMap<State, Value>>();
 
   allocate(states: readonly State[]): Promise<void> {
     for (const state of states) {
@@ -88,13 +89,19 @@ class ReferenceSession implements Session {
     });
   }
 
-  async snapshot(states: readonly State[]): Promise<ReadonlyMap<State, Tensor>> {
-    const entries = await Promise.all(states.map(async (state) => [state, await this.read(state)] as const));
-    return new Map(entries);
+  snapshot(name: string, states: readonly State[]): Promise<void> {
+    const copies = new Map<State, Value>();
+    for (const state of states) {
+      const value = this.#states.get(state);
+      if (value !== undefined) copies.set(state, { shape: value.shape, data: value.data.slice() });
+    }
+    this.#snapshots.set(name, copies);
+    return Promise.resolve();
   }
 
-  async restore(values: ReadonlyMap<State, Tensor>): Promise<void> {
-    await Promise.all([...values].map(([state, value]) => this.write(state, value)));
+  restore(name: string): Promise<void> {
+    for (const [state, { shape, data }] of this.#snapshots.get(name) ?? []) this.#states.set(state, { shape, data: data.slice() });
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

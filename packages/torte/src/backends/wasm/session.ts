@@ -125,13 +125,13 @@ class WasmSession implements Session {
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
   }
 
-  async snapshot(states: readonly State[]): Promise<ReadonlyMap<State, Tensor>> {
-    const copies = await Promise.all(states.map((state) => this.read(state)));
-    return new Map(states.map((state, i) => [state, copies[i] ?? new Tensor(new Float32Array(0), [0], "float32")]));
+  async snapshot(name: string, states: readonly State[]): Promise<void> {
+    const regions = states.map((state) => ({ address: this.#address(state), bytes: 4 * sizeOf(state.shape) }));
+    await this.#request("snapshot", { name, regions });
   }
 
-  async restore(values: ReadonlyMap<State, Tensor>): Promise<void> {
-    await Promise.all([...values].map(([state, value]) => this.write(state, value)));
+  async restore(name: string): Promise<void> {
+    await this.#request("restore", { name });
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,8 @@
  * The engine's worker: owns the memories, runs the compiled programs. Plain JavaScript, so that it loads in Node, in
  * browsers and under test runners from the same address as it is written.
  *
- * @typedef {{ memory: WebAssembly.Memory, programs: Map<number, (steps: number) => void> }} Session
+ * @typedef {{ memory: WebAssembly.Memory, programs: Map<number, (steps: number) => void>, snapshots: Map<string, Copy[]> }} Session
+ * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
  */
 
@@ -28,7 +29,7 @@ function reserve(memory, bytes) {
 const actions = {
   open: ({ session: id, pages, maximum, shared }) => {
     const memory = new WebAssembly.Memory({ initial: pages, maximum, shared });
-    sessions.set(id, { memory, programs: new Map() });
+    sessions.set(id, { memory, programs: new Map(), snapshots: new Map() });
   },
   close: ({ session: id }) => void sessions.delete(id),
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
@@ -39,6 +40,17 @@ const actions = {
     new Uint8Array(session(id).memory.buffer, address, bytes).fill(0);
   },
   read: ({ session: id, address, bytes }) => new Uint8Array(session(id).memory.buffer).slice(address, address + bytes).buffer,
+  snapshot: ({ session: id, name, regions }) => {
+    const { memory, snapshots } = session(id);
+    const bytes = new Uint8Array(memory.buffer);
+    const copy = (/** @type {Region} */ { address, bytes: n }) => ({ address, data: bytes.slice(address, address + n) });
+    snapshots.set(name, regions.map(copy));
+  },
+  restore: ({ session: id, name }) => {
+    const { memory, snapshots } = session(id);
+    const bytes = new Uint8Array(memory.buffer);
+    for (const { address, data } of snapshots.get(name) ?? []) bytes.set(data, address);
+  },
   load: async ({ session: id, program, code }) => {
     const { memory, programs } = session(id);
     const { instance } = await WebAssembly.instantiate(code, { env: { memory } });

@@ -1,0 +1,62 @@
+/** The public surface. */
+export * as ops from "./ops/index.js";
+export { withOrigin } from "./graph/make.js";
+export type { Node } from "./graph/node.js";
+export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
+export type { DType, HostDType } from "./tensor/dtype.js";
+export { Tensor, tensor, type NestedArray, type TensorOptions } from "./tensor/tensor.js";
+export { Dataset, type Example, type ShuffleOptions } from "./data/dataset.js";
+export { split, type Split, type SplitOptions } from "./data/split.js";
+export { loadNpz, parseNpy, parseNpz } from "./data/npy.js";
+export { input, type InputOptions } from "./nn/network.js";
+export { type Layer, type LayerFunction, layerFunction, type LayerDefinition, type Scope, type SymbolicTensor, type Traced } from "./nn/layer.js";
+export { dense, type DenseOptions } from "./nn/layers/dense.js";
+export { conv1d, conv2d, conv3d, type ConvOptions } from "./nn/layers/conv.js";
+export {
+  averagePooling1d,
+  averagePooling2d,
+  averagePooling3d,
+  globalAveragePooling1d,
+  globalAveragePooling2d,
+  globalAveragePooling3d,
+  globalMaxPooling1d,
+  globalMaxPooling2d,
+  globalMaxPooling3d,
+  maxPooling1d,
+  maxPooling2d,
+  maxPooling3d,
+  type GlobalPoolingOptions,
+  type PoolingOptions,
+} from "./nn/layers/pooling.js";
+export { embedding, type EmbeddingOptions } from "./nn/layers/embedding.js";
+export {
+  activation,
+  add,
+  average,
+  concatenate,
+  dropMask,
+  dropout,
+  flatten,
+  maximum,
+  minimum,
+  multiply,
+  reshape,
+  type ConcatenateOptions,
+  type DropoutOptions,
+  type ReshapeOptions,
+} from "./nn/layers/core.js";
+export {
+  batchNormalization,
+  layerNormalization,
+  type BatchNormalizationOptions,
+  type LayerNormalizationOptions,
+} from "./nn/layers/normalization.js";
+export * as initializers from "./nn/initializers.js";
+export * as activations from "./nn/activations.js";
+export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
+export * from "./losses/losses.js";
+export { accuracy, type Metric } from "./metrics/metrics.js";
+export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
+export { earlyStopping, type Callback, type EarlyStoppingOptions, type Logs, type Progress, type TrainingControl } from "./train/callbacks.js";
+export { type FitOptions, type History } from "./train/fit.js";
+export { functional, Model, sequential, type CompileOptions, type Data, type FunctionalOptions, type ModelOptions } from "./train/model.js";

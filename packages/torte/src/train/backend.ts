@@ -1,0 +1,22 @@
+/** Which backend a model runs on. */
+import { oneOf } from "../errors.js";
+import type { Backend } from "../backends/backend.js";
+import { createReferenceBackend } from "../backends/reference/index.js";
+import { createWasmBackend } from "../backends/wasm/session.js";
+
+export type BackendName = "wasm" | "reference";
+export type Precision = "fast" | "reproducible";
+
+export interface BackendOptions {
+  /** "wasm" compiles; "reference" interprets in float64, slowly. Default "wasm", or the environment's TORTE_BACKEND. */
+  readonly backend?: BackendName;
+  /** "reproducible" gives the same bits on every host. Default "fast". */
+  readonly precision?: Precision;
+}
+
+export function selectBackend(options: BackendOptions = {}): Backend {
+  const environment = typeof process === "object" ? process.env["TORTE_BACKEND"] : undefined;
+  const name = oneOf("model", "backend", options.backend ?? environment ?? "wasm", ["wasm", "reference"]);
+  const precision = oneOf("model", "precision", options.precision ?? "fast", ["fast", "reproducible"]);
+  return name === "wasm" ? createWasmBackend({ precision }) : createReferenceBackend();
+}

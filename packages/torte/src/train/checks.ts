@@ -1,0 +1,92 @@
+/** Data is checked before it reaches the engine. */
+import { DataError, ShapeError } from "../errors.js";
+import type { Loss } from "../losses/losses.js";
+import type { Network } from "../nn/network.js";
+import { formatShape, sameShape, sizeOf } from "../tensor/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Row and place within the row of element i, for messages. */
+function placeIn(tensor: Tensor, i: number): string {
+  const row = sizeOf(tensor.shape.slice(1));
+  return tensor.shape.length < 2 ? `row ${i}` : `row ${Math.floor(i / row)}, column ${i % row}`;
+}
+
+function firstWhere(tensor: Tensor, test: (value: number) => boolean): number {
+  const { data } = tensor;
+  for (let i = 0; i < data.length; i++) if (test(data[i] ?? 0)) return i;
+  return -1;
+}
+
+/** Largest token each input may hold: where it goes straight into embeddings. */
+function tokenLimit(network: Network, input: number): number | undefined {
+  const value = network.inputs[input];
+  let limit: number | undefined;
+  for (const { producer } of network.values) {
+    const size: unknown = producer.layer.kind === "embedding" && "inputDim" in producer.layer.options ? producer.layer.options.inputDim : undefined;
+    if (value !== undefined && producer.inputs.includes(value) && typeof size === "number") limit = Math.min(limit ?? Infinity, size);
+  }
+  return limit;
+}
+
+export function checkInputs(network: Network, x: readonly Tensor[]): void {
+  const specs = network.inputSpecs;
+  if (specs.length !== x.length) {
+    throw new DataError({ where: "model", problem: "wrong number of inputs", expected: String(specs.length), received: String(x.length) });
+  }
+  specs.forEach((spec, i) => {
+    const tensor = x[i];
+    if (tensor === undefined) return;
+    if (!sameShape(tensor.shape.slice(1), spec.shape)) {
+      const [expected, received] = [formatShape([null, ...spec.shape]), formatShape(tensor.shape)];
+      throw new ShapeError({ where: spec.name, problem: "the data does not have the shape of the input", expected, received });
+    }
+    if (spec.dtype === "int32") {
+      if (tensor.dtype !== "int32") {
+        const fix = 'Make it with tensor(values, { dtype: "int32" }).';
+        throw new DataError({ where: spec.name, problem: "the input takes integers", expected: "int32", received: tensor.dtype, fix });
+      }
+      const limit = tokenLimit(network, i) ?? Infinity;
+      const bad = firstWhere(tensor, (value) => value < 0 || value >= limit);
+      if (bad >= 0 && limit !== Infinity) {
+        const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
+        throw new DataError({ where: spec.name, problem: "a token is out of range", expected: `0…${limit - 1}`, received });
+      }
+    } else checkFinite(spec.name, tensor);
+  });
+}
+
+function checkFinite(where: string, tensor: Tensor): void {
+  const bad = firstWhere(tensor, (value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
+  throw new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });
+}
+
+export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[]): void {
+  const [target] = y;
+  const output = network.outputs[0];
+  if (target === undefined || y.length !== 1 || output === undefined) {
+    throw new DataError({ where: "model", problem: "wrong number of targets", expected: "1", received: String(y.length) });
+  }
+  const shape = output.shape.slice(1).map((n) => n ?? 1);
+  const classes = loss.targets === "classes";
+  const wanted = classes ? shape.slice(0, -1) : shape;
+  const given = target.shape.slice(1);
+  if (sizeOf(given) !== sizeOf(wanted)) {
+    const [expected, received] = [formatShape([null, ...wanted]), formatShape(target.shape)];
+    throw new ShapeError({ where: loss.name, problem: "the targets do not have the shape of the output", expected, received });
+  }
+  checkFinite("targets", target);
+  const count = shape.at(-1) ?? 1;
+  const bad = firstWhere(target, (value) => {
+    if (loss.targets === "binary") return value !== 0 && value !== 1;
+    return classes && (!Number.isInteger(value) || value < 0 || value >= count);
+  });
+  if (bad < 0) return;
+  throw new DataError({
+    where: loss.name,
+    problem: "a label is out of range",
+    expected: classes ? `whole numbers 0…${count - 1}` : "0 or 1",
+    received: `${target.data[bad] ?? NaN} at ${placeIn(target, bad)}`,
+  });
+}

@@ -1,0 +1,195 @@
+/** The training loop: epochs of steps that run in the engine, in chunks short enough to report and to be stopped. */
+import type { Session } from "../backends/backend.js";
+import type { Dataset, EpochPlan } from "../data/dataset.js";
+import { checkOptions, positiveInteger, TrainingError, wholeNumber } from "../errors.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { Callback, Logs, TrainingControl } from "./callbacks.js";
+import { checkInputs, checkTargets } from "./checks.js";
+import type { Compiled } from "./compiled.js";
+import { findBadLayer } from "./diagnose.js";
+import { asDataset, batchSizeOf, type Data, type Model } from "./model.js";
+import { allTrainingStates, type Resident, trainProgram } from "./programs.js";
+
+export interface FitOptions {
+  /** Passes over the data, at least 1. Default 1. */
+  readonly epochs?: number;
+  /** Rows in a step. Default: that of the dataset, else 32. */
+  readonly batchSize?: number;
+  /** Measured after every epoch. */
+  readonly validationData?: Data;
+  readonly callbacks?: readonly Callback[];
+  /** Ends training cleanly at the next report. */
+  readonly signal?: AbortSignal;
+  /** A new order of the rows in every epoch, on top of the dataset's own. Default: true for plain tensors. */
+  readonly shuffle?: boolean;
+}
+
+/** What became of a training run. */
+export class History {
+  /** The figures of each finished epoch. */
+  readonly epochs: Logs[] = [];
+  /** Why training ended. */
+  ended: "finished" | "stopped" | "aborted" = "finished";
+}
+
+/** Chunks are sized to take about this long. */
+const CHUNK_MS = 60;
+const WEIGHTS = "best weights";
+const CHUNK_START = "chunk start";
+
+export class Trainer {
+  readonly #model: Model;
+  readonly #compiled: Compiled;
+  readonly #session: Session;
+  readonly #options: FitOptions;
+  readonly #callbacks: readonly Callback[];
+  readonly #history = new History();
+  readonly #control: TrainingControl;
+  #stopped = false;
+  #chunk = 4;
+
+  constructor(model: Model, compiled: Compiled, session: Session, options: FitOptions) {
+    checkOptions("fit", options, ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"]);
+    this.#model = model;
+    this.#compiled = compiled;
+    this.#session = session;
+    this.#options = options;
+    this.#callbacks = options.callbacks ?? [];
+    const weights = [...model.network.weights.values()].map(({ state }) => state);
+    this.#control = {
+      stop: () => {
+        this.#stopped = true;
+      },
+      keepWeights: () => session.snapshot(WEIGHTS, weights),
+      restoreWeights: () => session.restore(WEIGHTS),
+      setLearningRate: (value) => session.write(compiled.states.learningRate, scalar(value)),
+    };
+  }
+
+  async run(given: Dataset): Promise<History> {
+    const epochs = positiveInteger("fit", "epochs", this.#options.epochs ?? 1);
+    const batch = batchSizeOf("fit", given, this.#options);
+    const data = this.#options.shuffle === true ? given.shuffle({ seed: this.#model.seed }) : given;
+    const validation = this.#options.validationData === undefined ? undefined : asDataset(this.#options.validationData);
+    const held = await this.#checked(validation);
+    await this.#begin();
+    try {
+      await this.#each((callback) => callback.onTrainBegin?.(this.#control));
+      for (let epoch = 0; epoch < epochs && !this.#ends(); epoch++) {
+        await this.#epoch(epoch, await data.plan(epoch), batch, held);
+      }
+    } finally {
+      await this.#each((callback) => callback.onTrainEnd?.(this.#control));
+    }
+    return this.#history;
+  }
+
+  async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
+    const plan = await validation?.plan(0);
+    if (plan !== undefined) this.#check(plan);
+    return plan;
+  }
+
+  #check({ columns }: EpochPlan): void {
+    checkInputs(this.#model.network, columns.x);
+    checkTargets(this.#model.network, this.#compiled.objective.loss, columns.y);
+  }
+
+  /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
+  async #begin(): Promise<void> {
+    const { states, optimizer } = this.#compiled;
+    await this.#session.allocate(allTrainingStates(states));
+    if (this.#compiled.started) return;
+    await this.#session.write(states.learningRate, scalar(optimizer.learningRate));
+    await this.#session.write(states.random, new Tensor(Int32Array.of(this.#model.seed | 0, 0), [2], "int32"));
+    this.#compiled.started = true;
+  }
+
+  #ends(): boolean {
+    if (this.#options.signal?.aborted === true) this.#history.ended = "aborted";
+    else if (this.#stopped) this.#history.ended = "stopped";
+    else return false;
+    return true;
+  }
+
+  async #each(call: (callback: Callback) => void | Promise<void> | undefined): Promise<void> {
+    for (const callback of this.#callbacks) await call(callback);
+  }
+
+  async #epoch(epoch: number, plan: EpochPlan, batch: number, held: EpochPlan | undefined): Promise<void> {
+    if (epoch === 0 || plan.columns !== this.#lastColumns) this.#check(plan);
+    this.#lastColumns = plan.columns;
+    const { states } = this.#compiled;
+    const data = await this.#model.resident("train", plan.columns, plan.order);
+    await this.#session.write(states.sums, new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"));
+    await this.#session.write(states.badStep, new Tensor(Int32Array.of(-1), [], "int32"));
+    await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
+    const finished = await this.#steps(epoch, data, plan.order.length, Math.min(batch, plan.order.length));
+    if (!finished) return;
+    const logs = this.#compiled.logs(await this.#session.read(states.sums));
+    const measured = held === undefined ? {} : await this.#validate(held, batch);
+    const all = { ...logs, ...measured };
+    this.#history.epochs.push(all);
+    await this.#each((callback) => callback.onEpochEnd?.(epoch, all, this.#control));
+  }
+
+  #lastColumns: EpochPlan["columns"] | undefined;
+
+  async #validate(held: EpochPlan, batch: number): Promise<Logs> {
+    const rows = Math.min(held.order.length, Math.max(batch, 64));
+    const logs = await this.#model.evaluateRows("validation", held.columns, held.order, rows);
+    return Object.fromEntries(Object.entries(logs).map(([name, value]) => [`val${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]));
+  }
+
+  /** All steps of an epoch; false where it was interrupted. */
+  async #steps(epoch: number, data: Resident, rows: number, batch: number): Promise<boolean> {
+    const steps = Math.ceil(rows / batch);
+    const started = performance.now();
+    for (let step = 0; step < steps; ) {
+      const full = Math.floor(rows / batch) - step;
+      const size = full > 0 ? batch : rows % batch;
+      const count = full > 0 ? Math.min(this.#chunk, full) : 1;
+      await this.#run(data, size, count);
+      step += count;
+      const logs = this.#compiled.logs(await this.#session.read(this.#compiled.states.sums));
+      const seconds = (performance.now() - started) / 1000;
+      const progress = { epoch, step, steps, logs, examplesPerSecond: Math.min(step * batch, rows) / seconds };
+      await this.#each((callback) => callback.onProgress?.(progress, this.#control));
+      if (step < steps && this.#ends()) return false;
+    }
+    return true;
+  }
+
+  async #run(data: Resident, batch: number, count: number): Promise<void> {
+    const { objective, optimizer, states } = this.#compiled;
+    const executable = await this.#model.executable(data, (resident) => trainProgram(objective, optimizer, states, resident, batch), `train ${batch}`);
+    const everything = [...allTrainingStates(states), data.cursor, ...[...this.#model.network.weights.values()].map(({ state }) => state)];
+    await this.#session.snapshot(CHUNK_START, everything);
+    const before = performance.now();
+    await this.#session.run(executable, { steps: count });
+    const took = performance.now() - before;
+    const [bad = -1] = (await this.#session.read(states.badStep)).data;
+    if (bad >= 0) await this.#fail(data, batch, bad);
+    if (count === this.#chunk) {
+      const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));
+      this.#chunk = Math.max(1, Math.min(fitting, 4 * count));
+    }
+  }
+
+  /** Names the step and, by replaying the chunk up to it, the layer where the numbers went wrong. */
+  async #fail(data: Resident, batch: number, bad: number): Promise<never> {
+    const { objective, optimizer, states } = this.#compiled;
+    await this.#session.restore(CHUNK_START);
+    const [done = 0] = (await this.#session.read(states.step)).data;
+    const executable = await this.#model.executable(data, (resident) => trainProgram(objective, optimizer, states, resident, batch), `train ${batch}`);
+    if (bad - 1 - done > 0) await this.#session.run(executable, { steps: bad - 1 - done });
+    const layer = await findBadLayer(this.#session, objective, states, data, batch);
+    throw new TrainingError({
+      where: `step ${wholeNumber("fit", "step", bad)}`,
+      problem: `the loss is not finite; the first number that is not comes from ${layer}`,
+      fix: "Try a smaller learning rate, scale the inputs, or look for extreme values in the data.",
+    });
+  }
+}
+
+const scalar = (value: number): Tensor => new Tensor(Float32Array.of(value), [], "float32");

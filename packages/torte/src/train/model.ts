@@ -1,0 +1,312 @@
+/** Models: a network with what it takes to train it, evaluate it and predict with it. */
+import type { Executable, Session } from "../backends/backend.js";
+import { Dataset, type Example, type TensorOrList } from "../data/dataset.js";
+import { checkOptions, DataError, positiveInteger, TorteError, wholeNumber } from "../errors.js";
+import type { Program, State } from "../graph/node.js";
+import { type LossOption, readLoss } from "../losses/losses.js";
+import { type MetricOption, readMetric } from "../metrics/metrics.js";
+import type { LayerFunction, SymbolicTensor, Weight } from "../nn/layer.js";
+import { chain, Network } from "../nn/network.js";
+import { summarize } from "../nn/summary.js";
+import { type OptimizerOption, readOptimizer } from "../optim/optimizers.js";
+import { hashName, mixKey } from "../tensor/random.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { type BackendOptions, selectBackend } from "./backend.js";
+import type { Logs } from "./callbacks.js";
+import { checkInputs, checkTargets } from "./checks.js";
+import { type FitOptions, History, Trainer } from "./fit.js";
+import { type Objective, evaluateProgram, predictProgram, type Resident, residentStates, statesOf } from "./programs.js";
+import { Compiled } from "./compiled.js";
+
+export interface CompileOptions {
+  /** Default "rmsprop", as in Keras. */
+  readonly optimizer?: OptimizerOption;
+  readonly loss: LossOption;
+  /** Default none. */
+  readonly metrics?: readonly MetricOption[];
+}
+
+export interface ModelOptions extends BackendOptions {
+  /** Of the first weights and of everything random while training. Default 0. */
+  readonly seed?: number;
+  /** For the summary. */
+  readonly name?: string;
+}
+
+const MODEL_OPTIONS = ["backend", "precision", "seed", "name"] as const;
+
+export interface BatchOptions {
+  /** Rows at a time. Default: that of the dataset, else 32. */
+  readonly batchSize?: number;
+}
+
+/** Data to train or evaluate on. */
+export type Data = Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList };
+
+/** A model: made by `sequential` or `functional`. */
+export class Model {
+  readonly network: Network;
+  readonly name: string;
+  readonly seed: number;
+  readonly #session: Session;
+  #ready: Promise<void> | undefined;
+  #compiled: Compiled | undefined;
+  readonly #executables = new Map<string, Promise<Executable>>();
+  #resident = new Map<string, { columns: Example; data: Resident }>();
+  #nextData = 0;
+
+  constructor(network: Network, options: ModelOptions = {}) {
+    checkOptions("model", options, MODEL_OPTIONS);
+    this.network = network;
+    this.name = options.name ?? "sequential";
+    this.seed = wholeNumber("model", "seed", options.seed ?? 0);
+    this.#session = selectBackend(options).createSession();
+  }
+
+  /** The table of layers, shapes and parameters, as text. */
+  summary(): string {
+    return summarize(this.network, this.name);
+  }
+
+  /** Number of all parameters. */
+  countParams(): number {
+    return [...this.network.weights.values()].reduce((sum, { state }) => sum + state.shape.reduce((a, b) => a * b, 1), 0);
+  }
+
+  /** Chooses what training does. */
+  compile(options: CompileOptions): void {
+    checkOptions("compile", options, ["optimizer", "loss", "metrics"]);
+    const loss = readLoss(options.loss);
+    const metrics = (options.metrics ?? []).map((metric) => readMetric(metric));
+    const objective: Objective = { network: this.network, loss, metrics };
+    this.#executables.clear();
+    this.#compiled = new Compiled(objective, readOptimizer(options.optimizer ?? "rmsprop"));
+  }
+
+  /**
+   * Trains on the data.
+   *
+   * @throws DataError for data that the model cannot take; TrainingError where the loss is no longer finite.
+   */
+  async fit(data: Data, options: FitOptions = {}): Promise<History> {
+    const compiled = this.#needCompiled("fit");
+    await this.#prepare();
+    const shuffle = options.shuffle ?? !(data instanceof Dataset);
+    return new Trainer(this, compiled, this.#session, { ...options, shuffle }).run(asDataset(data));
+  }
+
+  /** Loss (with its penalties) and metrics over the data. */
+  async evaluate(data: Data, options: BatchOptions = {}): Promise<Logs> {
+    checkOptions("evaluate", options, ["batchSize"]);
+    const compiled = this.#needCompiled("evaluate");
+    const dataset = asDataset(data);
+    const { columns, order } = await dataset.plan(0);
+    checkInputs(this.network, columns.x);
+    checkTargets(this.network, compiled.objective.loss, columns.y);
+    await this.#prepare();
+    return this.evaluateRows("evaluate", columns, order, batchSizeOf("evaluate", dataset, options));
+  }
+
+  /** Used by fit for its validation data, too; the columns stay in the engine under their name. */
+  async evaluateRows(name: string, columns: Example, order: Int32Array, batch: number): Promise<Logs> {
+    const compiled = this.#needCompiled("evaluate");
+    const { evaluationSums } = compiled;
+    await this.#session.allocate([evaluationSums]);
+    const data = await this.resident(name, columns, order);
+    await this.#session.write(evaluationSums, new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"));
+    await this.inBatches(order.length, batch, async (size, steps) => {
+      const executable = await this.executable(data, (resident) => evaluateProgram(compiled.objective, evaluationSums, resident, size), `evaluate ${size}`);
+      await this.#session.run(executable, { steps });
+    });
+    return compiled.logs(await this.#session.read(evaluationSums));
+  }
+
+  /**
+   * The outputs for the inputs, in their order.
+   *
+   * @throws DataError for inputs that the model cannot take.
+   */
+  async predict(x: TensorOrList, options: BatchOptions = {}): Promise<Tensor> {
+    checkOptions("predict", options, ["batchSize"]);
+    const dataset = Dataset.fromTensors({ x });
+    const { columns, order } = await dataset.plan(0);
+    checkInputs(this.network, columns.x);
+    await this.#prepare();
+    const data = await this.resident("predict", columns, order);
+    const parts: Tensor[] = [];
+    await this.inBatches(dataset.size, Math.min(dataset.size, options.batchSize ?? 256), async (size, steps) => {
+      const executable = await this.executable(data, (resident) => predictProgram(this.network, resident, size), `predict ${size}`);
+      const [output] = await this.#session.run(executable, { steps });
+      if (output !== undefined) parts.push(output);
+    });
+    return joinBatches(parts);
+  }
+
+  #needCompiled(where: string): Compiled {
+    if (this.#compiled === undefined) {
+      throw new TorteError({ where, problem: "the model is not compiled", fix: "Call model.compile({ optimizer, loss }) first." });
+    }
+    return this.#compiled;
+  }
+
+  /** Full batches first, then what is left over. */
+  async inBatches(rows: number, batch: number, run: (size: number, steps: number) => Promise<void>): Promise<void> {
+    const steps = Math.floor(rows / batch);
+    if (steps > 0) await run(batch, steps);
+    if (rows % batch > 0) await run(rows % batch, 1);
+  }
+
+  /** The columns in the engine, uploaded where they are new, with the order to visit them in and the cursor at 0. */
+  async resident(name: string, columns: Example, order: Int32Array): Promise<Resident> {
+    const known = this.#resident.get(name);
+    const fits = known !== undefined && known.data.rows === order.length && sameColumns(known.columns, columns, (a, b) => sameShape(a.shape, b.shape) && a.dtype === b.dtype);
+    let data: Resident;
+    if (fits) data = known.data;
+    else {
+      if (known !== undefined) await this.#forget(known.data);
+      data = residentStates(`${name}${this.#nextData++}`, columns.x, columns.y, order.length);
+      await this.#session.allocate(statesOf(data));
+    }
+    const same = fits && sameColumns(known.columns, columns, (a, b) => a === b);
+    if (!same) {
+      const states = [...data.x, ...data.y];
+      for (const [i, tensor] of [...columns.x, ...columns.y].entries()) {
+        const state = states[i];
+        if (state !== undefined) await this.#session.write(state, tensor);
+      }
+      this.#resident.set(name, { columns, data });
+    }
+    await this.#session.write(data.order, new Tensor(order, [order.length], "int32"));
+    await this.#session.write(data.cursor, new Tensor(new Int32Array(1), [], "int32"));
+    return data;
+  }
+
+  async #forget(data: Resident): Promise<void> {
+    await this.#session.release(statesOf(data));
+    for (const key of this.#executables.keys()) if (key.startsWith(`${data.cursor.name} `)) this.#executables.delete(key);
+  }
+
+  /** The compiled program over some resident data, made once. */
+  executable(data: Resident, make: (data: Resident) => Program, name: string): Promise<Executable> {
+    const key = `${data.cursor.name} ${name}`;
+    let executable = this.#executables.get(key);
+    if (executable === undefined) {
+      executable = this.#session.compile(make(data));
+      this.#executables.set(key, executable);
+    }
+    return executable;
+  }
+
+  /** Weights in the engine, with their first values unless they have been set. */
+  #prepare(): Promise<void> {
+    this.#ready ??= this.#initialize();
+    return this.#ready;
+  }
+
+  async #initialize(): Promise<void> {
+    const weights = this.network.weights;
+    await this.#session.allocate([...weights.values()].map(({ state }) => state));
+    for (const [name, weight] of weights) {
+      const data = weight.initializer(weight.state.shape, mixKey(this.seed, hashName(name), 0));
+      await this.#session.write(weight.state, new Tensor(data, weight.state.shape, "float32"));
+    }
+  }
+
+  /** All weights by name, such as `conv1d_1.kernel`. */
+  async getWeights(): Promise<Record<string, Tensor>> {
+    await this.#prepare();
+    const entries = [...this.network.weights].map(async ([name, { state }]) => [name, await this.#session.read(state)] as const);
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** @throws DataError for a name that the model does not have, or a shape that does not fit. */
+  async setWeights(values: Readonly<Record<string, Tensor>>): Promise<void> {
+    await this.#prepare();
+    const weights = this.network.weights;
+    for (const [name, value] of Object.entries(values)) {
+      const state = weightState(weights, name);
+      if (!sameShape(state.shape, value.shape)) {
+        throw new DataError({ where: name, problem: "the weight has another shape", expected: formatShape(state.shape), received: formatShape(value.shape) });
+      }
+    }
+    for (const [name, value] of Object.entries(values)) await this.#session.write(weightState(weights, name), value);
+  }
+
+  /** Gives the engine's memory back. The model cannot be used afterwards. Not needed: a model that is forgotten costs only memory. */
+  async close(): Promise<void> {
+    await this.#session.close();
+  }
+}
+
+function weightState(weights: ReadonlyMap<string, Weight>, name: string): State {
+  const weight = weights.get(name);
+  if (weight === undefined) {
+    throw new DataError({ where: "setWeights", problem: `there is no weight ${JSON.stringify(name)}`, expected: [...weights.keys()].join(", ") });
+  }
+  return weight.state;
+}
+
+export function asDataset(data: Data): Dataset {
+  return data instanceof Dataset ? data : Dataset.fromTensors(data);
+}
+
+export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {
+  return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
+}
+
+function sameColumns(a: Example, b: Example, same: (a: Tensor, b: Tensor) => boolean): boolean {
+  const fits = (p: readonly Tensor[], q: readonly Tensor[]): boolean =>
+    p.length === q.length && p.every((t, i) => q[i] !== undefined && same(t, q[i]));
+  return fits(a.x, b.x) && fits(a.y, b.y);
+}
+
+/** Outputs [steps, batch, …] one after the other. */
+function joinBatches(parts: readonly Tensor[]): Tensor {
+  const [first] = parts;
+  if (first === undefined) throw new RangeError("a prediction has at least one batch");
+  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0) * (shape[1] ?? 1), 0);
+  const row = first.data.length / ((first.shape[0] ?? 1) * (first.shape[1] ?? 1));
+  const data = first.data instanceof Float64Array ? new Float64Array(rows * row) : first.data instanceof Int32Array ? new Int32Array(rows * row) : new Float32Array(rows * row);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part.data, at);
+    at += part.data.length;
+  }
+  return new Tensor(data, [rows, ...first.shape.slice(2)], first.dtype);
+}
+
+export interface FunctionalOptions extends ModelOptions {
+  readonly inputs: SymbolicTensor | readonly SymbolicTensor[];
+  readonly outputs: SymbolicTensor | readonly SymbolicTensor[];
+}
+
+/**
+ * A model of layers one after the other, beginning with an input.
+ *
+ * @throws ShapeError where a layer cannot take what the one before gives, with the summary up to there.
+ * @example
+ * import { dense, input, sequential } from "torte";
+ * const model = sequential(input({ shape: [4] }), dense({ units: 8, activation: "relu" }), dense({ units: 1 }));
+ * console.log(model.countParams()); // 49
+ */
+export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFunction | ModelOptions)[]): Model {
+  const layers = rest.filter((part): part is LayerFunction => typeof part === "function");
+  const options = rest.filter((part): part is ModelOptions => typeof part !== "function");
+  if (layers.length === 0) throw new TorteError({ where: "sequential", problem: "there are no layers", expected: "an input and at least one layer" });
+  return new Model(new Network([first], [chain(first, layers)]), Object.assign({}, ...options) as ModelOptions);
+}
+
+/**
+ * A model between symbolic inputs and outputs.
+ *
+ * @example
+ * import { add, dense, functional, input } from "torte";
+ * const x = input({ shape: [64] });
+ * const y = add()([dense({ units: 64, activation: "relu" })(x), x]);
+ * console.log(functional({ inputs: x, outputs: y }).countParams()); // 4160
+ */
+export function functional({ inputs, outputs, ...options }: FunctionalOptions): Model {
+  const list = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] => ("traced" in values ? [values] : values);
+  return new Model(new Network(list(inputs), list(outputs)), { name: "functional", ...options });
+}

@@ -1,0 +1,195 @@
+/** The programs of a model: a training step, an evaluation step, a prediction. Each is one graph from data to states. */
+import { gradients } from "../autodiff/gradient.js";
+import { constant, iota, read } from "../graph/make.js";
+import { type Node, type Program, State } from "../graph/node.js";
+import type { Loss } from "../losses/losses.js";
+import type { Metric } from "../metrics/metrics.js";
+import type { Layer, Traced, Tracing, Weight } from "../nn/layer.js";
+import { newTracing } from "../nn/layer.js";
+import type { Network } from "../nn/network.js";
+import * as ops from "../ops/index.js";
+import type { Optimizer } from "../optim/optimizers.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Data that lies in the engine: all rows, the order to visit them in, and how far one has come. */
+export interface Resident {
+  readonly x: readonly State[];
+  readonly y: readonly State[];
+  readonly order: State;
+  readonly cursor: State;
+  readonly rows: number;
+}
+
+export function residentStates(name: string, x: readonly Tensor[], y: readonly Tensor[], rows: number): Resident {
+  const column = (part: string) => (t: Tensor, i: number): State => new State(`${name}.${part}${i}`, t.shape, t.dtype === "float64" ? "float32" : t.dtype);
+  return {
+    x: x.map(column("x")),
+    y: y.map(column("y")),
+    order: new State(`${name}.order`, [rows], "int32"),
+    cursor: new State(`${name}.cursor`, [], "int32"),
+    rows,
+  };
+}
+
+export const statesOf = (data: Resident): State[] => [...data.x, ...data.y, data.order, data.cursor];
+
+/** The next `batch` rows of each column. */
+function nextRows(data: Resident, batch: number): { x: Node[]; y: Node[]; cursor: Node } {
+  const cursor = read(data.cursor);
+  const rows = ops.gather(read(data.order), ops.add(iota([batch], 0), cursor));
+  const pick = (state: State): Node => ops.gather(read(state), rows);
+  return { x: data.x.map(pick), y: data.y.map(pick), cursor: ops.add(cursor, batch) };
+}
+
+/** States that training keeps besides the weights. */
+export interface TrainingStates {
+  readonly slots: ReadonlyMap<State, Readonly<Record<string, State>>>;
+  readonly learningRate: State;
+  /** Number of steps taken, float32 for the optimizer's arithmetic. */
+  readonly step: State;
+  /** Seed and step, int32[2]. */
+  readonly random: State;
+  /** Sums over the epoch: weight, loss, then each metric. */
+  readonly sums: State;
+  /** The first step of this epoch whose loss was not finite, or −1. */
+  readonly badStep: State;
+}
+
+export function trainingStates(weights: readonly Weight[], optimizer: Optimizer, metrics: readonly Metric[]): TrainingStates {
+  const slots = new Map(
+    weights.map((weight) => [
+      weight.state,
+      Object.fromEntries(optimizer.slots.map((slot) => [slot, new State(`${weight.state.name}.${slot}`, weight.state.shape, "float32")])),
+    ]),
+  );
+  return {
+    slots,
+    learningRate: new State("learningRate", [], "float32"),
+    step: new State("step", [], "float32"),
+    random: new State("random", [2], "int32"),
+    sums: new State("sums", [2 + metrics.length], "float32"),
+    badStep: new State("badStep", [], "int32"),
+  };
+}
+
+export const allTrainingStates = ({ slots, ...single }: TrainingStates): State[] => [
+  ...[...slots.values()].flatMap((record) => Object.values(record)),
+  ...Object.values(single),
+];
+
+export interface Objective {
+  readonly network: Network;
+  readonly loss: Loss;
+  readonly metrics: readonly Metric[];
+}
+
+/** Loss with its penalties, and what is summed up for the history: [weight, loss·weight, metrics·weight]. */
+function measure({ network, loss, metrics }: Objective, inputs: readonly Traced[], target: Node, tracing: Tracing): { total: Node; sums: Node } {
+  const [output] = network.trace(inputs, tracing);
+  if (output === undefined) throw new RangeError("a network has an output");
+  const goal = alignTarget(target, output.value, loss);
+  const average = (perPosition: Node): Node => weightedMean(perPosition, output.mask);
+  const data = ops.withOrigin("loss", () => average(loss.call(goal, output.value)));
+  const total = tracing.penalties.reduce((sum, penalty) => ops.add(sum, penalty), data);
+  const weight = constant(output.value.shape[0] ?? 1);
+  const measured = metrics.map((metric) => average(metric.call(goal, output.value, loss)));
+  const sums = ops.stack([weight, ...[total, ...measured].map((value) => ops.mul(value, weight))]);
+  return { total, sums };
+}
+
+/** Targets as the loss wants them: (batch) beside predictions (batch, 1) get their last axis. */
+function alignTarget(target: Node, prediction: Node, loss: Loss): Node {
+  if (loss.targets === "classes") {
+    const shape = prediction.shape.slice(0, -1);
+    return ops.cast(ops.reshape(target, shape), "int32");
+  }
+  const floats = ops.cast(target, "float32");
+  return floats.shape.length === prediction.shape.length ? floats : ops.reshape(floats, prediction.shape);
+}
+
+/** Over all positions, or over those that the mask counts. */
+function weightedMean(perPosition: Node, mask: Node | undefined): Node {
+  if (mask === undefined || perPosition.shape.length < 2) return ops.mean(perPosition);
+  const counted = ops.cast(mask, "float32");
+  return ops.div(ops.sum(ops.mul(perPosition, counted)), ops.maximum(ops.sum(counted), 1));
+}
+
+const firstTarget = (y: readonly Node[]): Node => {
+  const [target] = y;
+  if (target === undefined) throw new RangeError("training needs targets");
+  return target;
+};
+
+/** One step: rows, forward, loss, backward, update, sums. */
+export function trainProgram(objective: Objective, optimizer: Optimizer, states: TrainingStates, data: Resident, batch: number): Program {
+  const rows = nextRows(data, batch);
+  const trained = trainable(objective.network);
+  const weights = trained.map(({ state }) => read(state));
+  const nodes = new Map(trained.map(({ state }, i) => [state, weights[i] ?? read(state)]));
+  const tracing = newTracing(true, read(states.random), nodes);
+  const { total, sums } = measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), tracing);
+  const parts = gradients(total, weights);
+  const step = ops.add(read(states.step), 1);
+  const updates: { state: State; value: Node }[] = [];
+  trained.forEach((weight, i) => {
+    const slots = states.slots.get(weight.state) ?? {};
+    const gradient = parts[i];
+    if (gradient === undefined) return;
+    const next = ops.withOrigin(`${optimizer.name}/${weight.state.name}`, () =>
+      optimizer.update({
+        weight: read(weight.state),
+        gradient,
+        slots: Object.fromEntries(Object.entries(slots).map(([name, state]) => [name, read(state)])),
+        learningRate: read(states.learningRate),
+        step,
+      }),
+    );
+    updates.push({ state: weight.state, value: next.weight });
+    for (const [name, value] of Object.entries(next.slots)) {
+      const state = slots[name];
+      if (state !== undefined) updates.push({ state, value });
+    }
+  });
+  for (const [state, value] of tracing.updates) updates.push({ state, value });
+  const finite = ops.less(ops.abs(total), Infinity);
+  const bad = read(states.badStep);
+  const fresh = ops.logicalAnd(ops.less(bad, 0), ops.logicalNot(finite));
+  updates.push(
+    { state: states.badStep, value: ops.where(fresh, ops.cast(step, "int32"), bad) },
+    { state: states.sums, value: ops.add(read(states.sums), sums) },
+    { state: states.step, value: step },
+    { state: states.random, value: ops.add(read(states.random), ops.stack([constant(0, [], "int32"), constant(1, [], "int32")])) },
+    { state: data.cursor, value: rows.cursor },
+  );
+  return { name: `train(${batch})`, outputs: [], updates };
+}
+
+/** Weights that the optimizer changes. */
+export function trainable(network: Network): (Weight & { layer: Layer })[] {
+  return [...network.weights.values()].filter((weight) => weight.trainable && weight.layer.trainable);
+}
+
+/** The loss that the next training step will see. */
+export function stepLoss(objective: Objective, states: TrainingStates, data: Resident, batch: number): Node {
+  const rows = nextRows(data, batch);
+  return measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), newTracing(true, read(states.random))).total;
+}
+
+export function evaluateProgram(objective: Objective, sums: State, data: Resident, batch: number): Program {
+  const rows = nextRows(data, batch);
+  const measured = measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), newTracing(false));
+  return {
+    name: `evaluate(${batch})`,
+    outputs: [],
+    updates: [
+      { state: sums, value: ops.add(read(sums), measured.sums) },
+      { state: data.cursor, value: rows.cursor },
+    ],
+  };
+}
+
+export function predictProgram(network: Network, data: Resident, batch: number): Program {
+  const rows = nextRows(data, batch);
+  const outputs = network.trace(rows.x.map((value) => ({ value })), newTracing(false)).map(({ value }) => value);
+  return { name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] };
+}
