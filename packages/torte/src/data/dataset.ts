@@ -27,7 +27,8 @@ export interface ShuffleOptions {
 }
 
 export type TensorOrList = Tensor | readonly Tensor[];
-const asList = (value: TensorOrList | undefined): readonly Tensor[] => (value === undefined ? [] : value instanceof Tensor ? [value] : value);
+const asList = (value: TensorOrList | undefined): readonly Tensor[] =>
+  value === undefined ? [] : value instanceof Tensor ? [value] : value;
 
 type Planner = (epoch: number) => Promise<EpochPlan>;
 
@@ -60,9 +61,15 @@ export class Dataset {
     const [rows = 0] = counts;
     if (counts.some((n) => n !== rows)) {
       const received = [...columns.x, ...columns.y].map(({ shape }) => formatShape(shape)).join(", ");
-      throw new DataError({ where: "Dataset", problem: "the tensors have different numbers of rows", expected: `${rows} rows each`, received });
+      throw new DataError({
+        where: "Dataset",
+        problem: "the tensors have different numbers of rows",
+        expected: `${rows} rows each`,
+        received,
+      });
     }
-    if (rows === 0) throw new DataError({ where: "Dataset", problem: "there are no rows", expected: "at least one example" });
+    if (rows === 0)
+      throw new DataError({ where: "Dataset", problem: "there are no rows", expected: "at least one example" });
     const order = Int32Array.from({ length: rows }, (_, i) => i);
     return new Dataset(() => Promise.resolve({ columns, order }), rows);
   }
@@ -76,7 +83,8 @@ export class Dataset {
   shuffle(options: ShuffleOptions = {}): Dataset {
     checkOptions("shuffle", options, ["seed", "bufferSize", "reshuffleEachIteration"]);
     const seed = wholeNumber("shuffle", "seed", options.seed ?? 0);
-    const buffer = options.bufferSize === undefined ? undefined : positiveInteger("shuffle", "bufferSize", options.bufferSize);
+    const buffer =
+      options.bufferSize === undefined ? undefined : positiveInteger("shuffle", "bufferSize", options.bufferSize);
     const again = options.reshuffleEachIteration ?? true;
     return this.#derive((plan, epoch) => {
       const key = mixKey(seed, 0x5eed, again ? epoch : 0);
@@ -102,7 +110,13 @@ export class Dataset {
     const left = where === "take" ? count : this.size - count;
     if (count > this.size || left === 0) {
       const expected = where === "take" ? `1…${this.size}` : `0…${this.size - 1}`;
-      throw new OptionError({ where, problem: "no rows are left", expected, received: String(count), fix: "Every dataset needs at least one row." });
+      throw new OptionError({
+        where,
+        problem: "no rows are left",
+        expected,
+        received: String(count),
+        fix: "Every dataset needs at least one row.",
+      });
     }
   }
 
@@ -140,7 +154,8 @@ export class Dataset {
     const step = this.batchSize ?? 1;
     for (let i = 0; i < order.length; i += step) {
       const rows = order.subarray(i, i + step);
-      const some = (t: Tensor): Tensor => (this.batchSize === undefined ? t.take(rows).reshape(t.shape.slice(1)) : t.take(rows));
+      const some = (t: Tensor): Tensor =>
+        this.batchSize === undefined ? t.take(rows).reshape(t.shape.slice(1)) : t.take(rows);
       yield { x: columns.x.map(some), y: columns.y.map(some) };
     }
   }
@@ -149,12 +164,20 @@ export class Dataset {
 function stackRows(rows: readonly Example[]): Example {
   const stack = (part: "x" | "y"): Tensor[] =>
     (rows[0]?.[part] ?? []).map((first, k) => {
-      const data = first.dtype === "int32" ? new Int32Array(rows.length * first.data.length) : new Float32Array(rows.length * first.data.length);
+      const data =
+        first.dtype === "int32"
+          ? new Int32Array(rows.length * first.data.length)
+          : new Float32Array(rows.length * first.data.length);
       rows.forEach((row, i) => {
         const value = row[part][k];
         if (value?.data.length !== first.data.length) {
           const received = value === undefined ? "nothing" : formatShape(value.shape);
-          throw new DataError({ where: "map", problem: `row ${i} has another shape`, expected: formatShape(first.shape), received });
+          throw new DataError({
+            where: "map",
+            problem: `row ${i} has another shape`,
+            expected: formatShape(first.shape),
+            received,
+          });
         }
         data.set(value.data, i * first.data.length);
       });

@@ -50,7 +50,8 @@ export function split(tensors: { x: TensorOrList; y: TensorOrList }, options: Sp
   );
   const part = (from: number, to: number): Dataset => {
     const rows = order.slice(from, to);
-    const pick = (value: TensorOrList): Tensor | Tensor[] => ("data" in value ? value.take(rows) : value.map((t) => t.take(rows)));
+    const pick = (value: TensorOrList): Tensor | Tensor[] =>
+      "data" in value ? value.take(rows) : value.map((t) => t.take(rows));
     return Dataset.fromTensors({ x: pick(tensors.x), y: pick(tensors.y) });
   };
   return {
