@@ -6,7 +6,9 @@ import { make, rebuild } from "../graph/make.js";
 import { type Node, type Program, roots, topological } from "../graph/node.js";
 import { Exprs } from "./expr.js";
 import { factorOf, indexOf, linearIndex } from "./index-expr.js";
-import { chooseRoles } from "./lower-contract.js";
+import { chooseRoles, type Roles } from "./lower-contract.js";
+import { WIDTH } from "./lower.js";
+import { sizeOf } from "../tensor/shape.js";
 import { inputOf, isRearrangement, moveIndex } from "./reader.js";
 import { rewrite } from "./rewrite.js";
 
@@ -22,6 +24,8 @@ function withVectors(node: Node & { op: "contract" }): Node {
   const rows = [...roles.rows].reduce((product, label) => product * size(label), 1);
   if (last === undefined || stepAlong(roles.vectors, roles.vectorLabels.indexOf(last)) === 1) return node;
   if (rows < 2) return node;
+  const turned = turnedAround(node, roles);
+  if (turned !== undefined) return turned;
   const order = [...roles.vectorLabels].filter((label) => label !== last).concat(last);
   const permutation = order.map((label) => roles.vectorLabels.indexOf(label));
   const copy = make("stopGradient", [make("transpose", [roles.vectors], { permutation })], {});
@@ -29,6 +33,21 @@ function withVectors(node: Node & { op: "contract" }): Node {
   return roles.vectorLabels === a && roles.vectors === node.inputs[0]
     ? make("contract", [copy, inputOf(node, 1)], { a: order.join(""), b, out })
     : make("contract", [inputOf(node, 0), copy], { a, b: order.join(""), out });
+}
+
+/**
+ * The transposed result instead, where the operand to be copied is large and the other operand and the result are small:
+ * then those are rearranged.
+ */
+function turnedAround(node: Node & { op: "contract" }, roles: Roles): Node | undefined {
+  const { a, b, out } = node.attributes;
+  const wide = [...roles.rows].reverse().find((label) => (node.shape[out.indexOf(label)] ?? 1) >= WIDTH);
+  const small = sizeOf(roles.spread.shape) + 2 * sizeOf(node.shape);
+  if (wide === undefined || sizeOf(roles.vectors.shape) < 2 * small) return undefined;
+  const order = [...out].filter((label) => label !== wide).concat(wide);
+  const transposed = make("contract", node.inputs, { a, b, out: order.join("") });
+  const permutation = [...out].map((label) => order.indexOf(label));
+  return transposed.op === "contract" ? make("transpose", [withVectors(transposed)], { permutation }) : undefined;
 }
 
 /** Distance in memory between neighbours along an axis, undefined where it is not constant. */

@@ -2,6 +2,7 @@
 import type { Program } from "../graph/node.js";
 import { layout } from "./layout.js";
 import { shareCommon } from "./share.js";
+import { unfold } from "./unfold.js";
 
 export interface Pass {
   readonly name: string;
@@ -10,7 +11,9 @@ export interface Pass {
 
 export const PASSES: readonly Pass[] = [
   { name: "share", run: shareCommon },
+  { name: "unfold", run: unfold },
   { name: "layout", run: layout },
+  { name: "share again", run: shareCommon },
 ];
 
 export function simplify(program: Program): Program {

@@ -1,4 +1,5 @@
 /** The programs of a model: a training step, an evaluation step, a prediction. Each is one graph from data to states. */
+import { mapTables } from "../compile/lookup.js";
 import { gradients } from "../autodiff/gradient.js";
 import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
@@ -83,9 +84,21 @@ export interface Objective {
   readonly metrics: readonly Metric[];
 }
 
+/** The network's outputs, lookups simplified. */
+function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracing): Traced[] {
+  const outputs = network.trace(inputs, tracing);
+  const penalties = tracing.penalties.length;
+  const moved = [...tracing.updates.keys()];
+  const nodes = [...outputs.map(({ value }) => value), ...tracing.penalties, ...tracing.updates.values()];
+  const mapped = mapTables(nodes);
+  tracing.penalties.splice(0, penalties, ...mapped.slice(outputs.length, outputs.length + penalties));
+  moved.forEach((state, i) => tracing.updates.set(state, mapped[outputs.length + penalties + i] ?? read(state)));
+  return outputs.map(({ mask }, i) => ({ value: mapped[i] ?? constant(0), mask }));
+}
+
 /** Loss with its penalties, and what is summed up for the history: [weight, loss·weight, metrics·weight]. */
 function measure({ network, loss, metrics }: Objective, inputs: readonly Traced[], target: Node, tracing: Tracing): { total: Node; sums: Node } {
-  const [output] = network.trace(inputs, tracing);
+  const [output] = tracedWith(network, inputs, tracing);
   if (output === undefined) throw new RangeError("a network has an output");
   const goal = alignTarget(target, output.value, loss);
   const average = (perPosition: Node): Node => weightedMean(perPosition, output.mask);
@@ -190,6 +203,6 @@ export function evaluateProgram(objective: Objective, sums: State, data: Residen
 
 export function predictProgram(network: Network, data: Resident, batch: number): Program {
   const rows = nextRows(data, batch);
-  const outputs = network.trace(rows.x.map((value) => ({ value })), newTracing(false)).map(({ value }) => value);
+  const outputs = tracedWith(network, rows.x.map((value) => ({ value })), newTracing(false)).map(({ value }) => value);
   return { name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] };
 }

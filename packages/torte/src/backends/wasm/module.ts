@@ -16,6 +16,8 @@ export interface TargetOptions {
   readonly shared: boolean;
   readonly maximumPages: number;
   readonly fma: boolean;
+  /** Also exports each kernel by its number, k0, k1, …, for measuring. */
+  readonly profile?: boolean;
 }
 
 /** Where the session puts things. */
@@ -73,5 +75,8 @@ function encode(kernels: readonly LoweredKernel[], options: TargetOptions, addre
   for (const { index, rounds } of functions) run.i32(0).i32(rounds).call(index);
   run.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end).op(OP.end);
   module.add([I32], [], run, "run");
+  if (options.profile === true) {
+    for (const [i, { index, rounds }] of functions.entries()) module.add([], [], new Code(0).i32(0).i32(rounds).call(index), `k${i}`);
+  }
   return module.encode();
 }

@@ -1,0 +1,56 @@
+/**
+ * The gradient of a convolution's input: a product whose windows are added up where they overlap is a product over
+ * windows of its (padded) factor with the kernel turned around. No array with all taps is ever made.
+ */
+import { make } from "../graph/make.js";
+import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { reverse, windows } from "../ops/index.js";
+import { inputOf } from "./reader.js";
+import { rewrite } from "./rewrite.js";
+
+/** Above this many zeros between positions, multiplying them costs more than the detour through memory. */
+const MOST_STRIDE = 2;
+
+export function unfold(program: Program): Program {
+  const readers = new Map<Node, number>();
+  for (const node of topological(roots(program))) for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
+  return rewrite(program, (node, original) => {
+    if (node.op !== "fold") return node;
+    const product = inputOf(node, 0);
+    const alone = readers.get(inputOf(original, 0)) === 1;
+    return alone && product.op === "contract" ? (turned(node, product) ?? node) : node;
+  });
+}
+
+function turned(node: Node & { op: "fold" }, product: Node & { op: "contract" }): Node | undefined {
+  const { axis, size, stride, dilation, lengths } = node.attributes;
+  const n = size.length;
+  const { a, b, out } = product.attributes;
+  const positions = [...out.slice(axis, axis + n)];
+  const taps = [...out.slice(axis + n, axis + 2 * n)];
+  const only = (labels: readonly string[], inside: string, outside: string): boolean =>
+    labels.every((label) => inside.includes(label) && !outside.includes(label));
+  const order = only(positions, a, b) && only(taps, b, a) ? ([0, 1] as const) : only(positions, b, a) && only(taps, a, b) ? ([1, 0] as const) : undefined;
+  if (order === undefined || stride.reduce((all, s) => all * s, 1) > MOST_STRIDE) return undefined;
+  const [factorLabels, kernelLabels] = order[0] === 0 ? [a, b] : [b, a];
+  const [factor, kernel] = [inputOf(product, order[0]), inputOf(product, order[1])];
+  const at = factorLabels.indexOf(positions[0] ?? "");
+  const contiguous = positions.every((label, i) => factorLabels.indexOf(label) === at + i);
+  if (!contiguous) return undefined;
+  const along = (value: (i: number) => number): number[] => factor.shape.map((_, i) => (i >= at && i < at + n ? value(i - at) : 0));
+  const reach = (i: number): number => ((size[i] ?? 1) - 1) * (dilation[i] ?? 1);
+  const padded = make("pad", [factor], {
+    low: along(reach),
+    high: along((i) => (lengths[i] ?? 1) - ((factor.shape[at + i] ?? 1) - 1) * (stride[i] ?? 1) - 1),
+    interior: along((i) => (stride[i] ?? 1) - 1),
+    value: 0,
+  });
+  const view = windows(padded, { axis: at, size, stride: size.map(() => 1), dilation });
+  const flipped = reverse(
+    kernel,
+    taps.map((label) => kernelLabels.indexOf(label)),
+  );
+  const viewLabels = factorLabels.slice(0, at + n) + taps.join("") + factorLabels.slice(at + n);
+  const result = out.slice(0, axis + n) + out.slice(axis + 2 * n);
+  return make("contract", [view, flipped], { a: viewLabels, b: kernelLabels, out: result });
+}
