@@ -1,1 +1,9 @@
-export {};
+/** What an experiment file imports from the command line's package. */
+export {
+  experiment,
+  type DataContext,
+  type Experiment,
+  type ExperimentData,
+  type ModelContext,
+  type NpzRequest,
+} from "./experiment.js";

@@ -1,0 +1,93 @@
+/** What an experiment's `data` function is given, and what becomes known about the data on the way. */
+import { readFile } from "node:fs/promises";
+import { type Dataset, DataError, parseNpz, type Tensor } from "torte";
+import type { DataContext, NpzRequest } from "./experiment.js";
+import { type DataFileOptions, findDataFile } from "./data-file.js";
+
+/** Where a run's data came from. */
+export type DataSource =
+  | {
+      readonly kind: "file";
+      readonly file: string;
+      readonly path: string;
+      readonly sha256: string;
+      readonly from: string;
+    }
+  | { readonly kind: "synthetic"; readonly file: string; readonly reason: string };
+
+export interface SourcedData {
+  readonly context: DataContext;
+  /** Filled as the experiment asks for files. */
+  readonly sources: readonly DataSource[];
+}
+
+/** A context that remembers which files were read and which were made up. */
+export function dataContext(seed: number, options: DataFileOptions): SourcedData {
+  const sources: DataSource[] = [];
+  const npz = async <Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>> => {
+    const found = await findDataFile(request, options);
+    if (found.path !== undefined) {
+      sources.push({ kind: "file", file: request.file, path: found.path, sha256: found.sha256, from: found.from });
+      return checkArrays(request, parseNpz(new Uint8Array(await readFile(found.path)), found.path), found.path);
+    }
+    if (request.standIn === undefined) {
+      const fix = "Give its place with --data PATH, or name its folder in TORTE_DATA.";
+      throw new DataError({ where: request.file, problem: `the data cannot be had: ${found.reason}`, fix });
+    }
+    sources.push({ kind: "synthetic", file: request.file, reason: found.reason });
+    return checkArrays(request, request.standIn(), "stand-in");
+  };
+  return { context: { seed, npz }, sources };
+}
+
+function checkArrays<Name extends string>(
+  { arrays }: NpzRequest<Name>,
+  given: Readonly<Record<string, Tensor>>,
+  where: string,
+): Readonly<Record<Name, Tensor>> {
+  const result: Partial<Record<Name, Tensor>> = {};
+  for (const name of Object.keys(arrays) as Name[]) {
+    const array = given[name];
+    if (array === undefined) {
+      throw new DataError({
+        where,
+        problem: `there is no array ${JSON.stringify(name)}`,
+        expected: Object.keys(given).join(", "),
+      });
+    }
+    const shape = arrays[name];
+    if (array.shape.length !== shape.length || shape.some((n, axis) => n !== null && n !== array.shape[axis])) {
+      const show = (sizes: readonly (number | null)[]): string => `[${sizes.map((n) => n ?? "any").join(", ")}]`;
+      throw new DataError({
+        where,
+        problem: `${name} has the wrong shape`,
+        expected: show(shape),
+        received: show(array.shape),
+      });
+    }
+    result[name] = array;
+  }
+  return result as Record<Name, Tensor>;
+}
+
+/** The accuracy of answering every question with the training set's most frequent class; undefined without classes. */
+export async function majorityBaseline(
+  train: Dataset,
+  test: Dataset,
+): Promise<{ label: number; accuracy: number } | undefined> {
+  const [known, asked] = [await labelsOf(train), await labelsOf(test)];
+  if (known === undefined || asked === undefined) return undefined;
+  const counts = new Map<number, number>();
+  for (const label of known) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const [label = 0] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+  return { label, accuracy: asked.filter((other) => other === label).length / asked.length };
+}
+
+/** One whole number for each row, or nothing where the targets are something else. */
+async function labelsOf(data: Dataset): Promise<readonly number[] | undefined> {
+  const { columns, order } = await data.plan(0);
+  const [target] = columns.y;
+  if (target === undefined || target.data.length !== target.shape[0]) return undefined;
+  const labels = Array.from(order, (row) => target.data[row] ?? NaN);
+  return labels.every(Number.isInteger) ? labels : undefined;
+}

@@ -1,0 +1,139 @@
+/** The contract between an experiment file and the command that runs it. */
+import {
+  type Callback,
+  type CompileOptions,
+  type Dataset,
+  type Model,
+  type ModelOptions,
+  OptionError,
+  type Tensor,
+} from "torte";
+
+/** An npz file that an experiment asks for. */
+export interface NpzRequest<Name extends string> {
+  /** Its name, as it is looked for in folders. */
+  readonly file: string;
+  /** The arrays that are read, each with its shape; null stands for any size. */
+  readonly arrays: Readonly<Record<Name, readonly (number | null)[]>>;
+  /** Checked always, wherever the file comes from. Default: any file will do. */
+  readonly sha256?: string;
+  /** Where it is downloaded from when no folder has it. */
+  readonly url?: string;
+  /** Made-up arrays for a machine that has no way to the file. Default: it is an error not to have it. */
+  readonly standIn?: () => Readonly<Record<Name, Tensor>>;
+}
+
+export interface DataContext {
+  readonly seed: number;
+  /**
+   * The arrays of an npz file, looked for at `--data`, in the folder `TORTE_DATA`, in the user's cache, and last at its
+   * address. Everything that a run writes says so when it was the stand-in that it trained on.
+   */
+  npz<Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>>;
+}
+
+export interface ModelContext {
+  /** One of the experiment's variants; "base" where it has none. */
+  readonly variant: string;
+  /** To be passed on to `sequential` or `functional`. */
+  readonly options: ModelOptions;
+}
+
+export interface ExperimentData {
+  readonly train: Dataset;
+  readonly validation: Dataset;
+  /** Looked at once, at the end. */
+  readonly test?: Dataset;
+}
+
+export interface Experiment {
+  /** Names the run folder. */
+  readonly name: string;
+  /** What `--variant` may be; the first is the default. Default: only "base". */
+  readonly variants?: readonly string[];
+  /** What the options of the command default to. */
+  readonly training?: {
+    /** Default 10. */
+    readonly epochs?: number;
+    /** Default 16. */
+    readonly batchSize?: number;
+    /** Default 0. */
+    readonly seed?: number;
+  };
+  readonly data: (context: DataContext) => ExperimentData | Promise<ExperimentData>;
+  readonly model: (context: ModelContext) => Model;
+  readonly compile: CompileOptions;
+  /** Made anew for each run. Default none. */
+  readonly callbacks?: () => readonly Callback[];
+}
+
+const FIELDS = ["name", "variants", "training", "data", "model", "compile", "callbacks"];
+const TRAINING = ["epochs", "batchSize", "seed"];
+
+/**
+ * Says what a file exports: `export default experiment({ name, data, model, compile })`.
+ *
+ * @throws OptionError for a field that is missing, unknown or of the wrong type.
+ */
+export function experiment(definition: Experiment): Experiment {
+  checkExperiment("experiment", definition);
+  return definition;
+}
+
+/** The same checks for what a file has exported without the function. */
+export function checkExperiment(where: string, value: unknown): asserts value is Experiment {
+  if (!isRecord(value)) {
+    throw new OptionError({
+      where,
+      problem: "the default export is no experiment",
+      expected: "export default experiment({ name, data, model, compile })",
+      received: value === undefined ? "no default export" : typeof value,
+    });
+  }
+  refuseUnknown(where, value, FIELDS);
+  if (typeof value["name"] !== "string" || !/^[\w.-]+$/.test(value["name"])) {
+    wrong(where, "name is unusable", "letters, digits, dots and dashes", value["name"]);
+  }
+  for (const field of ["data", "model"])
+    if (typeof value[field] !== "function") wrong(where, `${field} is missing`, "a function", value[field]);
+  if (!isRecord(value["compile"])) wrong(where, "compile is missing", "{ optimizer, loss, metrics }", value["compile"]);
+  if (value["callbacks"] !== undefined && typeof value["callbacks"] !== "function") {
+    wrong(where, "callbacks has the wrong type", "a function that makes them", value["callbacks"]);
+  }
+  const variants: unknown = value["variants"] ?? ["base"];
+  if (!Array.isArray(variants) || variants.length === 0 || variants.some((name) => typeof name !== "string")) {
+    wrong(where, "variants has the wrong type", "a list of names, at least one", variants);
+  }
+  const training: unknown = value["training"] ?? {};
+  if (!isRecord(training)) wrong(where, "training has the wrong type", "{ epochs, batchSize, seed }", training);
+  refuseUnknown(`${where}.training`, training, TRAINING);
+  for (const [name, given] of Object.entries(training)) {
+    const least = name === "seed" ? 0 : 1;
+    if (!Number.isSafeInteger(given) || Number(given) < least) {
+      wrong(`${where}.training`, `${name} is out of range`, `a whole number of at least ${least}`, given);
+    }
+  }
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function refuseUnknown(where: string, value: object, known: readonly string[]): void {
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new OptionError({
+      where,
+      problem: `unknown field ${JSON.stringify(unknown)}`,
+      expected: `one of ${known.join(", ")}`,
+    });
+  }
+}
+
+function wrong(where: string, problem: string, expected: string, received: unknown): never {
+  throw new OptionError({
+    where,
+    problem,
+    expected,
+    received: typeof received === "function" ? "a function" : String(JSON.stringify(received)),
+  });
+}

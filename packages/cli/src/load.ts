@@ -1,0 +1,100 @@
+/** Loading an experiment file, TypeScript or JavaScript, and saying where it fails. */
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createJiti } from "jiti";
+import * as torte from "torte";
+import { DataError, TorteError } from "torte";
+import { checkExperiment, type Experiment } from "./experiment.js";
+import * as cli from "./index.js";
+
+/** The experiment's own code failed: file and line, and the reason. */
+export class ExperimentError extends TorteError {
+  constructor(place: string, doing: string, cause: unknown) {
+    super({ where: place, problem: `${doing}: ${reasonOf(cause)}` });
+    this.message = this.message.replace(/\.\.$/, ".");
+    this.cause = cause;
+  }
+}
+
+/** A module whose missing names are errors where they are imported, as they are in Node, and not undefined. */
+function strict(name: string, module: object): object {
+  return new Proxy(
+    { ...module },
+    {
+      get: (target, key, receiver): unknown => {
+        if (typeof key === "symbol" || key in target || ["then", "default", "__esModule"].includes(key))
+          return Reflect.get(target, key, receiver);
+        throw new SyntaxError(`${JSON.stringify(name)} has no export named ${JSON.stringify(key)}`);
+      },
+    },
+  );
+}
+
+/**
+ * The experiment that a file exports by default.
+ *
+ * Its imports of "torte" and "@torte/cli" are this very copy, so that a file needs no installation beside it.
+ */
+export async function loadExperiment(file: string): Promise<Experiment> {
+  const path = resolve(file);
+  if (!existsSync(path))
+    throw new DataError({ where: file, problem: "there is no such file", expected: "an experiment file" });
+  const jiti = createJiti(import.meta.url, {
+    fsCache: false,
+    interopDefault: false,
+    virtualModules: { torte: strict("torte", torte), "@torte/cli": strict("@torte/cli", cli) },
+  });
+  let module: { readonly default?: unknown };
+  try {
+    module = await jiti.import(path);
+  } catch (error) {
+    throw new ExperimentError(placeOf(error, path, file), "the experiment file fails to load", error);
+  }
+  checkExperiment(file, module.default);
+  return module.default;
+}
+
+/** Runs a part of the experiment; what it throws is told with file and line. */
+export async function inExperiment<T>(file: string, part: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const place = placeOf(error, resolve(file), file);
+    // An error of the command itself, such as an unreadable data file, does not come from a line of the experiment.
+    if (error instanceof DataError || error instanceof ExperimentError) throw error;
+    throw new ExperimentError(place, `${part} fails`, error);
+  }
+}
+
+/** FILE:LINE:COLUMN of the innermost line that is the experiment's, from the error's text or stack. */
+function placeOf(error: unknown, path: string, shown: string): string {
+  if (!(error instanceof Error)) return shown;
+  const missing =
+    "code" in error && error.code === "MODULE_NOT_FOUND"
+      ? /Cannot find module '([^']+)'/.exec(error.message)?.[1]
+      : undefined;
+  if (missing !== undefined) return placeOfText(missing, path, shown);
+  for (const line of `${error.message}\n${error.stack ?? ""}`.split("\n")) {
+    const at = line.indexOf(`${path}:`);
+    const numbers = at < 0 ? undefined : /^\d+(:\d+)?/.exec(line.slice(at + path.length + 1))?.[0];
+    if (numbers !== undefined) return `${shown}:${numbers}`;
+  }
+  return shown;
+}
+
+/** The line that names a module; where it is met, the stack has only generated code. */
+function placeOfText(text: string, path: string, shown: string): string {
+  const line = readFileSync(path, "utf8")
+    .split("\n")
+    .findIndex((candidate) => candidate.includes(text));
+  return line < 0 ? shown : `${shown}:${line + 1}`;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [first = "", second = ""] = error.message.split("\n");
+  // A parser's message goes on with the place, which is told already; a model's goes on with its summary, which helps.
+  if (error instanceof TorteError) return error.message;
+  const text = first.replace(/^ParseError:\s*/, "").trim();
+  return text === "" ? second.trim() : text;
+}
