@@ -105,7 +105,7 @@ export class Exprs {
     let expr = this.#known.get(key);
     if (expr === undefined) {
       // The spread of a member of the union with the two missing fields is that member; TypeScript sees only the union.
-      expr = { ...shape, id: this.#known.size, variables: variablesOf(shape) } as Expr;
+      expr = { ...shape, id: this.#known.size, variables: variablesOf(shape) };
       this.#known.set(key, expr);
     }
     return expr;

@@ -1,5 +1,6 @@
 /** The passes over the graph, in order; each is a pure function from program to program. */
 import type { Program } from "../graph/node.js";
+import { verify } from "../graph/verify.js";
 import { layout } from "./layout.js";
 import { shareCommon } from "./share.js";
 import { unfold } from "./unfold.js";
@@ -16,6 +17,13 @@ export const PASSES: readonly Pass[] = [
   { name: "share again", run: shareCommon },
 ];
 
-export function simplify(program: Program): Program {
-  return PASSES.reduce((current, pass) => pass.run(current), program);
+/** All passes, the program verified after each; `observe` sees it before the first and after each. */
+export function simplify(program: Program, observe?: (name: string, program: Program) => void): Program {
+  observe?.("traced", program);
+  return PASSES.reduce((current, pass) => {
+    const next = pass.run(current);
+    verify(next);
+    observe?.(pass.name, next);
+    return next;
+  }, program);
 }

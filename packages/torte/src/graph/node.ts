@@ -18,7 +18,7 @@ export class State {
 }
 
 /** Attributes without content. */
-export type None = Readonly<Record<never, never>>;
+export type None = Readonly<Record<string, never>>;
 
 /** What each primitive carries besides its inputs. The keys are the primitives. */
 export interface Attributes {

@@ -1,6 +1,6 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import type { Executable, Session } from "../backends/backend.js";
-import { Dataset, type Example, type TensorOrList } from "../data/dataset.js";
+import { Dataset, type Columns, type TensorOrList } from "../data/dataset.js";
 import { checkOptions, DataError, positiveInteger, TorteError, wholeNumber } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import { type LossOption, readLoss } from "../losses/losses.js";
@@ -15,7 +15,7 @@ import { Tensor } from "../tensor/tensor.js";
 import { type BackendOptions, selectBackend } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
-import { type FitOptions, History, Trainer } from "./fit.js";
+import { type FitOptions, type History, Trainer } from "./fit.js";
 import { type Objective, evaluateProgram, predictProgram, type Resident, residentStates, statesOf } from "./programs.js";
 import { Compiled } from "./compiled.js";
 
@@ -53,7 +53,7 @@ export class Model {
   #ready: Promise<void> | undefined;
   #compiled: Compiled | undefined;
   readonly #executables = new Map<string, Promise<Executable>>();
-  #resident = new Map<string, { columns: Example; data: Resident }>();
+  #resident = new Map<string, { columns: Columns; data: Resident }>();
   #nextData = 0;
 
   constructor(network: Network, options: ModelOptions = {}) {
@@ -109,7 +109,7 @@ export class Model {
   }
 
   /** Used by fit for its validation data, too; the columns stay in the engine under their name. */
-  async evaluateRows(name: string, columns: Example, order: Int32Array, batch: number): Promise<Logs> {
+  async evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
     const compiled = this.#needCompiled("evaluate");
     const { evaluationSums } = compiled;
     await this.#session.allocate([evaluationSums]);
@@ -158,7 +158,7 @@ export class Model {
   }
 
   /** The columns in the engine, uploaded where they are new, with the order to visit them in and the cursor at 0. */
-  async resident(name: string, columns: Example, order: Int32Array): Promise<Resident> {
+  async resident(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
     const known = this.#resident.get(name);
     const fits = known !== undefined && known.data.rows === order.length && sameColumns(known.columns, columns, (a, b) => sameShape(a.shape, b.shape) && a.dtype === b.dtype);
     let data: Resident;
@@ -255,7 +255,7 @@ export function batchSizeOf(where: string, data: Dataset, options: BatchOptions)
   return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
 }
 
-function sameColumns(a: Example, b: Example, same: (a: Tensor, b: Tensor) => boolean): boolean {
+function sameColumns(a: Columns, b: Columns, same: (a: Tensor, b: Tensor) => boolean): boolean {
   const fits = (p: readonly Tensor[], q: readonly Tensor[]): boolean =>
     p.length === q.length && p.every((t, i) => q[i] !== undefined && same(t, q[i]));
   return fits(a.x, b.x) && fits(a.y, b.y);

@@ -110,7 +110,7 @@ export class Engine {
   }
 }
 
-export const isNode = (): boolean => typeof process === "object" && typeof process.versions?.node === "string";
+export const isNode = (): boolean => typeof process === "object" && typeof process.versions.node === "string";
 
 /** Shared by all models of the process or page. */
 export const engine = new Engine();

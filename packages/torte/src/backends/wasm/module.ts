@@ -6,6 +6,7 @@ import type { LoweredKernel } from "../../compile/loops.js";
 import { type MemoryPlan, planMemory } from "../../compile/plan.js";
 import { simplify } from "../../compile/passes.js";
 import type { Program, State } from "../../graph/node.js";
+import { print } from "../../graph/print.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
 import { emitKernel, splitLoop } from "./emit.js";
@@ -35,7 +36,7 @@ export interface CompiledModule {
 }
 
 export function compileModule(program: Program, options: TargetOptions, placement: Placement): CompiledModule {
-  const fused = fuse(simplify(program));
+  const fused = fuse(simplify(program, passObserver()));
   const kernels = lower(fused);
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
@@ -55,6 +56,20 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     kernels,
     plan,
   };
+}
+
+/** TORTE_DEBUG=passes prints the program after each pass. */
+function passObserver(): ((name: string, program: Program) => void) | undefined {
+  if (!debugs("passes")) return undefined;
+  return (name, program) => {
+    console.error(`--- ${name}\n${print(program)}\n`);
+  };
+}
+
+/** Whether TORTE_DEBUG, a list, has the word. */
+export function debugs(word: string): boolean {
+  const value = typeof process === "object" ? process.env["TORTE_DEBUG"] : undefined;
+  return value?.split(",").includes(word) ?? false;
 }
 
 function bufferOf(fused: FusedProgram, node: FusedProgram["program"]["outputs"][number]): Buffer {
