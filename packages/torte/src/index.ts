@@ -4,13 +4,38 @@ export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
 export type { DType, HostDType } from "./tensor/dtype.js";
-export { concatenate as concatenateTensors, Tensor, tensor, type NestedArray, type TensorOptions } from "./tensor/tensor.js";
-export { Dataset, type Example, type ShuffleOptions } from "./data/dataset.js";
+export {
+  concatenate as concatenateTensors,
+  Tensor,
+  tensor,
+  type NestedArray,
+  type NumberArray,
+  type TensorOptions,
+} from "./tensor/tensor.js";
+export {
+  Dataset,
+  type BatchOptions as DatasetBatchOptions,
+  type Columns,
+  type EpochPlan,
+  type Example,
+  type Parts,
+  type ShuffleOptions,
+  type TensorOrList,
+} from "./data/dataset.js";
 export { split, type Split, type SplitOptions } from "./data/split.js";
-export { loadNpz, parseNpy, parseNpz } from "./data/npy.js";
+export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
+export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
-export { type Layer, type LayerFunction, layerFunction, type LayerDefinition, type Scope, type SymbolicTensor, type Traced } from "./nn/layer.js";
+export {
+  type Layer,
+  type LayerFunction,
+  layerFunction,
+  type LayerDefinition,
+  type Scope,
+  type SymbolicTensor,
+  type Traced,
+} from "./nn/layer.js";
 export { dense, type DenseOptions } from "./nn/layers/dense.js";
 export { conv1d, conv2d, conv3d, type ConvOptions } from "./nn/layers/conv.js";
 export {
@@ -58,6 +83,21 @@ export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
 export * from "./losses/losses.js";
 export { accuracy, type Metric } from "./metrics/metrics.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
-export { earlyStopping, type Callback, type EarlyStoppingOptions, type Logs, type Progress, type TrainingControl } from "./train/callbacks.js";
+export {
+  earlyStopping,
+  type Callback,
+  type EarlyStoppingOptions,
+  type Logs,
+  type Progress,
+  type TrainingControl,
+} from "./train/callbacks.js";
 export { type FitOptions, type History } from "./train/fit.js";
-export { functional, Model, sequential, type CompileOptions, type Data, type FunctionalOptions, type ModelOptions } from "./train/model.js";
+export {
+  functional,
+  Model,
+  sequential,
+  type CompileOptions,
+  type Data,
+  type FunctionalOptions,
+  type ModelOptions,
+} from "./train/model.js";

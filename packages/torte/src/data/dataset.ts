@@ -1,200 +1,394 @@
 /** Datasets: rows of tensors and the order in which they are visited, composed lazily. */
-import { checkOptions, DataError, OptionError, positiveInteger, wholeNumber } from "../errors.js";
-import { bits, mixKey, shuffle as shuffleValues } from "../tensor/random.js";
+import {
+  booleanOption,
+  checkOptions,
+  DataError,
+  OptionError,
+  positiveInteger,
+  seedOption,
+  show,
+  wholeNumber,
+} from "../errors.js";
+import { boundedDraws, type Key, mixKey, shuffle as shuffleAll } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";
-import { formatShape } from "../tensor/shape.js";
+import {
+  asList,
+  checkExample,
+  type Columns,
+  countRows,
+  type Example,
+  type Parts,
+  joinBatches,
+  rowOf,
+  stack,
+  takeRows,
+  type TensorOrList,
+} from "./example.js";
 
-/** One example or one batch: inputs, and targets where there are any. */
-export interface Example {
-  readonly x: readonly Tensor[];
-  readonly y: readonly Tensor[];
-}
+export type { Columns, Example, Parts, TensorOrList } from "./example.js";
 
 /** All rows of a dataset, and the order of one epoch. */
 export interface EpochPlan {
-  /** The same objects in every epoch, unless a `map` that is not cached makes new ones. */
-  readonly columns: Example;
+  /** The same object in every epoch, unless a `map` that is not cached makes a new one. */
+  readonly columns: Columns;
+  /** Rows of the columns; each at most once. */
   readonly order: Int32Array;
+  /** Rows in a batch, where `batch` has been called. */
+  readonly batchSize: number | undefined;
+  /** The rows of an incomplete last batch are not in `order`. */
+  readonly dropRemainder: boolean;
 }
 
 export interface ShuffleOptions {
   /** Default 0. */
   readonly seed?: number;
-  /** Draw from a window of this many rows, as tf.data does. Default: all rows. */
+  /** Draw from a window of this many rows, as tf.data does. Default: all rows, which is a uniform shuffle. */
   readonly bufferSize?: number;
   /** A new order in each epoch. Default true. */
   readonly reshuffleEachIteration?: boolean;
 }
 
-export type TensorOrList = Tensor | readonly Tensor[];
-const asList = (value: TensorOrList | undefined): readonly Tensor[] =>
-  value === undefined ? [] : value instanceof Tensor ? [value] : value;
+export interface BatchOptions {
+  /** Leave out the last batch where it is not full. Default false. */
+  readonly dropRemainder?: boolean;
+}
 
-type Planner = (epoch: number) => Promise<EpochPlan>;
+type Change = (example: Parts) => Parts | Promise<Parts>;
+
+/** One epoch before its maps are applied. They commute with the order, so that only rows that are visited are mapped. */
+interface Epoch {
+  readonly all: Parts;
+  readonly order: Int32Array;
+  readonly rowMaps: readonly Change[];
+  readonly batchMaps: readonly Change[];
+}
+
+/** What is known of all epochs alike. */
+interface Form {
+  readonly rows: number;
+  readonly batchSize: number | undefined;
+  readonly dropRemainder: boolean;
+}
+
+const UNBATCHED = { batchSize: undefined, dropRemainder: false } as const;
+/** The stream of random numbers that orders are drawn from. */
+const ORDER = 0x5eed;
 
 /**
- * Rows of one or several tensors.
+ * Rows of one tensor or of several, in an order.
+ *
+ * Immutable: every method returns a new dataset, and nothing is computed before the rows are asked for. Training keeps the
+ * tensors in the engine and sends only the order of each epoch.
+ *
+ * `take` and `skip` decide by the order of the first epoch, and keep to those rows in all epochs, however often an earlier
+ * `shuffle` changes the order: `data.shuffle().take(n)` and `data.shuffle().skip(n)` never share a row.
  *
  * @example
  * import { Dataset, tensor } from "torte";
- * const data = Dataset.fromTensors({ x: tensor([[1], [2], [3]]), y: tensor([[0], [1], [1]]) });
- * console.log(data.shuffle({ seed: 1 }).take(2).batch(2).size); // 2
+ * const data = Dataset.fromTensors({ x: tensor([[1], [2], [3]]), y: tensor([0, 1, 1]) });
+ * for await (const { x, y } of data.shuffle({ seed: 1 }).batch(2)) {
+ *   console.log(x.shape, y.shape); // [2, 1] [2], then [1, 1] [1]
+ * }
  */
-export class Dataset {
-  readonly #plan: Planner;
-  /** Number of rows. */
-  readonly size: number;
-  /** Rows in a batch, where `batch` has been called. */
-  readonly batchSize: number | undefined;
+export class Dataset<
+  X extends TensorOrList = TensorOrList,
+  Y extends TensorOrList | undefined = TensorOrList | undefined,
+> {
+  readonly #epoch: (epoch: number) => Promise<Epoch>;
+  readonly #form: Form;
+  #iterations = 0;
 
-  private constructor(plan: Planner, size: number, batchSize?: number) {
-    this.#plan = plan;
-    this.size = size;
-    this.batchSize = batchSize;
-  }
-
-  /** @throws DataError where the tensors have no rows or not the same number of them. */
-  static fromTensors(tensors: { x: TensorOrList; y?: TensorOrList }): Dataset {
-    checkOptions("Dataset.fromTensors", tensors, ["x", "y"]);
-    const columns = { x: asList(tensors.x), y: asList(tensors.y) };
-    const counts = [...columns.x, ...columns.y].map(({ shape }) => shape[0] ?? 0);
-    const [rows = 0] = counts;
-    if (counts.some((n) => n !== rows)) {
-      const received = [...columns.x, ...columns.y].map(({ shape }) => formatShape(shape)).join(", ");
-      throw new DataError({
-        where: "Dataset",
-        problem: "the tensors have different numbers of rows",
-        expected: `${rows} rows each`,
-        received,
+  private constructor(epoch: (epoch: number) => Promise<Epoch>, form: Form) {
+    this.#epoch = epoch;
+    this.#form = form;
+    if (this.size === 0) {
+      throw new OptionError({
+        where: "batch",
+        problem: "no batch is left",
+        expected: `a size of at most ${form.rows} with dropRemainder`,
+        received: String(form.batchSize),
       });
     }
-    if (rows === 0)
-      throw new DataError({ where: "Dataset", problem: "there are no rows", expected: "at least one example" });
-    const order = Int32Array.from({ length: rows }, (_, i) => i);
-    return new Dataset(() => Promise.resolve({ columns, order }), rows);
+  }
+
+  /**
+   * Slices of the tensors along their first axis. `x` is one tensor, or a list with one for each input of the model.
+   *
+   * @throws DataError where the tensors have no rows or not the same number of them.
+   */
+  static fromTensors<X extends TensorOrList, Y extends TensorOrList | undefined = undefined>(
+    tensors: Parts<X, Y>,
+  ): Dataset<X, Y>;
+  static fromTensors<X extends TensorOrList, Y extends TensorOrList | undefined = undefined>(
+    x: X,
+    y?: Y,
+  ): Dataset<X, Y>;
+  static fromTensors(first: TensorOrList | Parts, second?: TensorOrList): Dataset {
+    const where = "Dataset.fromTensors";
+    const given =
+      first instanceof Tensor || Array.isArray(first)
+        ? { x: first, ...(second === undefined ? {} : { y: second }) }
+        : first;
+    checkOptions(where, given, ["x", "y"]);
+    checkExample(where, given);
+    const rows = countRows(where, given);
+    const epoch: Epoch = { all: given, order: identity(rows), rowMaps: [], batchMaps: [] };
+    return new Dataset(() => Promise.resolve(epoch), { rows, ...UNBATCHED });
+  }
+
+  /** Number of rows, batched or not. */
+  get size(): number {
+    const { rows, batchSize, dropRemainder } = this.#form;
+    return dropRemainder && batchSize !== undefined ? rows - (rows % batchSize) : rows;
+  }
+
+  /** Number of elements: of batches where `batch` has been called, else of rows. */
+  get length(): number {
+    return Math.ceil(this.size / (this.#form.batchSize ?? 1));
+  }
+
+  /** Rows in a batch, where `batch` has been called. */
+  get batchSize(): number | undefined {
+    return this.#form.batchSize;
   }
 
   /** Columns and order of an epoch; what training reads. */
-  plan(epoch: number): Promise<EpochPlan> {
-    return this.#plan(epoch);
+  async plan(epoch: number): Promise<EpochPlan> {
+    const { all, order } = await this.#mapped(wholeNumber("plan", "epoch", epoch));
+    const { batchSize, dropRemainder } = this.#form;
+    return { columns: columnsOf(all), order: order.subarray(0, this.size), batchSize, dropRemainder };
   }
 
-  /** The same rows in a random order. The same seed gives the same order. */
-  shuffle(options: ShuffleOptions = {}): Dataset {
+  /**
+   * The same rows in a random order: the same one for the same seed and epoch. Of a dataset in batches, the rows are
+   * shuffled and batched anew.
+   */
+  shuffle(options: ShuffleOptions = {}): Dataset<X, Y> {
     checkOptions("shuffle", options, ["seed", "bufferSize", "reshuffleEachIteration"]);
-    const seed = wholeNumber("shuffle", "seed", options.seed ?? 0);
-    const buffer =
-      options.bufferSize === undefined ? undefined : positiveInteger("shuffle", "bufferSize", options.bufferSize);
-    const again = options.reshuffleEachIteration ?? true;
-    return this.#derive((plan, epoch) => {
-      const key = mixKey(seed, 0x5eed, again ? epoch : 0);
-      const order = plan.order.slice();
-      return { ...plan, order: buffer === undefined ? shuffleValues(order, key) : shuffleBuffered(order, buffer, key) };
-    }, this.size);
+    const seed = seedOption("shuffle", options.seed ?? 0);
+    const buffer = positiveInteger("shuffle", "bufferSize", options.bufferSize ?? this.#form.rows);
+    const again = booleanOption("shuffle", "reshuffleEachIteration", options.reshuffleEachIteration ?? true);
+    return this.#reordered(async (epoch) => {
+      const key = mixKey(seed, ORDER, again ? epoch : 0);
+      const { order } = await this.#epoch(epoch);
+      return buffer >= order.length ? shuffleAll(order.slice(), key) : shuffleBuffered(order, buffer, key);
+    }, this.#form.rows);
   }
 
-  /** The first `count` rows. @throws OptionError where there are not as many. */
-  take(count: number): Dataset {
-    this.#checkCount("take", count);
-    return this.#derive((plan) => ({ ...plan, order: plan.order.slice(0, count) }), count);
+  /** The first `count` elements. @throws OptionError where there are not as many, or `count` is 0. */
+  take(count: number): Dataset<X, Y> {
+    const [rows] = this.#cut("take", count, 1, this.length);
+    return this.#part((order) => order.subarray(0, rows), rows);
   }
 
-  /** All but the first `count` rows. @throws OptionError where none are left. */
-  skip(count: number): Dataset {
-    this.#checkCount("skip", count);
-    return this.#derive((plan) => ({ ...plan, order: plan.order.slice(count) }), this.size - count);
+  /** All but the first `count` elements. @throws OptionError where none are left. */
+  skip(count: number): Dataset<X, Y> {
+    const [rows, left] = this.#cut("skip", count, 0, this.length - 1);
+    return this.#part((order) => order.subarray(rows), left);
   }
 
-  #checkCount(where: string, count: number): void {
-    wholeNumber(where, "count", count);
-    const left = where === "take" ? count : this.size - count;
-    if (count > this.size || left === 0) {
-      const expected = where === "take" ? `1…${this.size}` : `0…${this.size - 1}`;
+  /** Rows in `count` elements, and rows in the others. */
+  #cut(where: string, count: number, least: number, most: number): [rows: number, left: number] {
+    if (!Number.isInteger(count) || count < least || count > most) {
+      const unit = this.#form.batchSize === undefined ? "rows" : "batches";
       throw new OptionError({
         where,
-        problem: "no rows are left",
-        expected,
-        received: String(count),
-        fix: "Every dataset needs at least one row.",
+        problem: "count is out of range",
+        expected: `a whole number from ${least} to ${most} (the dataset has ${this.length} ${unit})`,
+        received: show(count),
       });
     }
+    const rows = Math.min(count * (this.#form.batchSize ?? 1), this.#form.rows);
+    return [rows, this.#form.rows - rows];
   }
 
-  /** Groups rows; the last batch may be smaller. */
-  batch(size: number): Dataset {
-    return new Dataset(this.#plan, this.size, positiveInteger("batch", "size", size));
-  }
-
-  /** Each row replaced by what `change` makes of it, in every epoch anew unless cached. */
-  map(change: (example: Example) => Example | Promise<Example>): Dataset {
-    return this.#derive(async ({ columns, order }) => {
-      const rows: Example[] = [];
-      for (const i of order) {
-        const row = Int32Array.of(i);
-        const one = (t: Tensor): Tensor => t.take(row).reshape(t.shape.slice(1));
-        rows.push(await change({ x: columns.x.map(one), y: columns.y.map(one) }));
+  /** The elements at these positions of the first epoch, in this order; not of a dataset in batches. */
+  select(positions: ArrayLike<number>): Dataset<X, Y> {
+    this.#unbatched("select");
+    const chosen = Int32Array.from(positions);
+    const seen = new Uint8Array(this.size);
+    chosen.forEach((position, i) => {
+      if (position !== positions[i] || seen[position] !== 0) {
+        const expected = `different whole numbers from 0 to ${this.size - 1}`;
+        throw new OptionError({
+          where: "select",
+          problem: `position ${i} is out of range or repeated`,
+          expected,
+          received: show(positions[i]),
+        });
       }
-      return { columns: stackRows(rows), order: Int32Array.from(rows, (_, i) => i) };
-    }, this.size);
+      seen[position] = 1;
+    });
+    if (chosen.length === 0)
+      throw new OptionError({ where: "select", problem: "there are no positions", expected: "at least one" });
+    return this.#reordered(async () => {
+      const { order } = await this.#epoch(0);
+      return chosen.map((position) => order[position] ?? 0);
+    }, chosen.length);
   }
 
-  /** Keeps the first epoch's rows, in their order, for all that follow. */
-  cache(): Dataset {
-    let kept: Promise<EpochPlan> | undefined;
-    return new Dataset((epoch) => (kept ??= this.#plan(epoch)), this.size, this.batchSize);
+  /** Elements of `size` rows; the last one is smaller where the rows do not fill it. */
+  batch(size: number, options: BatchOptions = {}): Dataset<X, Y> {
+    checkOptions("batch", options, ["dropRemainder"]);
+    this.#unbatched("batch");
+    return new Dataset(this.#epoch, {
+      rows: this.#form.rows,
+      batchSize: positiveInteger("batch", "size", size),
+      dropRemainder: booleanOption("batch", "dropRemainder", options.dropRemainder ?? false),
+    });
   }
 
-  #derive(change: (plan: EpochPlan, epoch: number) => EpochPlan | Promise<EpochPlan>, size: number): Dataset {
-    return new Dataset(async (epoch) => change(await this.#plan(epoch), epoch), size, this.batchSize);
+  #unbatched(where: string): void {
+    if (this.#form.batchSize === undefined) return;
+    throw new OptionError({
+      where,
+      problem: "the dataset is in batches already",
+      expected: "rows",
+      fix: `Call ${where} before batch.`,
+    });
   }
 
-  /** Examples, or batches where `batch` has been called. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Example> {
-    const { columns, order } = await this.#plan(0);
-    const step = this.batchSize ?? 1;
-    for (let i = 0; i < order.length; i += step) {
-      const rows = order.subarray(i, i + step);
-      const some = (t: Tensor): Tensor =>
-        this.batchSize === undefined ? t.take(rows).reshape(t.shape.slice(1)) : t.take(rows);
-      yield { x: columns.x.map(some), y: columns.y.map(some) };
+  /**
+   * Each element replaced by what `change` makes of it: rows, or batches where `batch` has been called (their number of
+   * rows must stay). Done anew in every epoch; `cache` keeps the results.
+   *
+   * @throws DataError, when the rows are read, where the results do not have one form.
+   */
+  map<A extends TensorOrList, B extends TensorOrList | undefined = undefined>(
+    change: (example: Example<X, Y>) => Parts<A, B> | Promise<Parts<A, B>>,
+  ): Dataset<A, B> {
+    if (typeof change !== "function") {
+      throw new OptionError({
+        where: "map",
+        problem: "change has the wrong type",
+        expected: "a function",
+        received: show(change),
+      });
+    }
+    // Elements have the form (X, Y) by construction; the class does not carry the proof through its stages.
+    const added = change as unknown as Change;
+    return new Dataset(async (epoch) => {
+      const before = await this.#epoch(epoch);
+      return this.#form.batchSize === undefined
+        ? { ...before, rowMaps: [...before.rowMaps, added] }
+        : { ...before, batchMaps: [...before.batchMaps, added] };
+    }, this.#form);
+  }
+
+  /** Keeps the elements of the first epoch, in their order, for all epochs. */
+  cache(): Dataset<X, Y> {
+    let kept: Promise<Epoch> | undefined;
+    return new Dataset(() => {
+      kept ??= this.#mapped(0).catch((error: unknown) => {
+        kept = undefined;
+        throw error;
+      });
+      return kept;
+    }, this.#form);
+  }
+
+  #reordered(order: (epoch: number) => Promise<Int32Array>, rows: number): Dataset<X, Y> {
+    return new Dataset(async (epoch) => ({ ...(await this.#epoch(epoch)), order: await order(epoch) }), {
+      ...this.#form,
+      rows,
+    });
+  }
+
+  /** The rows that `choose` takes of the first epoch, in the order of each epoch. */
+  #part(choose: (order: Int32Array) => Int32Array, rows: number): Dataset<X, Y> {
+    return this.#reordered(async (epoch) => {
+      const chosen = choose((await this.#epoch(0)).order);
+      if (epoch === 0) return chosen;
+      const { all, order } = await this.#epoch(epoch);
+      const isChosen = new Uint8Array(columnsOf(all).x[0]?.shape[0] ?? 0);
+      for (const row of chosen) isChosen[row] = 1;
+      return order.filter((row) => isChosen[row] === 1);
+    }, rows);
+  }
+
+  /** Rows or batches. Each time the dataset is iterated is an epoch of its own, the first being epoch 0. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Example<X, Y>> {
+    const epoch = await this.#epoch(this.#iterations++);
+    // As in map: the elements have this form by construction.
+    for await (const element of this.#elements(epoch)) yield element as Example<X, Y>;
+  }
+
+  async *#elements({ all, order, rowMaps, batchMaps }: Epoch): AsyncGenerator<Parts> {
+    const { batchSize } = this.#form;
+    for (let i = 0; i < this.size; i += batchSize ?? 1) {
+      if (batchSize === undefined) yield await apply(rowMaps, rowOf(all, order[i] ?? 0));
+      else
+        yield await apply(
+          batchMaps,
+          await rowsOf(all, order.subarray(i, Math.min(i + batchSize, this.size)), rowMaps),
+          true,
+        );
     }
   }
+
+  /** The epoch with its maps applied, to all rows that are visited. */
+  async #mapped(epoch: number): Promise<Epoch> {
+    const before = await this.#epoch(epoch);
+    if (before.rowMaps.length === 0 && before.batchMaps.length === 0) return before;
+    const elements: Parts[] = [];
+    for await (const element of this.#elements(before)) elements.push(element);
+    const [first, ...others] = elements;
+    if (first === undefined) throw new DataError({ where: "map", problem: "there are no rows" });
+    const all =
+      this.#form.batchSize === undefined ? stack("map", [first, ...others]) : joinBatches("map", [first, ...others]);
+    return { all, order: identity(this.size), rowMaps: [], batchMaps: [] };
+  }
 }
 
-function stackRows(rows: readonly Example[]): Example {
-  const stack = (part: "x" | "y"): Tensor[] =>
-    (rows[0]?.[part] ?? []).map((first, k) => {
-      const data =
-        first.dtype === "int32"
-          ? new Int32Array(rows.length * first.data.length)
-          : new Float32Array(rows.length * first.data.length);
-      rows.forEach((row, i) => {
-        const value = row[part][k];
-        if (value?.data.length !== first.data.length) {
-          const received = value === undefined ? "nothing" : formatShape(value.shape);
-          throw new DataError({
-            where: "map",
-            problem: `row ${i} has another shape`,
-            expected: formatShape(first.shape),
-            received,
-          });
-        }
-        data.set(value.data, i * first.data.length);
+async function apply(maps: readonly Change[], example: Parts, keepRows = false): Promise<Parts> {
+  let result = example;
+  for (const map of maps) {
+    const rows = keepRows ? countRows("map", result) : 0;
+    result = await map(result);
+    checkExample("map", result);
+    if (keepRows && countRows("map", result) !== rows) {
+      const received = String(countRows("map", result));
+      throw new DataError({
+        where: "map",
+        problem: "the batch has another number of rows than before",
+        expected: String(rows),
+        received,
       });
-      return new Tensor(data, [rows.length, ...first.shape], first.dtype === "int32" ? "int32" : "float32");
-    });
-  return { x: stack("x"), y: stack("y") };
+    }
+  }
+  return result;
 }
 
-/** A window of rows is kept filled; each draw takes one of it at random. */
-function shuffleBuffered(order: Int32Array, size: number, key: readonly [number, number]): Int32Array {
-  const window = [...order.subarray(0, size)];
-  let next = window.length;
+async function rowsOf(all: Parts, rows: Int32Array, maps: readonly Change[]): Promise<Parts> {
+  if (maps.length === 0) return takeRows(all, rows);
+  const [first = 0, ...others] = rows;
+  const examples: [Parts, ...Parts[]] = [await apply(maps, rowOf(all, first))];
+  for (const row of others) examples.push(await apply(maps, rowOf(all, row)));
+  return stack("map", examples);
+}
+
+const identity = (rows: number): Int32Array => Int32Array.from({ length: rows }, (_, i) => i);
+
+/** One object for the same tensors, so that training can tell by identity that they are in the engine already. */
+const columnsOf = (() => {
+  const known = new WeakMap<Parts, Columns>();
+  return (all: Parts): Columns => {
+    const columns = known.get(all) ?? { x: asList(all.x), y: asList(all.y) };
+    known.set(all, columns);
+    return columns;
+  };
+})();
+
+/** A window of `size` rows; each draw takes one of it at random and lets the next row in. */
+function shuffleBuffered(order: Int32Array, size: number, key: Key): Int32Array {
+  const below = boundedDraws(key);
+  const window = order.slice(0, size);
+  let filled = window.length;
   return order.map((_, i) => {
-    const j = bits(key, i) % window.length;
+    const j = below(filled);
     const drawn = window[j] ?? 0;
-    const refill = next < order.length ? order[next++] : window.pop();
-    if (refill !== undefined && j < window.length) window[j] = refill;
+    const next = i + size < order.length ? order[i + size] : window[--filled];
+    window[j] = next ?? 0;
     return drawn;
   });
 }

@@ -1,0 +1,139 @@
+/** Examples and batches: tensors that belong together, as datasets hand them out and take them back. */
+import { DataError, show } from "../errors.js";
+import { formatShape } from "../tensor/shape.js";
+import { arrayOf, concatenate, Tensor } from "../tensor/tensor.js";
+
+/** One tensor, or one for each input or output of a model. */
+export type TensorOrList = Tensor | readonly Tensor[];
+
+/** One example or one batch: inputs, and targets where there are any. */
+export interface Example<
+  X extends TensorOrList = TensorOrList,
+  Y extends TensorOrList | undefined = TensorOrList | undefined,
+> {
+  readonly x: X;
+  readonly y: Y;
+}
+
+/** What examples are made of; targets may be left out. */
+export interface Parts<
+  X extends TensorOrList = TensorOrList,
+  Y extends TensorOrList | undefined = TensorOrList | undefined,
+> {
+  readonly x: X;
+  readonly y?: Y | undefined;
+}
+
+/** All rows as training reads them, a list of inputs and one of targets. */
+export interface Columns {
+  readonly x: readonly Tensor[];
+  readonly y: readonly Tensor[];
+}
+
+export function asList(value: TensorOrList | undefined): readonly Tensor[] {
+  if (value === undefined) return [];
+  return value instanceof Tensor ? [value] : value;
+}
+
+const tensorsOf = ({ x, y }: Parts): readonly Tensor[] => [...asList(x), ...asList(y)];
+
+/** The example with each tensor replaced. */
+export function eachTensor({ x, y }: Parts, change: (tensor: Tensor, index: number) => Tensor): Parts {
+  const count = asList(x).length;
+  const part = (value: TensorOrList, offset: number): TensorOrList =>
+    value instanceof Tensor ? change(value, offset) : value.map((tensor, i) => change(tensor, offset + i));
+  return { x: part(x, 0), y: y === undefined ? undefined : part(y, count) };
+}
+
+export const takeRows = (example: Parts, rows: Int32Array): Parts => eachTensor(example, (tensor) => tensor.take(rows));
+
+/** Row `i` without its first axis. */
+export const rowOf = (example: Parts, i: number): Parts =>
+  eachTensor(example, (tensor) => tensor.rows(i, i + 1).reshape(tensor.shape.slice(1)));
+
+/** Rejects what is no `{ x, y }` of tensors. */
+export function checkExample(where: string, value: unknown): asserts value is Parts {
+  const isTensors = (part: unknown): boolean =>
+    part instanceof Tensor || (Array.isArray(part) && part.length > 0 && part.every((item) => item instanceof Tensor));
+  const { x, y } = (typeof value === "object" && value !== null ? value : {}) as {
+    readonly x?: unknown;
+    readonly y?: unknown;
+  };
+  if (!isTensors(x) || (y !== undefined && !isTensors(y))) {
+    throw new DataError({
+      where,
+      problem: "no example",
+      expected: "{ x, y } of tensors, or of lists of tensors; y may be left out",
+      received: show(value),
+      fix: "Make tensors of arrays with tensor(values).",
+    });
+  }
+}
+
+/** Number of rows. @throws DataError where there are none or where the tensors do not agree. */
+export function countRows(where: string, example: Parts): number {
+  const shapes = tensorsOf(example).map(({ shape }) => shape);
+  if (shapes.some(({ length }) => length === 0)) {
+    const received = shapes.map(formatShape).join(", ");
+    throw new DataError({
+      where,
+      problem: "a tensor has no rows",
+      expected: "tensors with at least one axis",
+      received,
+    });
+  }
+  const [rows = 0] = shapes.map(([n = 0]) => n);
+  if (shapes.some(([n]) => n !== rows)) {
+    const received = shapes.map(formatShape).join(", ");
+    throw new DataError({
+      where,
+      problem: "the tensors have different numbers of rows",
+      expected: `${rows} rows each`,
+      received,
+    });
+  }
+  if (rows === 0) throw new DataError({ where, problem: "there are no rows", expected: "at least one example" });
+  return rows;
+}
+
+const describe = ({ x, y }: Parts, shapeOf: (tensor: Tensor) => readonly (number | null)[]): string => {
+  const part = (value: TensorOrList): string =>
+    value instanceof Tensor ? `${value.dtype}${formatShape(shapeOf(value))}` : `[${value.map(part).join(", ")}]`;
+  return y === undefined ? `x ${part(x)}` : `x ${part(x)}, y ${part(y)}`;
+};
+
+/** Rejects examples that cannot be put together, as they differ in anything but the axes that `shapeOf` hides. */
+function checkAlike(
+  where: string,
+  examples: readonly Parts[],
+  shapeOf: (tensor: Tensor) => readonly (number | null)[],
+): void {
+  const [first] = examples;
+  if (first === undefined) return;
+  const expected = describe(first, shapeOf);
+  examples.forEach((example, i) => {
+    const received = describe(example, shapeOf);
+    if (received !== expected)
+      throw new DataError({ where, problem: `result ${i} differs from the first`, expected, received });
+  });
+}
+
+/** Examples of one form as a batch. */
+export function stack(where: string, examples: readonly [Parts, ...Parts[]]): Parts {
+  checkAlike(where, examples, ({ shape }) => shape);
+  const lists = examples.map(tensorsOf);
+  return eachTensor(examples[0], (first, k) => {
+    const data = arrayOf(first.dtype, examples.length * first.data.length);
+    lists.forEach((tensors, i) => {
+      data.set(tensors[k]?.data ?? [], i * first.data.length);
+    });
+    return new Tensor(data, [examples.length, ...first.shape], first.dtype);
+  });
+}
+
+/** Batches of one form, which may differ in their number of rows, one after the other. */
+export function joinBatches(where: string, batches: readonly [Parts, ...Parts[]]): Parts {
+  checkAlike(where, batches, ({ shape }) => [null, ...shape.slice(1)]);
+  const lists = batches.map(tensorsOf);
+  return eachTensor(batches[0], (first, k) => concatenate(lists.map((tensors) => tensors[k] ?? first)));
+}
