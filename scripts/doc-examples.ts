@@ -43,7 +43,11 @@ function fromSource(file: string): Example[] {
 }
 
 function collect(): Example[] {
-  const markdown = [join(root, "README.md"), ...filesIn(join(root, "docs"), ".md"), ...["torte", "cli"].map((name) => join(root, "packages", name, "README.md"))];
+  const markdown = [
+    join(root, "README.md"),
+    ...filesIn(join(root, "docs"), ".md"),
+    ...["torte", "cli"].map((name) => join(root, "packages", name, "README.md")),
+  ];
   const sources = ["torte", "cli"].flatMap((name) => filesIn(join(root, "packages", name, "src"), ".ts"));
   return [...markdown.filter(exists).flatMap(fromMarkdown), ...sources.flatMap(fromSource)];
 }
@@ -58,7 +62,8 @@ function exists(file: string): boolean {
 }
 
 /** What the comments behind `console.log` promise, in order. */
-const promises = (code: string): string[] => [...code.matchAll(/console\.log\(.*\);? *\/\/ (.*)$/gm)].map((match) => (match[1] ?? "").trim());
+const promises = (code: string): string[] =>
+  [...code.matchAll(/console\.log\(.*\);? *\/\/ (.*)$/gm)].map((match) => (match[1] ?? "").trim());
 
 async function runExample(example: Example, file: string): Promise<string | undefined> {
   const printed: string[] = [];
@@ -71,7 +76,8 @@ async function runExample(example: Example, file: string): Promise<string | unde
   } finally {
     console.log = log;
   }
-  const missing = promises(example.code).find((promise) => !printed.includes(promise));
+  const bare = (text: string): string => text.replace(/\s+/g, "");
+  const missing = promises(example.code).find((promise) => !printed.some((text) => bare(text) === bare(promise)));
   return missing === undefined ? undefined : `promises to print ${missing}\nprinted:\n${printed.join("\n")}`;
 }
 
@@ -83,7 +89,15 @@ const files = examples.map((example, i) => {
   writeFileSync(file, `// ${example.from}\n${example.code}\nexport {};\n`);
   return file;
 });
-const options = { target: "ES2022", lib: ["ES2023", "DOM"], module: "NodeNext", strict: true, noEmit: true, skipLibCheck: true, types: ["node"] };
+const options = {
+  target: "ES2022",
+  lib: ["ES2023", "DOM"],
+  module: "NodeNext",
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+  types: ["node"],
+};
 writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["*.ts"] }));
 writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
 execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder], { stdio: "inherit" });

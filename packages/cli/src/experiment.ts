@@ -29,7 +29,7 @@ export interface DataContext {
    * The arrays of an npz file, looked for at `--data`, in the folder `TORTE_DATA`, in the user's cache, and last at its
    * address. Everything that a run writes says so when it was the stand-in that it trained on.
    */
-  npz<Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>>;
+  readonly npz: <Name extends string>(request: NpzRequest<Name>) => Promise<Readonly<Record<Name, Tensor>>>;
 }
 
 export interface ModelContext {
@@ -134,6 +134,6 @@ function wrong(where: string, problem: string, expected: string, received: unkno
     where,
     problem,
     expected,
-    received: typeof received === "function" ? "a function" : String(JSON.stringify(received)),
+    received: typeof received === "function" ? "a function" : JSON.stringify(received),
   });
 }

@@ -44,9 +44,9 @@ export function describeModel(model: Model): ModelDescription {
 /** Functions have no text of their own; they are named as what they are. */
 function plain(options: object): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    Object.entries(options).map(([name, value]) => [
+    Object.entries(options).map(([name, value]: [string, unknown]) => [
       name,
-      typeof value === "function" ? { function: value.name } : (value as unknown),
+      typeof value === "function" ? { function: value.name } : value,
     ]),
   );
 }

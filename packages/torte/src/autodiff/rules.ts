@@ -8,7 +8,12 @@ import * as ops from "../ops/index.js";
 import { sizeOf, stridesOf } from "../tensor/shape.js";
 
 /** Gradients of the inputs, in order; undefined where nothing depends on an input smoothly. */
-export type Rule<P extends Primitive> = (g: Node, node: NodeOf<P>, inputs: readonly Node[], out: Node) => (Node | undefined)[];
+export type Rule<P extends Primitive> = (
+  g: Node,
+  node: NodeOf<P>,
+  inputs: readonly Node[],
+  out: Node,
+) => (Node | undefined)[];
 
 const none = (): undefined[] => [];
 const { mul, add, sub, div, neg, where } = ops;

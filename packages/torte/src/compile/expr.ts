@@ -18,8 +18,26 @@ export interface Buffer {
 /** Elementwise primitives, which expressions apply. */
 export type Elementwise = Exclude<
   Primitive,
-  | "constant" | "iota" | "state" | "uniform" | "reshape" | "transpose" | "broadcast" | "slice" | "pad" | "reverse"
-  | "concat" | "windows" | "fold" | "sum" | "reduceMax" | "argmax" | "contract" | "gather" | "scatterAdd" | "stopGradient"
+  | "constant"
+  | "iota"
+  | "state"
+  | "uniform"
+  | "reshape"
+  | "transpose"
+  | "broadcast"
+  | "slice"
+  | "pad"
+  | "reverse"
+  | "concat"
+  | "windows"
+  | "fold"
+  | "sum"
+  | "reduceMax"
+  | "argmax"
+  | "contract"
+  | "gather"
+  | "scatterAdd"
+  | "stopGradient"
 >;
 
 /** `index` lies in low … high−1 and, where `every` is above 1, is a multiple of it above low. */

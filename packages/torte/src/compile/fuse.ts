@@ -6,7 +6,17 @@ import { make } from "../graph/make.js";
 import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
 import { type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
-import { coordinatesOf, factorOf, dependsOn, indexOf, linearIndex, scaleIndex, addIndex, type Index, type LoopVariable } from "./index-expr.js";
+import {
+  coordinatesOf,
+  factorOf,
+  dependsOn,
+  indexOf,
+  linearIndex,
+  scaleIndex,
+  addIndex,
+  type Index,
+  type LoopVariable,
+} from "./index-expr.js";
 import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized } from "./realize.js";
 
@@ -77,7 +87,10 @@ class KernelBuilder {
       if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
       if (realized.has(node)) this.#addNode(node);
     }
-    this.#program = { ...program, updates: program.updates.map((u) => ({ state: u.state, value: this.#assign(u.state, u.value) })) };
+    this.#program = {
+      ...program,
+      updates: program.updates.map((u) => ({ state: u.state, value: this.#assign(u.state, u.value) })),
+    };
   }
 
   #stateBuffer(state: State): Buffer {
@@ -94,7 +107,10 @@ class KernelBuilder {
   }
 
   #addNode(node: Node): void {
-    this.#storage.set(node, this.#newBuffer(node.origin === "" ? node.op : `${node.origin}:${node.op}`, node.dtype, node.shape));
+    this.#storage.set(
+      node,
+      this.#newBuffer(node.origin === "" ? node.op : `${node.origin}:${node.op}`, node.dtype, node.shape),
+    );
     this.#kernelOf.set(node, [node]);
     const reads = new Set<Node>();
     const stack = [...node.inputs];
@@ -118,10 +134,14 @@ class KernelBuilder {
   /** Lets `value` be computed right into the state where no reader is disturbed, else by way of a copy at the end. */
   #assign(state: State, value: Node): Node {
     const buffer = this.#stateBuffer(state);
-    const readers = [...this.#reads].filter(([, reads]) => [...reads].some((r) => r.op === "state" && r.attributes.state === state));
+    const readers = [...this.#reads].filter(([, reads]) =>
+      [...reads].some((r) => r.op === "state" && r.attributes.state === state),
+    );
     const others = readers.map(([node]) => node).filter((node) => node !== value);
     const harmless =
-      this.#pointwiseOn(buffer, [value]) && !this.#reaches([value], (node) => others.includes(node)) && !this.#updates.has(value);
+      this.#pointwiseOn(buffer, [value]) &&
+      !this.#reaches([value], (node) => others.includes(node)) &&
+      !this.#updates.has(value);
     const target = harmless ? value : make("stopGradient", [value], {});
     if (!harmless) {
       this.#realized.add(target);
@@ -137,7 +157,9 @@ class KernelBuilder {
   /** Whether some node after `from` satisfies the condition, `from` itself excluded. */
   #reaches(from: readonly Node[], condition: (node: Node) => boolean, first?: (node: Node) => boolean): boolean {
     const seen = new Set<Node>(from);
-    const stack = [...from].flatMap((node) => [...(this.#after.get(node) ?? [])]).filter((node) => first?.(node) ?? true);
+    const stack = [...from]
+      .flatMap((node) => [...(this.#after.get(node) ?? [])])
+      .filter((node) => first?.(node) ?? true);
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
       if (seen.has(node)) continue;
       if (condition(node)) return true;
@@ -190,7 +212,8 @@ class KernelBuilder {
   #mergeReductions(node: Node): void {
     for (const sibling of this.#order) {
       if (sibling === node) return;
-      if (!this.#realized.has(sibling) || kindOf(sibling) !== "reduce" || inputOf(sibling, 0) !== inputOf(node, 0)) continue;
+      if (!this.#realized.has(sibling) || kindOf(sibling) !== "reduce" || inputOf(sibling, 0) !== inputOf(node, 0))
+        continue;
       const [a, b] = [this.#kernelOf.get(sibling), this.#kernelOf.get(node)];
       if (a === undefined || b === undefined || a === b || a[0] !== sibling || !sameAxes(sibling, node)) continue;
       if (!this.#reaches(a, (n) => b.includes(n)) && !this.#reaches(b, (n) => a.includes(n))) this.#merge(a, b);
@@ -206,7 +229,14 @@ class KernelBuilder {
     const [first] = producer;
     if (first === undefined || kindOf(first) === "scatter") return false;
     if (consumer.some((node) => kindOf(node) !== "map" || sizeOf(node.shape) !== sizeOf(first.shape))) return false;
-    if (this.#reaches(producer, (n) => consumer.includes(n), (n) => !consumer.includes(n) && !producer.includes(n))) return false;
+    if (
+      this.#reaches(
+        producer,
+        (n) => consumer.includes(n),
+        (n) => !consumer.includes(n) && !producer.includes(n),
+      )
+    )
+      return false;
     if (!this.#fitsPoint(producer, consumer)) return false;
     const all = [...producer, ...consumer];
     return all.every((node) => {
@@ -221,7 +251,10 @@ class KernelBuilder {
     const point = new Point(this.#exprs, shape, 4);
     const locals = new Map<Node, Local>();
     for (const node of producer) {
-      locals.set(node, { at: point.linear, value: this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)) });
+      locals.set(node, {
+        at: point.linear,
+        value: this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)),
+      });
     }
     const reader = new Reader(this.#exprs, this.#storage, locals);
     try {
@@ -242,7 +275,9 @@ class KernelBuilder {
       const first = nodes[0];
       if (first === undefined) throw new RangeError("a kernel computes at least one node");
       const inside = new Set(nodes);
-      const stored = nodes.filter((node) => this.#isRoot(node) || [...(this.#after.get(node) ?? [])].some((n) => !inside.has(n)));
+      const stored = nodes.filter(
+        (node) => this.#isRoot(node) || [...(this.#after.get(node) ?? [])].some((n) => !inside.has(n)),
+      );
       return { kind: kindOf(first), nodes, stored };
     });
     return {
@@ -270,7 +305,8 @@ class KernelBuilder {
     const result: Node[][] = [];
     for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
       const [first, ...rest] = group;
-      if (first !== undefined) result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
+      if (first !== undefined)
+        result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
       for (const after of next.get(group) ?? []) {
         const left = (waiting.get(after) ?? 0) - 1;
         waiting.set(after, left);
@@ -335,7 +371,11 @@ export function fitsVectors(value: Expr, lane: LoopVariable): boolean {
   let fits = true;
   visitExpr(value, (expr) => {
     if (expr.op === "guard" && expr.conditions.some(({ index }) => dependsOn(index, lane))) fits = false;
-    if ((expr.op === "load" || expr.op === "position" || expr.op === "random") && factorOf(expr.index, lane) === undefined) fits = false;
+    if (
+      (expr.op === "load" || expr.op === "position" || expr.op === "random") &&
+      factorOf(expr.index, lane) === undefined
+    )
+      fits = false;
   });
   return fits;
 }

@@ -72,7 +72,8 @@ function shareMargins(program: Program): Program {
     if (node.op !== "contract") continue;
     for (const operand of node.inputs) {
       const padded = underRearrangements(operand);
-      if (padded.op === "pad" && padded.attributes.interior.every((n) => n === 0)) margins.set(inputOf(padded, 0), padded);
+      if (padded.op === "pad" && padded.attributes.interior.every((n) => n === 0))
+        margins.set(inputOf(padded, 0), padded);
     }
   }
   const padded = new Map<Node, Node>();
@@ -107,5 +108,9 @@ function underRearrangements(node: Node): Node {
 function inner(padded: Node & { op: "pad" }): Node {
   const { low } = padded.attributes;
   const shape = inputOf(padded, 0).shape;
-  return make("slice", [padded], { start: low, stop: shape.map((n, i) => n + (low[i] ?? 0)), step: shape.map(() => 1) });
+  return make("slice", [padded], {
+    start: low,
+    stop: shape.map((n, i) => n + (low[i] ?? 0)),
+    step: shape.map(() => 1),
+  });
 }

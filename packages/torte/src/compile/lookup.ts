@@ -17,7 +17,9 @@ export function mapTables(nodes: readonly Node[]): Node[] {
     const rebuilt = rebuild(node, node.inputs.map(of));
     image.set(
       node,
-      originOf(node, () => (rebuilt.op === "contract" ? (mapped(rebuilt, 0) ?? mapped(rebuilt, 1) ?? rebuilt) : rebuilt)),
+      originOf(node, () =>
+        rebuilt.op === "contract" ? (mapped(rebuilt, 0) ?? mapped(rebuilt, 1) ?? rebuilt) : rebuilt,
+      ),
     );
   }
   return nodes.map(of);
@@ -46,8 +48,19 @@ function asLookup(operand: Node): Lookup | undefined {
   if (value !== 0 || low[last] !== 0 || high[last] !== 0 || interior[last] !== 0) return undefined;
   // Positions outside of the sequence look up a row of zeros behind the others.
   const outside = below.table.shape[0] ?? 0;
-  const indices = make("pad", [below.indices], { low: low.slice(0, -1), high: high.slice(0, -1), interior: interior.slice(0, -1), value: outside });
-  return { table: pad(below.table, [[0, 1], [0, 0]]), indices };
+  const indices = make("pad", [below.indices], {
+    low: low.slice(0, -1),
+    high: high.slice(0, -1),
+    interior: interior.slice(0, -1),
+    value: outside,
+  });
+  return {
+    table: pad(below.table, [
+      [0, 1],
+      [0, 0],
+    ]),
+    indices,
+  };
 }
 
 function mapped(node: Node & { op: "contract" }, which: 0 | 1): Node | undefined {
@@ -59,7 +72,8 @@ function mapped(node: Node & { op: "contract" }, which: 0 | 1): Node | undefined
   const taps = [...own.slice(0, -1)].filter((label) => other.includes(label));
   if (taps.some((label) => out.includes(label))) return undefined;
   const map = inputOf(node, which === 0 ? 1 : 0);
-  if (!pays(lookup, map, taps.length === 0 ? 1 : sizeOf(taps.map((label) => map.shape[other.indexOf(label)] ?? 1)))) return undefined;
+  if (!pays(lookup, map, taps.length === 0 ? 1 : sizeOf(taps.map((label) => map.shape[other.indexOf(label)] ?? 1))))
+    return undefined;
   return lookUpMapped(lookup, map, { own, other, out, width, taps });
 }
 
@@ -97,5 +111,8 @@ function lookUpMapped({ table, indices }: Lookup, map: Node, { own, other, out, 
   const looked = gather(tables, shifted);
   const total = taps.length === 0 ? looked : sum(looked, { axes: taps.map((label) => lead.indexOf(label)) });
   const labels = [...lead].filter((label) => !taps.includes(label)).join("") + features;
-  return transpose(total, [...out].map((label) => labels.indexOf(label)));
+  return transpose(
+    total,
+    [...out].map((label) => labels.indexOf(label)),
+  );
 }

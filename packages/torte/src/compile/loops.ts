@@ -1,6 +1,16 @@
 /** The loop language: what kernels become before they become machine code of some target. */
 import type { Accumulator, Buffer, Expr } from "./expr.js";
-import { coordinatesOf, indexOf, linearIndex, scaleIndex, shiftIndex, addIndex, constantIndex, type Index, type LoopVariable } from "./index-expr.js";
+import {
+  coordinatesOf,
+  indexOf,
+  linearIndex,
+  scaleIndex,
+  shiftIndex,
+  addIndex,
+  constantIndex,
+  type Index,
+  type LoopVariable,
+} from "./index-expr.js";
 import type { Exprs } from "./expr.js";
 
 /** Runs `body` for variable = 0 … extent−1. The outermost loop of a kernel may be split among threads. */
@@ -13,7 +23,13 @@ export interface Loop {
 /** `lane` advances within the vector; its extent is the number of lanes in use. */
 export type Statement =
   | Loop
-  | { readonly op: "store"; readonly buffer: Buffer; readonly index: Index; readonly value: Expr; readonly lane: LoopVariable }
+  | {
+      readonly op: "store";
+      readonly buffer: Buffer;
+      readonly index: Index;
+      readonly value: Expr;
+      readonly lane: LoopVariable;
+    }
   /** Sets every lane of the accumulators to the neutral value. */
   | { readonly op: "reset"; readonly accumulators: readonly Accumulator[] }
   /** Takes the values into an accumulator; `position` is what argmax remembers. */
@@ -28,7 +44,13 @@ export type Statement =
   | { readonly op: "merge"; readonly into: Accumulator; readonly from: Accumulator }
   /** Combines the lanes of an accumulator, the result in each of them. */
   | { readonly op: "combine"; readonly accumulator: Accumulator }
-  | { readonly op: "addTo"; readonly buffer: Buffer; readonly index: Index; readonly value: Expr; readonly lane: LoopVariable }
+  | {
+      readonly op: "addTo";
+      readonly buffer: Buffer;
+      readonly index: Index;
+      readonly value: Expr;
+      readonly lane: LoopVariable;
+    }
   /** Fills a whole buffer with zeros. */
   | { readonly op: "clear"; readonly buffer: Buffer };
 
@@ -42,7 +64,11 @@ export interface LoweredKernel {
 }
 
 /** Loops over a list of extents, the body made from the coordinates. Loops of one round vanish. */
-export function nest(exprs: Exprs, extents: readonly number[], body: (at: Index[]) => readonly Statement[]): readonly Statement[] {
+export function nest(
+  exprs: Exprs,
+  extents: readonly number[],
+  body: (at: Index[]) => readonly Statement[],
+): readonly Statement[] {
   const variables = extents.map((n) => exprs.atoms.variable(n));
   let statements = body(variables.map((v) => indexOf(v)));
   for (const variable of [...variables].reverse()) {
@@ -61,7 +87,13 @@ export interface Strip {
  * Covers an axis of `extent` in strips of up to `wide` vectors of `width` lanes: a loop over the full strips, then what
  * is left over in single vectors, then the last lanes.
  */
-export function strips(exprs: Exprs, extent: number, width: number, wide: number, body: (strip: Strip) => readonly Statement[]): readonly Statement[] {
+export function strips(
+  exprs: Exprs,
+  extent: number,
+  width: number,
+  wide: number,
+  body: (strip: Strip) => readonly Statement[],
+): readonly Statement[] {
   const result: Statement[] = [];
   let done = 0;
   for (const vectors of wide > 1 ? [wide, 1] : [1]) {
@@ -85,7 +117,12 @@ export function strips(exprs: Exprs, extent: number, width: number, wide: number
 }
 
 /** A loop over an axis, unrolled by up to `times`; what is left over follows one by one. */
-export function unrolled(exprs: Exprs, extent: number, times: number, body: (at: Index, copy: number) => readonly Statement[]): readonly Statement[] {
+export function unrolled(
+  exprs: Exprs,
+  extent: number,
+  times: number,
+  body: (at: Index, copy: number) => readonly Statement[],
+): readonly Statement[] {
   const copies = (start: Index, n: number): Statement[] =>
     Array.from({ length: n }, (_, i) => body(shiftIndex(start, i), i)).flat();
   if (extent <= times) return copies(constantIndex(0), extent);
@@ -108,21 +145,32 @@ export function coalesce(
   shape: readonly number[],
   views: (coordinates: Index[]) => readonly Index[],
 ): { extents: number[]; expand: (at: readonly Index[]) => Index[] } {
-  let groups = shape.map((n, axis) => [axis, n] as const).filter(([, n]) => n !== 1).map(([axis]) => [axis]);
-  const extentOf = (group: readonly number[]): number => group.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
+  let groups = shape
+    .map((n, axis) => [axis, n] as const)
+    .filter(([, n]) => n !== 1)
+    .map(([axis]) => [axis]);
+  const extentOf = (group: readonly number[]): number =>
+    group.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
   const expand = (grouped: readonly (readonly number[])[], at: readonly Index[]): Index[] => {
     const coordinates = shape.map(() => constantIndex(0));
     for (const [g, group] of grouped.entries()) {
-      const inner = coordinatesOf(exprs.atoms, at[g] ?? constantIndex(0), group.map((axis) => shape[axis] ?? 1));
+      const inner = coordinatesOf(
+        exprs.atoms,
+        at[g] ?? constantIndex(0),
+        group.map((axis) => shape[axis] ?? 1),
+      );
       for (const [i, axis] of group.entries()) coordinates[axis] = inner[i] ?? constantIndex(0);
     }
     return coordinates;
   };
   const clean = (grouped: readonly (readonly number[])[]): number => {
     const at = grouped.map((group) => indexOf(exprs.atoms.variable(extentOf(group))));
-    return views(expand(grouped, at)).reduce((count, view) => count + view.terms.filter((t) => t.atom.kind === "quotient").length, 0);
+    return views(expand(grouped, at)).reduce(
+      (count, view) => count + view.terms.filter((t) => t.atom.kind === "quotient").length,
+      0,
+    );
   };
-  for (let i = 0; i + 1 < groups.length; ) {
+  for (let i = 0; i + 1 < groups.length;) {
     const merged = [...groups.slice(0, i), [...(groups[i] ?? []), ...(groups[i + 1] ?? [])], ...groups.slice(i + 2)];
     if (clean(merged) <= clean(groups)) groups = merged;
     else i++;

@@ -7,7 +7,16 @@
  */
 import type { Node } from "../graph/node.js";
 import type { Accumulator, Expr } from "./expr.js";
-import { constantIndex, coordinatesOf, factorOf, indexOf, linearIndex, shiftIndex, type Index, type LoopVariable } from "./index-expr.js";
+import {
+  constantIndex,
+  coordinatesOf,
+  factorOf,
+  indexOf,
+  linearIndex,
+  shiftIndex,
+  type Index,
+  type LoopVariable,
+} from "./index-expr.js";
 import type { KernelLowering } from "./lower.js";
 import { indicesIn, WIDTH } from "./lower.js";
 import { coalesce, lanePlace, nest, type Statement, type Strip, strips, unrolled } from "./loops.js";
@@ -32,7 +41,10 @@ export interface Roles {
 
 const sizesOf = (node: Node & { op: "contract" }): Map<string, number> => {
   const sizes = new Map<string, number>();
-  for (const [labels, i] of [[node.attributes.a, 0], [node.attributes.b, 1]] as const) {
+  for (const [labels, i] of [
+    [node.attributes.a, 0],
+    [node.attributes.b, 1],
+  ] as const) {
     for (const [axis, label] of [...labels].entries()) sizes.set(label, inputOf(node, i).shape[axis] ?? 1);
   }
   return sizes;
@@ -91,7 +103,10 @@ class Product {
   }
 
   #symbolic(labels: string): Places {
-    return this.#places(labels, this.#extents(labels).map((n) => indexOf(this.#lowering.exprs.atoms.variable(n))));
+    return this.#places(
+      labels,
+      this.#extents(labels).map((n) => indexOf(this.#lowering.exprs.atoms.variable(n))),
+    );
   }
 
   #load(operand: "spread" | "vectors", ...places: Places[]): Expr {
@@ -177,7 +192,10 @@ class Product {
       return cells.map(({ row, column, accumulator }) => ({
         op: "accumulate",
         accumulator,
-        values: [this.#load("spread", row, tile.batch, places), this.#load("vectors", column.places, tile.batch, places)],
+        values: [
+          this.#load("spread", row, tile.batch, places),
+          this.#load("vectors", column.places, tile.batch, places),
+        ],
         position: undefined,
         lane: column.lane,
       }));
@@ -199,10 +217,7 @@ class Product {
 
 const scaledFrom = (round: Index | undefined, by: number, from: number): Index => {
   const start = round ?? constantIndex(0);
-  return shiftIndex(
-    linearIndex([start, constantIndex(0)], [1, by]),
-    from,
-  );
+  return shiftIndex(linearIndex([start, constantIndex(0)], [1, by]), from);
 };
 
 /** Full tiles, then one for what is left; few rows are shared out evenly. */

@@ -3,7 +3,17 @@ import type { Node } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
 import { type Accumulator, type Buffer, type Expr, type Exprs, indicesOf, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
-import { addIndex, constantIndex, coordinatesOf, factorOf, indexOf, linearIndex, scaleIndex, type Index, type LoopVariable } from "./index-expr.js";
+import {
+  addIndex,
+  constantIndex,
+  coordinatesOf,
+  factorOf,
+  indexOf,
+  linearIndex,
+  scaleIndex,
+  type Index,
+  type LoopVariable,
+} from "./index-expr.js";
 import { lowerContract } from "./lower-contract.js";
 import { coalesce, lanePlace, type LoweredKernel, nest, type Statement, strips } from "./loops.js";
 import { inputOf, type Local, Reader } from "./reader.js";
@@ -118,15 +128,34 @@ export class KernelLowering {
     const axes = "axes" in primary.attributes ? primary.attributes.axes : [];
     const over = axes.map((axis) => input.shape[axis] ?? 1);
     const kept = coalesce(exprs, primary.shape, (at) => [
-      ...indicesIn(reduced(this.reader, primary, at, over.map((n) => indexOf(exprs.atoms.variable(n))))),
+      ...indicesIn(
+        reduced(
+          this.reader,
+          primary,
+          at,
+          over.map((n) => indexOf(exprs.atoms.variable(n))),
+        ),
+      ),
       ...[...this.values(linearIndex(at, primary.shape), this.#placeholders()).values()].flatMap(indicesIn),
       linearIndex(at, primary.shape),
     ]);
     const inner = coalesce(exprs, over, (at) => [
       linearIndex(at, over),
-      ...indicesIn(reduced(this.reader, primary, primary.shape.map((n) => indexOf(exprs.atoms.variable(n))), at)),
+      ...indicesIn(
+        reduced(
+          this.reader,
+          primary,
+          primary.shape.map((n) => indexOf(exprs.atoms.variable(n))),
+          at,
+        ),
+      ),
     ]);
-    return this.#reduceBy({ kept, inner, over, read: (k, r) => [reduced(this.reader, primary, kept.expand(k), inner.expand(r))] });
+    return this.#reduceBy({
+      kept,
+      inner,
+      over,
+      read: (k, r) => [reduced(this.reader, primary, kept.expand(k), inner.expand(r))],
+    });
   }
 
   #reduceBy(plan: ReducePlan): readonly Statement[] {
@@ -142,20 +171,29 @@ export class KernelLowering {
     const over = summed.map((label) => inputOf(primary, 0).shape[a.indexOf(label)] ?? 1);
     const load = (i: 0 | 1, kept: readonly Index[], at: readonly Index[]): Expr => {
       const labels = i === 0 ? a : b;
-      const place = (label: string): Index => (out.includes(label) ? kept[out.indexOf(label)] : at[summed.indexOf(label)]) ?? constantIndex(0);
+      const place = (label: string): Index =>
+        (out.includes(label) ? kept[out.indexOf(label)] : at[summed.indexOf(label)]) ?? constantIndex(0);
       return this.reader.value(inputOf(primary, i), [...labels].map(place));
     };
     const both = (kept: readonly Index[], at: readonly Index[]): Expr[] => [load(0, kept, at), load(1, kept, at)];
     const any = (sizes: readonly number[]): Index[] => sizes.map((n) => indexOf(exprs.atoms.variable(n)));
-    const kept = coalesce(exprs, primary.shape, (at) => [linearIndex(at, primary.shape), ...both(at, any(over)).flatMap(indicesIn)]);
-    const inner = coalesce(exprs, over, (at) => [linearIndex(at, over), ...both(any(primary.shape), at).flatMap(indicesIn)]);
+    const kept = coalesce(exprs, primary.shape, (at) => [
+      linearIndex(at, primary.shape),
+      ...both(at, any(over)).flatMap(indicesIn),
+    ]);
+    const inner = coalesce(exprs, over, (at) => [
+      linearIndex(at, over),
+      ...both(any(primary.shape), at).flatMap(indicesIn),
+    ]);
     return this.#reduceBy({ kept, inner, over, read: (k, r) => both(kept.expand(k), inner.expand(r)) });
   }
 
   /** Values for reduced nodes while only the shape of the epilogue matters. */
   #placeholders(): Map<Node, Expr> {
     const reductions = this.kernel.nodes.filter((node) => this.#isReduced(node));
-    return new Map(reductions.map((node) => [node, this.exprs.accumulator(this.exprs.newAccumulator("sum", node.dtype))]));
+    return new Map(
+      reductions.map((node) => [node, this.exprs.accumulator(this.exprs.newAccumulator("sum", node.dtype))]),
+    );
   }
 
   /** Vectors run along the reduced axis where memory does, unless they run as well along the result. */
@@ -168,7 +206,10 @@ export class KernelLowering {
     const at = (extents: readonly number[], vector: boolean): Index[] =>
       extents.map((n, i) =>
         vector && i === extents.length - 1
-          ? addIndex(scaleIndex(indexOf(exprs.atoms.variable(Math.max(1, Math.floor(n / WIDTH)))), WIDTH), indexOf(lane))
+          ? addIndex(
+              scaleIndex(indexOf(exprs.atoms.variable(Math.max(1, Math.floor(n / WIDTH)))), WIDTH),
+              indexOf(lane),
+            )
           : indexOf(exprs.atoms.variable(n)),
       );
     const along = plan.read(at(plan.kept.extents, false), at(plan.inner.extents, true));
@@ -184,7 +225,10 @@ export class KernelLowering {
     const { kept, inner } = plan;
     const last = kept.extents.at(-1) ?? 1;
     const width = this.#vectorWidth(kept.extents, (at, place) => [
-      ...plan.read([...at, place], inner.extents.map((n) => indexOf(exprs.atoms.variable(n)))),
+      ...plan.read(
+        [...at, place],
+        inner.extents.map((n) => indexOf(exprs.atoms.variable(n))),
+      ),
       ...this.values(linearIndex(kept.expand([...at, place]), this.primary.shape), this.#placeholders()).values(),
     ]);
     return nest(exprs, kept.extents.slice(0, -1), (at) =>
@@ -194,7 +238,12 @@ export class KernelLowering {
         const short = inner.extents.reduce((product, n) => product * n, 1) <= 8;
         const step = (over: Index[]): Statement[] =>
           groups.flatMap(({ lane, accumulators }, v) =>
-            this.#take(accumulators, plan.read(places[v] ?? [], over), linearIndex(inner.expand(over), plan.over), lane),
+            this.#take(
+              accumulators,
+              plan.read(places[v] ?? [], over),
+              linearIndex(inner.expand(over), plan.over),
+              lane,
+            ),
           );
         const loops = short
           ? everyPlace(inner.extents).flatMap((place) => step(place.map(constantIndex)))
@@ -229,9 +278,11 @@ export class KernelLowering {
           }),
         ),
       );
-      const merges = sets.slice(1).flatMap((set) =>
-        [...set].map(([node, from]): Statement => ({ op: "merge", into: first.get(node) ?? from, from })),
-      );
+      const merges = sets
+        .slice(1)
+        .flatMap((set) =>
+          [...set].map(([node, from]): Statement => ({ op: "merge", into: first.get(node) ?? from, from })),
+        );
       return [
         { op: "reset", accumulators: sets.flatMap((set) => [...set.values()]) },
         ...loops,
@@ -254,13 +305,19 @@ export class KernelLowering {
     for (const node of this.kernel.nodes) {
       if (!this.#isReduced(node)) continue;
       if (node.op === "contract") result.set(node, this.exprs.newAccumulator("product", node.dtype, across));
-      if (node.op === "sum" || node.op === "reduceMax") result.set(node, this.exprs.newAccumulator(node.op, node.dtype, across));
+      if (node.op === "sum" || node.op === "reduceMax")
+        result.set(node, this.exprs.newAccumulator(node.op, node.dtype, across));
       if (node.op === "argmax") result.set(node, this.exprs.newAccumulator("argmax", inputOf(node, 0).dtype, across));
     }
     return result;
   }
 
-  #take(accumulators: ReadonlyMap<Node, Accumulator>, values: readonly Expr[], position: Index, lane: LoopVariable): Statement[] {
+  #take(
+    accumulators: ReadonlyMap<Node, Accumulator>,
+    values: readonly Expr[],
+    position: Index,
+    lane: LoopVariable,
+  ): Statement[] {
     return [...accumulators.values()].map((accumulator) => ({
       op: "accumulate",
       accumulator,
@@ -311,7 +368,10 @@ interface ReducePlan {
 }
 
 function everyPlace(extents: readonly number[]): number[][] {
-  return extents.reduce<number[][]>((all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])), [[]]);
+  return extents.reduce<number[][]>(
+    (all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])),
+    [[]],
+  );
 }
 
 /** All index expressions below a value. */

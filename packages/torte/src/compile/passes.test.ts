@@ -22,8 +22,12 @@ function step(lookup: boolean): { program: Program; states: State[] } {
   const [table, kernel, second] = [read(states.table), read(states.kernel), read(states.second)];
   const window = (size: number) => ({ axis: 1, size: [size], stride: [1], dilation: [1] });
   const looked = ops.withOrigin("embedding", () => ops.gather(table, read(states.tokens)));
-  const first = ops.withOrigin("conv1d", () => ops.relu(ops.einsum("bokc,kcf->bof", ops.windows(looked, window(3)), kernel)));
-  const next = ops.withOrigin("conv1d_1", () => ops.tanh(ops.einsum("bokc,kcf->bof", ops.windows(first, window(2)), second)));
+  const first = ops.withOrigin("conv1d", () =>
+    ops.relu(ops.einsum("bokc,kcf->bof", ops.windows(looked, window(3)), kernel)),
+  );
+  const next = ops.withOrigin("conv1d_1", () =>
+    ops.tanh(ops.einsum("bokc,kcf->bof", ops.windows(first, window(2)), second)),
+  );
   const [total = next] = lookup ? mapTables([ops.sum(next)]) : [ops.sum(next)];
   const parts = gradients(total, [table, kernel, second]);
   const updates = [states.table, states.kernel, states.second].map((state, i) => ({
@@ -38,7 +42,10 @@ function contents(states: readonly State[]): Map<State, Tensor> {
     states.map((state, i) => {
       const key = mixKey(1, i, 0);
       const n = sizeOf(state.shape);
-      const data = state.dtype === "int32" ? Int32Array.from({ length: n }, (_, k) => (k * 3) % 5) : Float32Array.from({ length: n }, (_, k) => normalAt(key, k));
+      const data =
+        state.dtype === "int32"
+          ? Int32Array.from({ length: n }, (_, k) => (k * 3) % 5)
+          : Float32Array.from({ length: n }, (_, k) => normalAt(key, k));
       return [state, new Tensor(data, state.shape, state.dtype)];
     }),
   );

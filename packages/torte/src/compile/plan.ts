@@ -22,7 +22,11 @@ interface Lifetime {
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** `persistent` buffers lie elsewhere; `kept` ones stay alive to the end. */
-export function planMemory(kernels: readonly LoweredKernel[], persistent: ReadonlySet<Buffer>, kept: ReadonlySet<Buffer>): MemoryPlan {
+export function planMemory(
+  kernels: readonly LoweredKernel[],
+  persistent: ReadonlySet<Buffer>,
+  kept: ReadonlySet<Buffer>,
+): MemoryPlan {
   const lifetimes = lifetimesOf(kernels, persistent, kept);
   const offsets = new Map<Buffer, number>();
   const placed: (Lifetime & { at: number })[] = [];
@@ -44,13 +48,18 @@ export function planMemory(kernels: readonly LoweredKernel[], persistent: Readon
   return { offsets, bytes: total, lowerBound: Math.max(0, ...alive) };
 }
 
-function lifetimesOf(kernels: readonly LoweredKernel[], persistent: ReadonlySet<Buffer>, kept: ReadonlySet<Buffer>): Lifetime[] {
+function lifetimesOf(
+  kernels: readonly LoweredKernel[],
+  persistent: ReadonlySet<Buffer>,
+  kept: ReadonlySet<Buffer>,
+): Lifetime[] {
   const lifetimes = new Map<Buffer, Lifetime>();
   for (const [time, kernel] of kernels.entries()) {
     for (const buffer of [...kernel.writes, ...kernel.reads]) {
       if (persistent.has(buffer)) continue;
       const known = lifetimes.get(buffer);
-      if (known === undefined) lifetimes.set(buffer, { buffer, bytes: align(4 * Math.max(1, buffer.size)), from: time, to: time });
+      if (known === undefined)
+        lifetimes.set(buffer, { buffer, bytes: align(4 * Math.max(1, buffer.size)), from: time, to: time });
       else known.to = time;
       const lifetime = lifetimes.get(buffer);
       if (lifetime !== undefined && kept.has(buffer)) lifetime.to = kernels.length - 1;

@@ -149,7 +149,10 @@ export class Reader {
         part,
         coordinates.map((c, i) => (i === axis ? shiftIndex(c, -from) : c)),
       );
-      result = result === undefined ? value : this.exprs.guard([{ index, low: start, high: start + length, every: 1 }], value, result);
+      result =
+        result === undefined
+          ? value
+          : this.exprs.guard([{ index, low: start, high: start + length, every: 1 }], value, result);
     }
     return result ?? this.exprs.number(0, node.dtype);
   }
@@ -214,7 +217,10 @@ function tapChoices(taps: number, stride: number, dilation: number): (number | "
 }
 
 function product<T>(choices: readonly (readonly T[])[]): T[][] {
-  return choices.reduce<T[][]>((all, options) => all.flatMap((head) => options.map((option) => [...head, option])), [[]]);
+  return choices.reduce<T[][]>(
+    (all, options) => all.flatMap((head) => options.map((option) => [...head, option])),
+    [[]],
+  );
 }
 
 export function inputOf(node: Node, i: number): Node {
@@ -235,7 +241,10 @@ export function insertAxes(kept: readonly Index[], axes: readonly number[], redu
 }
 
 /** Movements that only rearrange: where in the input the element at `coordinates` comes from. */
-export type Rearrangement = Extract<Node, { op: "reshape" | "transpose" | "broadcast" | "slice" | "reverse" | "windows" }>;
+export type Rearrangement = Extract<
+  Node,
+  { op: "reshape" | "transpose" | "broadcast" | "slice" | "reverse" | "windows" }
+>;
 
 export function isRearrangement(node: Node): node is Rearrangement {
   return ["reshape", "transpose", "broadcast", "slice", "reverse", "windows"].includes(node.op);
@@ -258,7 +267,9 @@ export function moveIndex(exprs: Exprs, node: Rearrangement, coordinates: readon
     }
     case "reverse": {
       const { axes } = node.attributes;
-      return coordinates.map((c, axis) => (axes.includes(axis) ? shiftIndex(scaleIndex(c, -1), (x.shape[axis] ?? 1) - 1) : c));
+      return coordinates.map((c, axis) =>
+        axes.includes(axis) ? shiftIndex(scaleIndex(c, -1), (x.shape[axis] ?? 1) - 1) : c,
+      );
     }
     case "windows": {
       const { axis, size, stride, dilation } = node.attributes;
@@ -275,7 +286,12 @@ export function moveIndex(exprs: Exprs, node: Rearrangement, coordinates: readon
 }
 
 /** Axes are matched in groups of equal size, so that only the groups that really change need quotients. */
-function moveReshape(exprs: Exprs, from: readonly number[], to: readonly number[], coordinates: readonly Index[]): Index[] {
+function moveReshape(
+  exprs: Exprs,
+  from: readonly number[],
+  to: readonly number[],
+  coordinates: readonly Index[],
+): Index[] {
   const result: Index[] = [];
   let [i, j] = [0, 0];
   while (i < from.length || j < to.length) {

@@ -13,8 +13,28 @@ import { inputOf, isRearrangement, moveIndex } from "./reader.js";
 
 /** Operations per element, roughly, in units of an addition. */
 const COST: Partial<Record<Node["op"], number>> = {
-  constant: 0, iota: 1, uniform: 20, exp: 15, expm1: 20, log: 18, log1p: 20, tanh: 20, sigmoid: 20, softplus: 35, erf: 30,
-  sin: 25, cos: 25, pow: 35, div: 4, sqrt: 4, mod: 8, state: 1, gather: 3, scatterAdd: 1, contract: 1, argmax: 1,
+  constant: 0,
+  iota: 1,
+  uniform: 20,
+  exp: 15,
+  expm1: 20,
+  log: 18,
+  log1p: 20,
+  tanh: 20,
+  sigmoid: 20,
+  softplus: 35,
+  erf: 30,
+  sin: 25,
+  cos: 25,
+  pow: 35,
+  div: 4,
+  sqrt: 4,
+  mod: 8,
+  state: 1,
+  gather: 3,
+  scatterAdd: 1,
+  contract: 1,
+  argmax: 1,
 };
 
 /** Recomputing up to this much is cheaper than storing and loading. */

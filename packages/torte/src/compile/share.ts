@@ -30,7 +30,8 @@ function keyOf(node: Node, states: Map<object, number>): string {
   return `${node.op} ${value} ${node.dtype} ${node.shape.join("x")} (${inputs})${node.op === "constant" ? String(node.attributes.value) : ""}`;
 }
 
-const valueOf = (node: Node | undefined): number | undefined => (node?.op === "constant" ? node.attributes.value : undefined);
+const valueOf = (node: Node | undefined): number | undefined =>
+  node?.op === "constant" ? node.attributes.value : undefined;
 
 function simplifyNode(node: Node): Node {
   const [a, b, c] = node.inputs;

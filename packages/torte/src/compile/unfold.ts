@@ -13,7 +13,8 @@ const MOST_STRIDE = 2;
 
 export function unfold(program: Program): Program {
   const readers = new Map<Node, number>();
-  for (const node of topological(roots(program))) for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
+  for (const node of topological(roots(program)))
+    for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
   return rewrite(program, (node, original) => {
     if (node.op !== "fold") return node;
     const product = inputOf(node, 0);
@@ -30,14 +31,20 @@ function turned(node: Node & { op: "fold" }, product: Node & { op: "contract" })
   const taps = [...out.slice(axis + n, axis + 2 * n)];
   const only = (labels: readonly string[], inside: string, outside: string): boolean =>
     labels.every((label) => inside.includes(label) && !outside.includes(label));
-  const order = only(positions, a, b) && only(taps, b, a) ? ([0, 1] as const) : only(positions, b, a) && only(taps, a, b) ? ([1, 0] as const) : undefined;
+  const order =
+    only(positions, a, b) && only(taps, b, a)
+      ? ([0, 1] as const)
+      : only(positions, b, a) && only(taps, a, b)
+        ? ([1, 0] as const)
+        : undefined;
   if (order === undefined || stride.reduce((all, s) => all * s, 1) > MOST_STRIDE) return undefined;
   const [factorLabels, kernelLabels] = order[0] === 0 ? [a, b] : [b, a];
   const [factor, kernel] = [inputOf(product, order[0]), inputOf(product, order[1])];
   const at = factorLabels.indexOf(positions[0] ?? "");
   const contiguous = positions.every((label, i) => factorLabels.indexOf(label) === at + i);
   if (!contiguous) return undefined;
-  const along = (value: (i: number) => number): number[] => factor.shape.map((_, i) => (i >= at && i < at + n ? value(i - at) : 0));
+  const along = (value: (i: number) => number): number[] =>
+    factor.shape.map((_, i) => (i >= at && i < at + n ? value(i - at) : 0));
   const reach = (i: number): number => ((size[i] ?? 1) - 1) * (dilation[i] ?? 1);
   const padded = make("pad", [factor], {
     low: along(reach),

@@ -87,7 +87,7 @@ const ORDER = 0x5eed;
  * import { Dataset, tensor } from "torte";
  * const data = Dataset.fromTensors({ x: tensor([[1], [2], [3]]), y: tensor([0, 1, 1]) });
  * for await (const { x, y } of data.shuffle({ seed: 1 }).batch(2)) {
- *   console.log(x.shape, y.shape); // [2, 1] [2], then [1, 1] [1]
+ *   console.log(x.shape, y.shape); // [2, 1] [2]
  * }
  */
 export class Dataset<

@@ -19,7 +19,13 @@ export function withOrigin<T>(origin: string, trace: () => T): T {
   }
 }
 
-function build(op: Primitive, inputs: readonly Node[], attributes: Attributes[Primitive], shape: Shape, dtype: DType): Node {
+function build(
+  op: Primitive,
+  inputs: readonly Node[],
+  attributes: Attributes[Primitive],
+  shape: Shape,
+  dtype: DType,
+): Node {
   const origin = currentOrigin === "" ? (inputs.find((input) => input.origin !== "")?.origin ?? "") : currentOrigin;
   // The union of all node types cannot be proved from a generic op; the table's types guarantee the pairing.
   return { id: nextId++, op, inputs, attributes, shape, dtype, origin } as Node;
@@ -57,7 +63,12 @@ export function read(state: State): Node {
 /** Uniform numbers in [0, 1) of `shape`: those of `stream` for the (seed, step) pair in `key`, an int32 node of shape [2]. */
 export function uniform(key: Node, stream: number, shape: Shape): Node {
   if (key.dtype !== "int32" || key.shape.length !== 1 || key.shape[0] !== 2) {
-    throw new GraphError({ where: "uniform", problem: "wrong key", expected: "int32(2)", received: `${key.dtype}(${key.shape.join(", ")})` });
+    throw new GraphError({
+      where: "uniform",
+      problem: "wrong key",
+      expected: "int32(2)",
+      received: `${key.dtype}(${key.shape.join(", ")})`,
+    });
   }
   return build("uniform", [key], { stream }, shape, "float32");
 }

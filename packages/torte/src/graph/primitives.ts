@@ -67,7 +67,8 @@ function reduction(op: "sum" | "reduceMax" | "argmax", dtypes: readonly DType[])
       const x = at(inputs, 0);
       want(op, x, dtypes);
       checkAxes(op, x, axes);
-      if (op !== "sum" && axes.some((axis) => x.shape[axis] === 0)) fail(op, "at least one value to reduce", describe(x));
+      if (op !== "sum" && axes.some((axis) => x.shape[axis] === 0))
+        fail(op, "at least one value to reduce", describe(x));
       return {
         shape: x.shape.filter((_, axis) => !axes.includes(axis)),
         dtype: op === "argmax" ? "int32" : x.dtype,
@@ -128,14 +129,18 @@ function foldRule(inputs: readonly Node[], attributes: Attributes["fold"]): Type
 
 function contractRule(inputs: readonly Node[], { a, b, out }: Attributes["contract"]): Typed {
   const sizes = new Map<string, number>();
-  for (const [labels, x] of [[a, at(inputs, 0)], [b, at(inputs, 1)]] as const) {
+  for (const [labels, x] of [
+    [a, at(inputs, 0)],
+    [b, at(inputs, 1)],
+  ] as const) {
     want("contract", x, ["float32"]);
     if (labels.length !== x.shape.length || new Set(labels).size !== labels.length) {
       fail("contract", `one distinct label of "${labels}" per axis`, describe(x));
     }
     for (const [i, label] of [...labels].entries()) {
       const size = x.shape[i] ?? 0;
-      if ((sizes.get(label) ?? size) !== size) fail("contract", `${label} = ${sizes.get(label) ?? 0}`, `${label} = ${size}`);
+      if ((sizes.get(label) ?? size) !== size)
+        fail("contract", `${label} = ${sizes.get(label) ?? 0}`, `${label} = ${size}`);
       sizes.set(label, size);
     }
   }
@@ -144,7 +149,9 @@ function contractRule(inputs: readonly Node[], { a, b, out }: Attributes["contra
       fail("contract", "labels that are summed to be in both operands", `"${label}" in ${a},${b}->${out}`);
     }
   }
-  const shape = [...out].map((label) => sizes.get(label) ?? fail("contract", "known labels in the result", `"${label}"`));
+  const shape = [...out].map(
+    (label) => sizes.get(label) ?? fail("contract", "known labels in the result", `"${label}"`),
+  );
   return { shape, dtype: "float32" };
 }
 

@@ -10,7 +10,9 @@ function attributesOf(node: Node): string {
       return `${node.attributes.a},${node.attributes.b}->${node.attributes.out}`;
     default:
       return Object.entries(node.attributes)
-        .map(([name, value]) => (Array.isArray(value) ? `${name}=${formatShape(value as number[])}` : `${name}=${String(value)}`))
+        .map(([name, value]) =>
+          Array.isArray(value) ? `${name}=${formatShape(value as number[])}` : `${name}=${String(value)}`,
+        )
         .join(" ");
   }
 }
@@ -25,7 +27,9 @@ export function print(program: Program): string {
     const attributes = attributesOf(node);
     const inputs = node.inputs.length === 0 ? "" : ` ${node.inputs.map(name).join(" ")}`;
     const origin = node.origin === "" ? "" : `  # ${node.origin}`;
-    lines.push(`  ${name(node)} = ${node.op}${attributes === "" ? "" : `[${attributes}]`}${inputs} : ${node.dtype}${formatShape(node.shape)}${origin}`);
+    lines.push(
+      `  ${name(node)} = ${node.op}${attributes === "" ? "" : `[${attributes}]`}${inputs} : ${node.dtype}${formatShape(node.shape)}${origin}`,
+    );
   }
   program.outputs.forEach((node, i) => lines.push(`  output ${i} = ${name(node)}`));
   for (const { state, value } of program.updates) lines.push(`  ${state.name} <- ${name(value)}`);

@@ -16,7 +16,8 @@ export function verify(program: Program): void {
         received: `${value.dtype}${formatShape(value.shape)}`,
       });
     }
-    if (written.has(state)) throw new GraphError({ where: program.name, problem: `state ${state.name} is written twice` });
+    if (written.has(state))
+      throw new GraphError({ where: program.name, problem: `state ${state.name} is written twice` });
     written.add(state);
   }
 }

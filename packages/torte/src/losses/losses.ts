@@ -58,7 +58,11 @@ export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss {
 /** −Σ y·log p, p scaled to sum 1; from logits by log-softmax. */
 export function categoricalCrossentropy(options: CrossentropyOptions = {}): Loss {
   checkOptions("categoricalCrossentropy", options, ["fromLogits"]);
-  return { name: "categoricalCrossentropy", targets: "numbers", call: (y, p) => ops.neg(lastSum(mul(y, logProbabilities(p, options)))) };
+  return {
+    name: "categoricalCrossentropy",
+    targets: "numbers",
+    call: (y, p) => ops.neg(lastSum(mul(y, logProbabilities(p, options)))),
+  };
 }
 
 function logProbabilities(p: Node, { fromLogits }: CrossentropyOptions): Node {
@@ -112,7 +116,14 @@ export const hinge = (): Loss =>
   });
 
 const NAMED = {
-  binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy, meanSquaredError, meanAbsoluteError, huber, logCosh, hinge,
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  sparseCategoricalCrossentropy,
+  meanSquaredError,
+  meanAbsoluteError,
+  huber,
+  logCosh,
+  hinge,
 };
 export type LossOption = Loss | keyof typeof NAMED;
 

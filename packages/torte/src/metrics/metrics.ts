@@ -29,5 +29,10 @@ const right = (condition: Node): Node => ops.cast(condition, "float32");
 export function readMetric(option: MetricOption): Metric {
   if (typeof option === "object") return option;
   if ((option as string) === "accuracy") return accuracy;
-  throw new OptionError({ where: "compile", problem: "metric is unknown", expected: 'a metric or "accuracy"', received: JSON.stringify(option) });
+  throw new OptionError({
+    where: "compile",
+    problem: "metric is unknown",
+    expected: 'a metric or "accuracy"',
+    received: JSON.stringify(option),
+  });
 }

@@ -70,8 +70,25 @@ export function gelu(options: GeluOptions = {}): Activation {
 }
 
 export const ACTIVATIONS = {
-  linear, relu, sigmoid, tanh, softplus, exponential, softsign, softmax, logSoftmax, swish, silu, mish, hardSigmoid, hardSwish, relu6,
-  elu: elu(), selu, leakyRelu: leakyRelu(), gelu: gelu(),
+  linear,
+  relu,
+  sigmoid,
+  tanh,
+  softplus,
+  exponential,
+  softsign,
+  softmax,
+  logSoftmax,
+  swish,
+  silu,
+  mish,
+  hardSigmoid,
+  hardSwish,
+  relu6,
+  elu: elu(),
+  selu,
+  leakyRelu: leakyRelu(),
+  gelu: gelu(),
 } as const;
 
 export type ActivationName = keyof typeof ACTIVATIONS;
@@ -82,7 +99,12 @@ export function readActivation(where_: string, option: ActivationOption): Activa
   const found = Object.entries(ACTIVATIONS).find(([name]) => name === option);
   if (found === undefined) {
     const expected = `a function or one of ${Object.keys(ACTIVATIONS).join(", ")}`;
-    throw new OptionError({ where: where_, problem: "activation is unknown", expected, received: JSON.stringify(option) });
+    throw new OptionError({
+      where: where_,
+      problem: "activation is unknown",
+      expected,
+      received: JSON.stringify(option),
+    });
   }
   return found[1];
 }

@@ -14,7 +14,8 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
   return { fanIn: taps * (shape.at(-2) ?? 1), fanOut: taps * (shape.at(-1) ?? 1) };
 }
 
-const fill = (shape: Shape, value: (i: number) => number): Float32Array => Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(i));
+const fill = (shape: Shape, value: (i: number) => number): Float32Array =>
+  Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(i));
 
 export const constantInitializer =
   (value: number): Initializer =>
@@ -70,7 +71,18 @@ export const heNormal: Initializer = varianceScaling(2, "in", "normal");
 export const lecunUniform: Initializer = varianceScaling(1, "in", "uniform");
 export const lecunNormal: Initializer = varianceScaling(1, "in", "normal");
 
-const NAMED = { zeros, ones, uniform: uniform(), normal: normal(), glorotUniform, glorotNormal, heUniform, heNormal, lecunUniform, lecunNormal };
+const NAMED = {
+  zeros,
+  ones,
+  uniform: uniform(),
+  normal: normal(),
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+};
 
 export function readInitializer(where: string, name: string, option: InitializerOption): Initializer {
   if (typeof option === "function") return option;

@@ -42,7 +42,11 @@ export interface Tracing {
   readonly updates: Map<State, Node>;
 }
 
-export function newTracing(training: boolean, randomKey?: Node, substitutes: ReadonlyMap<State, Node> = new Map()): Tracing {
+export function newTracing(
+  training: boolean,
+  randomKey?: Node,
+  substitutes: ReadonlyMap<State, Node> = new Map(),
+): Tracing {
   return { training, randomKey, substitutes, penalties: [], updates: new Map() };
 }
 
@@ -97,7 +101,12 @@ export class Layer {
   constructor(definition: LayerDefinition) {
     const { name, trainable = true } = definition.options;
     if (name !== undefined && (typeof name !== "string" || name === "" || name.includes("/"))) {
-      throw new OptionError({ where: definition.kind, problem: "name is unusable", expected: "a text without /", received: JSON.stringify(name) });
+      throw new OptionError({
+        where: definition.kind,
+        problem: "name is unusable",
+        expected: "a text without /",
+        received: JSON.stringify(name),
+      });
     }
     this.kind = definition.kind;
     this.options = definition.options;
@@ -132,7 +141,12 @@ export class Layer {
     const { inputs: expected = 1, integers } = this.#definition;
     const enough = expected === "many" ? inputs.length >= 1 : inputs.length === expected;
     if (!enough) {
-      throw new ShapeError({ where: this.where, problem: "wrong number of inputs", expected: String(expected), received: String(inputs.length) });
+      throw new ShapeError({
+        where: this.where,
+        problem: "wrong number of inputs",
+        expected: String(expected),
+        received: String(inputs.length),
+      });
     }
     for (const { value } of inputs) {
       if (value.dtype === "float32" || integers === "accept") continue;
@@ -178,7 +192,13 @@ export class Layer {
   #weight(name: string, shape: Shape, { initializer, regularizer, trainable = true }: WeightOptions): Weight {
     const known = this.weights.get(name);
     if (known === undefined) {
-      const weight: Weight = { name, state: new State(`${this.where}.${name}`, shape, "float32"), initializer, regularizer, trainable };
+      const weight: Weight = {
+        name,
+        state: new State(`${this.where}.${name}`, shape, "float32"),
+        initializer,
+        regularizer,
+        trainable,
+      };
       this.weights.set(name, weight);
       return weight;
     }
@@ -225,15 +245,20 @@ export const PLACEHOLDER_BATCH = 2;
 
 export function layerFunction(definition: LayerDefinition): LayerFunction {
   const layer = new Layer(definition);
-  const call = (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor => applyLayer(layer, isSymbolic(inputs) ? [inputs] : inputs);
+  const call = (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor =>
+    applyLayer(layer, isSymbolic(inputs) ? [inputs] : inputs);
   return Object.assign(call, { layer });
 }
 
-const isSymbolic = (inputs: SymbolicTensor | readonly SymbolicTensor[]): inputs is SymbolicTensor => inputs instanceof SymbolicTensor;
+const isSymbolic = (inputs: SymbolicTensor | readonly SymbolicTensor[]): inputs is SymbolicTensor =>
+  inputs instanceof SymbolicTensor;
 
 export function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor {
   const key = read(new State("key", [2], "int32"));
-  const traced = layer.trace(inputs.map((x) => x.traced), newTracing(true, key));
+  const traced = layer.trace(
+    inputs.map((x) => x.traced),
+    newTracing(true, key),
+  );
   return new SymbolicTensor(traced, { layer, inputs });
 }
 

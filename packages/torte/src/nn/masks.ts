@@ -27,7 +27,13 @@ export interface WindowOptions {
 export type Padding = "valid" | "same" | "causal";
 
 /** Padding before and after one axis, as in Keras: "same" puts the odd one behind. */
-export function marginOf(length: number, size: number, stride: number, dilation: number, padding: Padding): readonly [number, number] {
+export function marginOf(
+  length: number,
+  size: number,
+  stride: number,
+  dilation: number,
+  padding: Padding,
+): readonly [number, number] {
   const reach = (size - 1) * dilation;
   if (padding === "valid") return [0, 0];
   if (padding === "causal") return [reach, 0];
@@ -38,8 +44,14 @@ export function marginOf(length: number, size: number, stride: number, dilation:
 
 /** Windows over the spatial axes (all but batch and channels) of a padded value: [batch, ...positions, ...taps, channels]. */
 export function windowsOf(value: Node, { size, stride, dilation, padding }: WindowOptions, fill: number): Node {
-  const margins = size.map((taps, i) => marginOf(value.shape[i + 1] ?? 1, taps, stride[i] ?? 1, dilation[i] ?? 1, padding));
-  const padded = ops.pad(value, [[0, 0], ...margins, ...value.shape.slice(size.length + 1).map(() => [0, 0] as const)], fill);
+  const margins = size.map((taps, i) =>
+    marginOf(value.shape[i + 1] ?? 1, taps, stride[i] ?? 1, dilation[i] ?? 1, padding),
+  );
+  const padded = ops.pad(
+    value,
+    [[0, 0], ...margins, ...value.shape.slice(size.length + 1).map(() => [0, 0] as const)],
+    fill,
+  );
   return ops.windows(padded, { axis: 1, size, stride, dilation });
 }
 

@@ -3,7 +3,15 @@ import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, TorteErr
 import { read } from "../graph/make.js";
 import { State } from "../graph/node.js";
 import type { DType } from "../tensor/dtype.js";
-import { Layer, type LayerFunction, PLACEHOLDER_BATCH, SymbolicTensor, type Traced, type Tracing, type Weight } from "./layer.js";
+import {
+  Layer,
+  type LayerFunction,
+  PLACEHOLDER_BATCH,
+  SymbolicTensor,
+  type Traced,
+  type Tracing,
+  type Weight,
+} from "./layer.js";
 import { summarize } from "./summary.js";
 
 export interface InputOptions {
@@ -26,7 +34,12 @@ export interface InputOptions {
 export function input(options: InputOptions): SymbolicTensor {
   checkOptions("input", options, ["shape", "dtype", "name"]);
   if (!Array.isArray(options.shape)) {
-    throw new OptionError({ where: "input", problem: "shape is missing", expected: "a list of sizes, without the batch", received: String(options.shape) });
+    throw new OptionError({
+      where: "input",
+      problem: "shape is missing",
+      expected: "a list of sizes, without the batch",
+      received: String(options.shape),
+    });
   }
   const shape = options.shape.map((n: unknown) => positiveInteger("input", "shape", n));
   const dtype = oneOf("input", "dtype", options.dtype ?? "float32", ["float32", "int32"]);
@@ -36,7 +49,10 @@ export function input(options: InputOptions): SymbolicTensor {
     inputs: 0,
     call: () => ({ value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) }),
   });
-  return new SymbolicTensor({ value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) }, { layer, inputs: [] });
+  return new SymbolicTensor(
+    { value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) },
+    { layer, inputs: [] },
+  );
 }
 
 export interface InputSpec {
@@ -82,7 +98,8 @@ export class Network {
   /** All weights by full name, in the order of the layers. */
   get weights(): Map<string, Weight & { layer: Layer }> {
     const all = new Map<string, Weight & { layer: Layer }>();
-    for (const layer of this.layers) for (const weight of layer.weights.values()) all.set(`${layer.where}.${weight.name}`, { ...weight, layer });
+    for (const layer of this.layers)
+      for (const weight of layer.weights.values()) all.set(`${layer.where}.${weight.name}`, { ...weight, layer });
     return all;
   }
 
@@ -96,7 +113,13 @@ export class Network {
     for (const value of this.values) {
       if (traced.has(value)) continue;
       const { layer, inputs: from } = value.producer;
-      traced.set(value, layer.trace(from.map((x) => known(traced, x)), tracing));
+      traced.set(
+        value,
+        layer.trace(
+          from.map((x) => known(traced, x)),
+          tracing,
+        ),
+      );
     }
     return this.outputs.map((output) => known(traced, output));
   }
@@ -129,7 +152,11 @@ function nameLayers(layers: ReadonlySet<Layer>): void {
   for (const layer of layers) {
     if (layer.name === undefined) continue;
     if (taken.has(layer.name)) {
-      throw new OptionError({ where: "model", problem: `two layers are called ${JSON.stringify(layer.name)}`, expected: "a name for each layer of its own" });
+      throw new OptionError({
+        where: "model",
+        problem: `two layers are called ${JSON.stringify(layer.name)}`,
+        expected: "a name for each layer of its own",
+      });
     }
     taken.set(layer.name, layer);
     layer.rename(layer.name);

@@ -37,7 +37,11 @@ export function l2Norm(strength_ = 0.01): Regularizer {
   };
 }
 
-export function readRegularizer(layer: string, name: string, option: RegularizerOption | undefined): Regularizer | undefined {
+export function readRegularizer(
+  layer: string,
+  name: string,
+  option: RegularizerOption | undefined,
+): Regularizer | undefined {
   if (option === undefined || typeof option === "function") return option;
   switch (option) {
     case "l1":

@@ -26,7 +26,12 @@ function row(cells: readonly string[]): string {
 
 /** The summary as text, one line for each layer call: name and kind, shape of the result, number of parameters. */
 export function summarize(network: Network, name = "sequential"): string {
-  const lines = [`Model: "${name}"`, "_".repeat(LINE), row(["Layer (type)", "Output Shape", "Param #"]), "=".repeat(LINE)];
+  const lines = [
+    `Model: "${name}"`,
+    "_".repeat(LINE),
+    row(["Layer (type)", "Output Shape", "Param #"]),
+    "=".repeat(LINE),
+  ];
   const counted = new Set<Layer>();
   const totals = { trainable: 0, frozen: 0 };
   for (const value of network.values) {
@@ -39,12 +44,18 @@ export function summarize(network: Network, name = "sequential"): string {
       totals.trainable += trainable;
       totals.frozen += frozen;
     }
-    lines.push(row([`${layer.where} (${capital(layer.kind)})`, shapeOf(value), again ? "0" : String(trainable + frozen)]));
+    lines.push(
+      row([`${layer.where} (${capital(layer.kind)})`, shapeOf(value), again ? "0" : String(trainable + frozen)]),
+    );
   }
   const count = (n: number): string => n.toLocaleString("en-US");
   lines.push("=".repeat(LINE));
   lines.push(`Total params: ${count(totals.trainable + totals.frozen)}`);
-  lines.push(`Trainable params: ${count(totals.trainable)}`, `Non-trainable params: ${count(totals.frozen)}`, "_".repeat(LINE));
+  lines.push(
+    `Trainable params: ${count(totals.trainable)}`,
+    `Non-trainable params: ${count(totals.frozen)}`,
+    "_".repeat(LINE),
+  );
   return lines.join("\n");
 }
 

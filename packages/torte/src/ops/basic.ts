@@ -24,11 +24,48 @@ function align(operands: readonly Operand[]): Node[] {
   );
 }
 
-type Unary = "neg" | "abs" | "sign" | "floor" | "exp" | "expm1" | "log" | "log1p" | "sqrt" | "tanh" | "sigmoid" | "softplus" | "erf" | "sin" | "cos" | "not" | "stopGradient";
-type Binary = "add" | "sub" | "mul" | "div" | "pow" | "max" | "min" | "mod" | "bitXor" | "less" | "lessEqual" | "equal" | "and" | "or";
+type Unary =
+  | "neg"
+  | "abs"
+  | "sign"
+  | "floor"
+  | "exp"
+  | "expm1"
+  | "log"
+  | "log1p"
+  | "sqrt"
+  | "tanh"
+  | "sigmoid"
+  | "softplus"
+  | "erf"
+  | "sin"
+  | "cos"
+  | "not"
+  | "stopGradient";
+type Binary =
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "max"
+  | "min"
+  | "mod"
+  | "bitXor"
+  | "less"
+  | "lessEqual"
+  | "equal"
+  | "and"
+  | "or";
 
-const unary = (op: Unary & Primitive) => (x: Node): Node => make(op, [x], {});
-const binary = (op: Binary & Primitive) => (a: Operand, b: Operand): Node => make(op, align([a, b]), {});
+const unary =
+  (op: Unary & Primitive) =>
+  (x: Node): Node =>
+    make(op, [x], {});
+const binary =
+  (op: Binary & Primitive) =>
+  (a: Operand, b: Operand): Node =>
+    make(op, align([a, b]), {});
 
 export const neg = unary("neg");
 export const abs = unary("abs");

@@ -34,7 +34,10 @@ export function reshape(x: Node, shape: Shape): Node {
   return sameShape(derived, x.shape) ? x : make("reshape", [x], { shape: derived });
 }
 
-export function transpose(x: Node, permutation: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i)): Node {
+export function transpose(
+  x: Node,
+  permutation: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i),
+): Node {
   return permutation.every((axis, i) => axis === i) ? x : make("transpose", [x], { permutation });
 }
 

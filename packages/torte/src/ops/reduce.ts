@@ -15,7 +15,12 @@ export interface ReduceOptions {
 function reduce(op: "sum" | "reduceMax" | "argmax", x: Node, options: ReduceOptions): Node {
   const axes = (options.axes ?? x.shape.map((_, i) => i)).map((axis) => normalizeAxis(axis, x.shape.length));
   const result = make(op, [x], { axes: [...axes].sort((a, b) => a - b) });
-  return options.keepDims ? reshape(result, x.shape.map((n, i) => (axes.includes(i) ? 1 : n))) : result;
+  return options.keepDims
+    ? reshape(
+        result,
+        x.shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+      )
+    : result;
 }
 
 export const sum = (x: Node, options: ReduceOptions = {}): Node => reduce("sum", x, options);

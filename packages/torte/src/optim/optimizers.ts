@@ -32,7 +32,8 @@ const slot = (slots: Readonly<Record<string, Node>>, name: string): Node => {
 };
 
 const rate = (where: string, value: number): number => numberIn(where, "learningRate", value, { min: 0 });
-const fraction = (where: string, name: string, value: number): number => numberIn(where, name, value, { min: 0, below: 1 });
+const fraction = (where: string, name: string, value: number): number =>
+  numberIn(where, name, value, { min: 0, below: 1 });
 
 export interface SgdOptions {
   /** Default 0.01. */
@@ -157,7 +158,9 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
 }
 
 /** s ← s + g², w ← w − rate·g/√(s + ε), s starting at 0.1. Duchi et al. 2011. */
-export function adagrad(options: { learningRate?: number; initialAccumulatorValue?: number; epsilon?: number } = {}): Optimizer {
+export function adagrad(
+  options: { learningRate?: number; initialAccumulatorValue?: number; epsilon?: number } = {},
+): Optimizer {
   checkOptions("adagrad", options, ["learningRate", "initialAccumulatorValue", "epsilon"]);
   const start = numberIn("adagrad", "initialAccumulatorValue", options.initialAccumulatorValue ?? 0.1, { min: 0 });
   const epsilon = numberIn("adagrad", "epsilon", options.epsilon ?? 1e-7, { above: 0 });
@@ -182,7 +185,12 @@ export function readOptimizer(option: OptimizerOption): Optimizer {
   const found = Object.entries(NAMED).find(([name]) => name === option);
   if (found === undefined) {
     const expected = `an optimizer or one of ${Object.keys(NAMED).join(", ")}`;
-    throw new OptionError({ where: "compile", problem: "optimizer is unknown", expected, received: JSON.stringify(option) });
+    throw new OptionError({
+      where: "compile",
+      problem: "optimizer is unknown",
+      expected,
+      received: JSON.stringify(option),
+    });
   }
   return found[1]();
 }

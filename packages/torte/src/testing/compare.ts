@@ -18,17 +18,29 @@ export class Cases {
 
   float(shape: Shape, scale = 1): Node {
     const key = mixKey(this.seed, this.#count, 0);
-    return this.#state("float32", shape, Float32Array.from({ length: sizeOf(shape) }, (_, i) => scale * normalAt(key, i)));
+    return this.#state(
+      "float32",
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => scale * normalAt(key, i)),
+    );
   }
 
   int(shape: Shape, below: number): Node {
     const key = mixKey(this.seed, this.#count, 1);
-    return this.#state("int32", shape, Int32Array.from({ length: sizeOf(shape) }, (_, i) => Math.floor(below * uniformAt(key, i))));
+    return this.#state(
+      "int32",
+      shape,
+      Int32Array.from({ length: sizeOf(shape) }, (_, i) => Math.floor(below * uniformAt(key, i))),
+    );
   }
 
   bool(shape: Shape): Node {
     const key = mixKey(this.seed, this.#count, 2);
-    return this.#state("bool", shape, Uint8Array.from({ length: sizeOf(shape) }, (_, i) => Number(uniformAt(key, i) < 0.5)));
+    return this.#state(
+      "bool",
+      shape,
+      Uint8Array.from({ length: sizeOf(shape) }, (_, i) => Number(uniformAt(key, i) < 0.5)),
+    );
   }
 
   of(values: readonly number[]): Node {
@@ -52,10 +64,16 @@ export interface Tolerance {
   readonly absolute: number;
 }
 
+export interface CompareOptions {
+  readonly steps?: number;
+  readonly tolerance?: Tolerance;
+  readonly precision?: "fast" | "reproducible";
+}
+
 export async function compareBackends(
   program: Program,
   data: ReadonlyMap<State, Tensor>,
-  { steps = 1, tolerance = { relative: 2e-5, absolute: 1e-5 }, precision = "fast" as "fast" | "reproducible" } = {},
+  { steps = 1, tolerance = { relative: 2e-5, absolute: 1e-5 }, precision = "fast" }: CompareOptions = {},
 ): Promise<void> {
   const states = [...new Set([...data.keys(), ...statesIn(program)])];
   const results = await Promise.all(
@@ -82,7 +100,12 @@ function statesIn(program: Program): State[] {
   return [...new Set([...read, ...program.updates.map(({ state }) => state)])];
 }
 
-export function expectClose(actual: Tensor | undefined, expected: Tensor | undefined, what: string, { relative, absolute }: Tolerance): void {
+export function expectClose(
+  actual: Tensor | undefined,
+  expected: Tensor | undefined,
+  what: string,
+  { relative, absolute }: Tolerance,
+): void {
   if (actual === undefined || expected === undefined) throw new RangeError(`${what} is missing`);
   expect(actual.shape, what).toEqual(expected.shape);
   let worst: string | undefined;

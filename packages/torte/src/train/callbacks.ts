@@ -62,7 +62,15 @@ export interface EarlyStoppingOptions {
  */
 export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const where = "earlyStopping";
-  checkOptions(where, options, ["monitor", "patience", "minDelta", "mode", "baseline", "restoreBestWeights", "startFromEpoch"]);
+  checkOptions(where, options, [
+    "monitor",
+    "patience",
+    "minDelta",
+    "mode",
+    "baseline",
+    "restoreBestWeights",
+    "startFromEpoch",
+  ]);
   const monitor = options.monitor ?? "valLoss";
   const patience = wholeNumber(where, "patience", options.patience ?? 0);
   const minDelta = numberIn(where, "minDelta", options.minDelta ?? 0, { min: 0 });
@@ -70,7 +78,8 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const start = wholeNumber(where, "startFromEpoch", options.startFromEpoch ?? 0);
   const restore = booleanOption(where, "restoreBestWeights", options.restoreBestWeights ?? true);
   const upwards = mode === "max" || (mode === "auto" && /acc/i.test(monitor));
-  const better = (value: number, than: number): boolean => (upwards ? value - minDelta > than : value + minDelta < than);
+  const better = (value: number, than: number): boolean =>
+    upwards ? value - minDelta > than : value + minDelta < than;
   const worst = upwards ? -Infinity : Infinity;
   let best = worst;
   let waited = 0;
@@ -83,7 +92,12 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
       const value = logs[monitor];
       if (value === undefined) {
         const fix = monitor.startsWith("val") ? "Give fit validationData." : "Compile the model with this metric.";
-        throw new OptionError({ where, problem: `there is no ${monitor}`, expected: Object.keys(logs).join(", "), fix });
+        throw new OptionError({
+          where,
+          problem: `there is no ${monitor}`,
+          expected: Object.keys(logs).join(", "),
+          fix,
+        });
       }
       if (epoch < start) return;
       if (better(value, best)) {

@@ -22,8 +22,12 @@ function tokenLimit(network: Network, input: number): number | undefined {
   const value = network.inputs[input];
   let limit: number | undefined;
   for (const { producer } of network.values) {
-    const size: unknown = producer.layer.kind === "embedding" && "inputDim" in producer.layer.options ? producer.layer.options.inputDim : undefined;
-    if (value !== undefined && producer.inputs.includes(value) && typeof size === "number") limit = Math.min(limit ?? Infinity, size);
+    const size: unknown =
+      producer.layer.kind === "embedding" && "inputDim" in producer.layer.options
+        ? producer.layer.options.inputDim
+        : undefined;
+    if (value !== undefined && producer.inputs.includes(value) && typeof size === "number")
+      limit = Math.min(limit ?? Infinity, size);
   }
   return limit;
 }
@@ -31,25 +35,46 @@ function tokenLimit(network: Network, input: number): number | undefined {
 export function checkInputs(network: Network, x: readonly Tensor[]): void {
   const specs = network.inputSpecs;
   if (specs.length !== x.length) {
-    throw new DataError({ where: "model", problem: "wrong number of inputs", expected: String(specs.length), received: String(x.length) });
+    throw new DataError({
+      where: "model",
+      problem: "wrong number of inputs",
+      expected: String(specs.length),
+      received: String(x.length),
+    });
   }
   specs.forEach((spec, i) => {
     const tensor = x[i];
     if (tensor === undefined) return;
     if (!sameShape(tensor.shape.slice(1), spec.shape)) {
       const [expected, received] = [formatShape([null, ...spec.shape]), formatShape(tensor.shape)];
-      throw new ShapeError({ where: spec.name, problem: "the data does not have the shape of the input", expected, received });
+      throw new ShapeError({
+        where: spec.name,
+        problem: "the data does not have the shape of the input",
+        expected,
+        received,
+      });
     }
     if (spec.dtype === "int32") {
       if (tensor.dtype !== "int32") {
         const fix = 'Make it with tensor(values, { dtype: "int32" }).';
-        throw new DataError({ where: spec.name, problem: "the input takes integers", expected: "int32", received: tensor.dtype, fix });
+        throw new DataError({
+          where: spec.name,
+          problem: "the input takes integers",
+          expected: "int32",
+          received: tensor.dtype,
+          fix,
+        });
       }
       const limit = tokenLimit(network, i) ?? Infinity;
       const bad = firstWhere(tensor, (value) => value < 0 || value >= limit);
       if (bad >= 0 && limit !== Infinity) {
         const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
-        throw new DataError({ where: spec.name, problem: "a token is out of range", expected: `0…${limit - 1}`, received });
+        throw new DataError({
+          where: spec.name,
+          problem: "a token is out of range",
+          expected: `0…${limit - 1}`,
+          received,
+        });
       }
     } else checkFinite(spec.name, tensor);
   });
@@ -66,7 +91,12 @@ export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[])
   const [target] = y;
   const output = network.outputs[0];
   if (target === undefined || y.length !== 1 || output === undefined) {
-    throw new DataError({ where: "model", problem: "wrong number of targets", expected: "1", received: String(y.length) });
+    throw new DataError({
+      where: "model",
+      problem: "wrong number of targets",
+      expected: "1",
+      received: String(y.length),
+    });
   }
   const shape = output.shape.slice(1).map((n) => n ?? 1);
   const classes = loss.targets === "classes";
@@ -74,7 +104,12 @@ export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[])
   const given = target.shape.slice(1);
   if (sizeOf(given) !== sizeOf(wanted)) {
     const [expected, received] = [formatShape([null, ...wanted]), formatShape(target.shape)];
-    throw new ShapeError({ where: loss.name, problem: "the targets do not have the shape of the output", expected, received });
+    throw new ShapeError({
+      where: loss.name,
+      problem: "the targets do not have the shape of the output",
+      expected,
+      received,
+    });
   }
   checkFinite("targets", target);
   const count = shape.at(-1) ?? 1;

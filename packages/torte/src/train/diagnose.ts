@@ -5,7 +5,13 @@ import * as ops from "../ops/index.js";
 import { type Objective, type Resident, stepLoss, type TrainingStates } from "./programs.js";
 
 /** Looks at every array of the forward pass of the step to come, in order. */
-export async function findBadLayer(session: Session, objective: Objective, states: TrainingStates, data: Resident, batch: number): Promise<string> {
+export async function findBadLayer(
+  session: Session,
+  objective: Objective,
+  states: TrainingStates,
+  data: Resident,
+  batch: number,
+): Promise<string> {
   const loss = stepLoss(objective, states, data, batch);
   const floats = topological([loss]).filter((node) => node.dtype === "float32" && node.op !== "constant");
   const finite = (node: Node): Node => ops.all(ops.less(ops.abs(node), Infinity));

@@ -121,7 +121,10 @@ export class Trainer {
     this.#lastColumns = plan.columns;
     const { states } = this.#compiled;
     const data = await this.#model.resident("train", plan.columns, plan.order);
-    await this.#session.write(states.sums, new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"));
+    await this.#session.write(
+      states.sums,
+      new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"),
+    );
     await this.#session.write(states.badStep, new Tensor(Int32Array.of(-1), [], "int32"));
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
     const finished = await this.#steps(epoch, data, plan.order.length, Math.min(batch, plan.order.length));
@@ -138,14 +141,16 @@ export class Trainer {
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));
     const logs = await this.#model.evaluateRows("validation", held.columns, held.order, rows);
-    return Object.fromEntries(Object.entries(logs).map(([name, value]) => [`val${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]));
+    return Object.fromEntries(
+      Object.entries(logs).map(([name, value]) => [`val${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]),
+    );
   }
 
   /** All steps of an epoch; false where it was interrupted. */
   async #steps(epoch: number, data: Resident, rows: number, batch: number): Promise<boolean> {
     const steps = Math.ceil(rows / batch);
     const started = performance.now();
-    for (let step = 0; step < steps; ) {
+    for (let step = 0; step < steps;) {
       const full = Math.floor(rows / batch) - step;
       const size = full > 0 ? batch : rows % batch;
       const count = full > 0 ? Math.min(this.#chunk, full) : 1;
@@ -162,8 +167,16 @@ export class Trainer {
 
   async #run(data: Resident, batch: number, count: number): Promise<void> {
     const { objective, optimizer, states } = this.#compiled;
-    const executable = await this.#model.executable(data, (resident) => trainProgram(objective, optimizer, states, resident, batch), `train ${batch}`);
-    const everything = [...allTrainingStates(states), data.cursor, ...[...this.#model.network.weights.values()].map(({ state }) => state)];
+    const executable = await this.#model.executable(
+      data,
+      (resident) => trainProgram(objective, optimizer, states, resident, batch),
+      `train ${batch}`,
+    );
+    const everything = [
+      ...allTrainingStates(states),
+      data.cursor,
+      ...[...this.#model.network.weights.values()].map(({ state }) => state),
+    ];
     await this.#session.snapshot(CHUNK_START, everything);
     const before = performance.now();
     await this.#session.run(executable, { steps: count });
@@ -181,7 +194,11 @@ export class Trainer {
     const { objective, optimizer, states } = this.#compiled;
     await this.#session.restore(CHUNK_START);
     const [done = 0] = (await this.#session.read(states.step)).data;
-    const executable = await this.#model.executable(data, (resident) => trainProgram(objective, optimizer, states, resident, batch), `train ${batch}`);
+    const executable = await this.#model.executable(
+      data,
+      (resident) => trainProgram(objective, optimizer, states, resident, batch),
+      `train ${batch}`,
+    );
     if (bad - 1 - done > 0) await this.#session.run(executable, { steps: bad - 1 - done });
     const layer = await findBadLayer(this.#session, objective, states, data, batch);
     throw new TrainingError({

@@ -16,7 +16,14 @@ import { type BackendOptions, selectBackend } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { type FitOptions, type History, Trainer } from "./fit.js";
-import { type Objective, evaluateProgram, predictProgram, type Resident, residentStates, statesOf } from "./programs.js";
+import {
+  type Objective,
+  evaluateProgram,
+  predictProgram,
+  type Resident,
+  residentStates,
+  statesOf,
+} from "./programs.js";
 import { Compiled } from "./compiled.js";
 
 export interface CompileOptions {
@@ -71,7 +78,10 @@ export class Model {
 
   /** Number of all parameters. */
   countParams(): number {
-    return [...this.network.weights.values()].reduce((sum, { state }) => sum + state.shape.reduce((a, b) => a * b, 1), 0);
+    return [...this.network.weights.values()].reduce(
+      (sum, { state }) => sum + state.shape.reduce((a, b) => a * b, 1),
+      0,
+    );
   }
 
   /** Chooses what training does. */
@@ -114,9 +124,16 @@ export class Model {
     const { evaluationSums } = compiled;
     await this.#session.allocate([evaluationSums]);
     const data = await this.resident(name, columns, order);
-    await this.#session.write(evaluationSums, new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"));
+    await this.#session.write(
+      evaluationSums,
+      new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"),
+    );
     await this.inBatches(order.length, batch, async (size, steps) => {
-      const executable = await this.executable(data, (resident) => evaluateProgram(compiled.objective, evaluationSums, resident, size), `evaluate ${size}`);
+      const executable = await this.executable(
+        data,
+        (resident) => evaluateProgram(compiled.objective, evaluationSums, resident, size),
+        `evaluate ${size}`,
+      );
       await this.#session.run(executable, { steps });
     });
     return compiled.logs(await this.#session.read(evaluationSums));
@@ -136,7 +153,11 @@ export class Model {
     const data = await this.resident("predict", columns, order);
     const parts: Tensor[] = [];
     await this.inBatches(dataset.size, Math.min(dataset.size, options.batchSize ?? 256), async (size, steps) => {
-      const executable = await this.executable(data, (resident) => predictProgram(this.network, resident, size), `predict ${size}`);
+      const executable = await this.executable(
+        data,
+        (resident) => predictProgram(this.network, resident, size),
+        `predict ${size}`,
+      );
       const [output] = await this.#session.run(executable, { steps });
       if (output !== undefined) parts.push(output);
     });
@@ -145,7 +166,11 @@ export class Model {
 
   #needCompiled(where: string): Compiled {
     if (this.#compiled === undefined) {
-      throw new TorteError({ where, problem: "the model is not compiled", fix: "Call model.compile({ optimizer, loss }) first." });
+      throw new TorteError({
+        where,
+        problem: "the model is not compiled",
+        fix: "Call model.compile({ optimizer, loss }) first.",
+      });
     }
     return this.#compiled;
   }
@@ -160,7 +185,10 @@ export class Model {
   /** The columns in the engine, uploaded where they are new, with the order to visit them in and the cursor at 0. */
   async resident(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
     const known = this.#resident.get(name);
-    const fits = known !== undefined && known.data.rows === order.length && sameColumns(known.columns, columns, (a, b) => sameShape(a.shape, b.shape) && a.dtype === b.dtype);
+    const fits =
+      known !== undefined &&
+      known.data.rows === order.length &&
+      sameColumns(known.columns, columns, (a, b) => sameShape(a.shape, b.shape) && a.dtype === b.dtype);
     let data: Resident;
     if (fits) data = known.data;
     else {
@@ -184,7 +212,8 @@ export class Model {
 
   async #forget(data: Resident): Promise<void> {
     await this.#session.release(statesOf(data));
-    for (const key of this.#executables.keys()) if (key.startsWith(`${data.cursor.name} `)) this.#executables.delete(key);
+    for (const key of this.#executables.keys())
+      if (key.startsWith(`${data.cursor.name} `)) this.#executables.delete(key);
   }
 
   /** The compiled program over some resident data, made once. */
@@ -216,7 +245,9 @@ export class Model {
   /** All weights by name, such as `conv1d_1.kernel`. */
   async getWeights(): Promise<Record<string, Tensor>> {
     await this.#prepare();
-    const entries = [...this.network.weights].map(async ([name, { state }]) => [name, await this.#session.read(state)] as const);
+    const entries = [...this.network.weights].map(
+      async ([name, { state }]) => [name, await this.#session.read(state)] as const,
+    );
     return Object.fromEntries(await Promise.all(entries));
   }
 
@@ -227,7 +258,12 @@ export class Model {
     for (const [name, value] of Object.entries(values)) {
       const state = weightState(weights, name);
       if (!sameShape(state.shape, value.shape)) {
-        throw new DataError({ where: name, problem: "the weight has another shape", expected: formatShape(state.shape), received: formatShape(value.shape) });
+        throw new DataError({
+          where: name,
+          problem: "the weight has another shape",
+          expected: formatShape(state.shape),
+          received: formatShape(value.shape),
+        });
       }
     }
     for (const [name, value] of Object.entries(values)) await this.#session.write(weightState(weights, name), value);
@@ -242,7 +278,11 @@ export class Model {
 function weightState(weights: ReadonlyMap<string, Weight>, name: string): State {
   const weight = weights.get(name);
   if (weight === undefined) {
-    throw new DataError({ where: "setWeights", problem: `there is no weight ${JSON.stringify(name)}`, expected: [...weights.keys()].join(", ") });
+    throw new DataError({
+      where: "setWeights",
+      problem: `there is no weight ${JSON.stringify(name)}`,
+      expected: [...weights.keys()].join(", "),
+    });
   }
   return weight.state;
 }
@@ -267,7 +307,12 @@ function joinBatches(parts: readonly Tensor[]): Tensor {
   if (first === undefined) throw new RangeError("a prediction has at least one batch");
   const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0) * (shape[1] ?? 1), 0);
   const row = first.data.length / ((first.shape[0] ?? 1) * (first.shape[1] ?? 1));
-  const data = first.data instanceof Float64Array ? new Float64Array(rows * row) : first.data instanceof Int32Array ? new Int32Array(rows * row) : new Float32Array(rows * row);
+  const data =
+    first.data instanceof Float64Array
+      ? new Float64Array(rows * row)
+      : first.data instanceof Int32Array
+        ? new Int32Array(rows * row)
+        : new Float32Array(rows * row);
   let at = 0;
   for (const part of parts) {
     data.set(part.data, at);
@@ -293,7 +338,12 @@ export interface FunctionalOptions extends ModelOptions {
 export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFunction | ModelOptions)[]): Model {
   const layers = rest.filter((part): part is LayerFunction => typeof part === "function");
   const options = rest.filter((part): part is ModelOptions => typeof part !== "function");
-  if (layers.length === 0) throw new TorteError({ where: "sequential", problem: "there are no layers", expected: "an input and at least one layer" });
+  if (layers.length === 0)
+    throw new TorteError({
+      where: "sequential",
+      problem: "there are no layers",
+      expected: "an input and at least one layer",
+    });
   return new Model(new Network([first], [chain(first, layers)]), Object.assign({}, ...options) as ModelOptions);
 }
 
@@ -307,6 +357,7 @@ export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFuncti
  * console.log(functional({ inputs: x, outputs: y }).countParams()); // 4160
  */
 export function functional({ inputs, outputs, ...options }: FunctionalOptions): Model {
-  const list = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] => ("traced" in values ? [values] : values);
+  const list = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] =>
+    "traced" in values ? [values] : values;
   return new Model(new Network(list(inputs), list(outputs)), { name: "functional", ...options });
 }

@@ -22,7 +22,10 @@ export interface Resident {
 }
 
 export function residentStates(name: string, x: readonly Tensor[], y: readonly Tensor[], rows: number): Resident {
-  const column = (part: string) => (t: Tensor, i: number): State => new State(`${name}.${part}${i}`, t.shape, t.dtype === "float64" ? "float32" : t.dtype);
+  const column =
+    (part: string) =>
+    (t: Tensor, i: number): State =>
+      new State(`${name}.${part}${i}`, t.shape, t.dtype === "float64" ? "float32" : t.dtype);
   return {
     x: x.map(column("x")),
     y: y.map(column("y")),
@@ -56,11 +59,17 @@ export interface TrainingStates {
   readonly badStep: State;
 }
 
-export function trainingStates(weights: readonly Weight[], optimizer: Optimizer, metrics: readonly Metric[]): TrainingStates {
+export function trainingStates(
+  weights: readonly Weight[],
+  optimizer: Optimizer,
+  metrics: readonly Metric[],
+): TrainingStates {
   const slots = new Map(
     weights.map((weight) => [
       weight.state,
-      Object.fromEntries(optimizer.slots.map((slot) => [slot, new State(`${weight.state.name}.${slot}`, weight.state.shape, "float32")])),
+      Object.fromEntries(
+        optimizer.slots.map((slot) => [slot, new State(`${weight.state.name}.${slot}`, weight.state.shape, "float32")]),
+      ),
     ]),
   );
   return {
@@ -97,7 +106,12 @@ function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracin
 }
 
 /** Loss with its penalties, and what is summed up for the history: [weight, loss·weight, metrics·weight]. */
-function measure({ network, loss, metrics }: Objective, inputs: readonly Traced[], target: Node, tracing: Tracing): { total: Node; sums: Node } {
+function measure(
+  { network, loss, metrics }: Objective,
+  inputs: readonly Traced[],
+  target: Node,
+  tracing: Tracing,
+): { total: Node; sums: Node } {
   const [output] = tracedWith(network, inputs, tracing);
   if (output === undefined) throw new RangeError("a network has an output");
   const goal = alignTarget(target, output.value, loss);
@@ -134,13 +148,24 @@ const firstTarget = (y: readonly Node[]): Node => {
 };
 
 /** One step: rows, forward, loss, backward, update, sums. */
-export function trainProgram(objective: Objective, optimizer: Optimizer, states: TrainingStates, data: Resident, batch: number): Program {
+export function trainProgram(
+  objective: Objective,
+  optimizer: Optimizer,
+  states: TrainingStates,
+  data: Resident,
+  batch: number,
+): Program {
   const rows = nextRows(data, batch);
   const trained = trainable(objective.network);
   const weights = trained.map(({ state }) => read(state));
   const nodes = new Map(trained.map(({ state }, i) => [state, weights[i] ?? read(state)]));
   const tracing = newTracing(true, read(states.random), nodes);
-  const { total, sums } = measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), tracing);
+  const { total, sums } = measure(
+    objective,
+    rows.x.map((value) => ({ value })),
+    firstTarget(rows.y),
+    tracing,
+  );
   const parts = gradients(total, weights);
   const step = ops.add(read(states.step), 1);
   const updates: { state: State; value: Node }[] = [];
@@ -171,7 +196,10 @@ export function trainProgram(objective: Objective, optimizer: Optimizer, states:
     { state: states.badStep, value: ops.where(fresh, ops.cast(step, "int32"), bad) },
     { state: states.sums, value: ops.add(read(states.sums), sums) },
     { state: states.step, value: step },
-    { state: states.random, value: ops.add(read(states.random), ops.stack([constant(0, [], "int32"), constant(1, [], "int32")])) },
+    {
+      state: states.random,
+      value: ops.add(read(states.random), ops.stack([constant(0, [], "int32"), constant(1, [], "int32")])),
+    },
     { state: data.cursor, value: rows.cursor },
   );
   return { name: `train(${batch})`, outputs: [], updates };
@@ -185,12 +213,22 @@ export function trainable(network: Network): (Weight & { layer: Layer })[] {
 /** The loss that the next training step will see. */
 export function stepLoss(objective: Objective, states: TrainingStates, data: Resident, batch: number): Node {
   const rows = nextRows(data, batch);
-  return measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), newTracing(true, read(states.random))).total;
+  return measure(
+    objective,
+    rows.x.map((value) => ({ value })),
+    firstTarget(rows.y),
+    newTracing(true, read(states.random)),
+  ).total;
 }
 
 export function evaluateProgram(objective: Objective, sums: State, data: Resident, batch: number): Program {
   const rows = nextRows(data, batch);
-  const measured = measure(objective, rows.x.map((value) => ({ value })), firstTarget(rows.y), newTracing(false));
+  const measured = measure(
+    objective,
+    rows.x.map((value) => ({ value })),
+    firstTarget(rows.y),
+    newTracing(false),
+  );
   return {
     name: `evaluate(${batch})`,
     outputs: [],
@@ -203,6 +241,10 @@ export function evaluateProgram(objective: Objective, sums: State, data: Residen
 
 export function predictProgram(network: Network, data: Resident, batch: number): Program {
   const rows = nextRows(data, batch);
-  const outputs = tracedWith(network, rows.x.map((value) => ({ value })), newTracing(false)).map(({ value }) => value);
+  const outputs = tracedWith(
+    network,
+    rows.x.map((value) => ({ value })),
+    newTracing(false),
+  ).map(({ value }) => value);
   return { name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] };
 }

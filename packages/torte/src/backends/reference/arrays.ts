@@ -35,7 +35,13 @@ export function placeOf(shape: Shape, at: readonly number[]): number {
 }
 
 /** Elements of `shape`, each copied from where `from` says, or `otherwise` where it says nothing. */
-export function pick(dtype: DType, shape: Shape, source: Value, from: (at: readonly number[]) => readonly number[] | undefined, otherwise = 0): Values {
+export function pick(
+  dtype: DType,
+  shape: Shape,
+  source: Value,
+  from: (at: readonly number[]) => readonly number[] | undefined,
+  otherwise = 0,
+): Values {
   const result = emptyValues(dtype, sizeOf(shape));
   const strides = stridesOf(source.shape);
   eachPlace(shape, (i, at) => {

@@ -5,7 +5,11 @@ import { sizeOf, stridesOf } from "../../tensor/shape.js";
 import { eachPlace, emptyValues, pick, placeOf, type Value, type Values } from "./arrays.js";
 import { erf, sigmoid, softplus } from "./functions.js";
 
-export type Evaluate<P extends Primitive> = (node: NodeOf<P>, inputs: readonly Value[], states: ReadonlyMap<State, Value>) => Values;
+export type Evaluate<P extends Primitive> = (
+  node: NodeOf<P>,
+  inputs: readonly Value[],
+  states: ReadonlyMap<State, Value>,
+) => Values;
 
 const input = (inputs: readonly Value[], i = 0): Value => {
   const value = inputs[i];
@@ -27,7 +31,10 @@ function reduction(start: number, combine: (all: number, value: number) => numbe
     const { axes } = node.attributes;
     const result = emptyValues(node.dtype, sizeOf(node.shape)).fill(start);
     eachPlace(x.shape, (i, at) => {
-      const to = placeOf(node.shape, at.filter((_, axis) => !axes.includes(axis)));
+      const to = placeOf(
+        node.shape,
+        at.filter((_, axis) => !axes.includes(axis)),
+      );
       result[to] = combine(result[to] ?? 0, x.data[i] ?? 0);
     });
     return result;
@@ -41,11 +48,17 @@ const argmax: Evaluate<"argmax"> = (node, inputs) => {
   const result = new Int32Array(best.length);
   const reduced = axes.map((axis) => x.shape[axis] ?? 1);
   eachPlace(x.shape, (i, at) => {
-    const to = placeOf(node.shape, at.filter((_, axis) => !axes.includes(axis)));
+    const to = placeOf(
+      node.shape,
+      at.filter((_, axis) => !axes.includes(axis)),
+    );
     const value = x.data[i] ?? 0;
     if (value > (best[to] ?? 0)) {
       best[to] = value;
-      result[to] = placeOf(reduced, axes.map((axis) => at[axis] ?? 0));
+      result[to] = placeOf(
+        reduced,
+        axes.map((axis) => at[axis] ?? 0),
+      );
     }
   });
   return result;
@@ -84,7 +97,9 @@ const concat: Evaluate<"concat"> = (node, inputs) => {
 function tapPlace(attributes: Attributes["windows"], at: readonly number[]): number[] {
   const { axis, size, stride, dilation } = attributes;
   const n = size.length;
-  const inner = size.map((_, i) => (at[axis + i] ?? 0) * (stride[i] ?? 1) + (at[axis + n + i] ?? 0) * (dilation[i] ?? 1));
+  const inner = size.map(
+    (_, i) => (at[axis + i] ?? 0) * (stride[i] ?? 1) + (at[axis + n + i] ?? 0) * (dilation[i] ?? 1),
+  );
   return [...at.slice(0, axis), ...inner, ...at.slice(axis + 2 * n)];
 }
 
@@ -136,13 +151,17 @@ const scatterAdd: Evaluate<"scatterAdd"> = (node, inputs) => {
   const row = sizeOf(node.shape.slice(1));
   const result = new Float64Array(sizeOf(node.shape));
   indices.data.forEach((index, i) => {
-    for (let k = 0; k < row; k++) result[index * row + k] = (result[index * row + k] ?? 0) + (updates.data[i * row + k] ?? 0);
+    for (let k = 0; k < row; k++)
+      result[index * row + k] = (result[index * row + k] ?? 0) + (updates.data[i * row + k] ?? 0);
   });
   return result;
 };
 
 const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
-  constant: (node) => emptyValues(node.dtype, sizeOf(node.shape)).fill(node.dtype === "bool" ? Number(node.attributes.value !== 0) : node.attributes.value),
+  constant: (node) =>
+    emptyValues(node.dtype, sizeOf(node.shape)).fill(
+      node.dtype === "bool" ? Number(node.attributes.value !== 0) : node.attributes.value,
+    ),
   iota: (node) => {
     const result = new Int32Array(sizeOf(node.shape));
     eachPlace(node.shape, (i, at) => (result[i] = at[node.attributes.axis] ?? 0));
@@ -177,15 +196,25 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   cast: (node, inputs) => {
     const x = input(inputs);
     const result = emptyValues(node.dtype, x.data.length);
-    for (let i = 0; i < result.length; i++) result[i] = node.dtype === "bool" ? Number(x.data[i] !== 0) : (x.data[i] ?? 0);
+    for (let i = 0; i < result.length; i++)
+      result[i] = node.dtype === "bool" ? Number(x.data[i] !== 0) : (x.data[i] ?? 0);
     return result;
   },
   stopGradient: (_node, inputs) => input(inputs).data,
   add: elementwise((a = 0, b = 0) => a + b),
   sub: elementwise((a = 0, b = 0) => a - b),
-  mul: (node, inputs) => elementwise(node.dtype === "int32" ? (a = 0, b = 0) => Math.imul(a, b) : (a = 0, b = 0) => a * b)(node, inputs, new Map()),
+  mul: (node, inputs) =>
+    elementwise(node.dtype === "int32" ? (a = 0, b = 0) => Math.imul(a, b) : (a = 0, b = 0) => a * b)(
+      node,
+      inputs,
+      new Map(),
+    ),
   div: (node, inputs) =>
-    elementwise(node.dtype === "int32" ? (a = 0, b = 0) => (b === 0 ? 0 : Math.trunc(a / b)) : (a = 0, b = 0) => a / b)(node, inputs, new Map()),
+    elementwise(node.dtype === "int32" ? (a = 0, b = 0) => (b === 0 ? 0 : Math.trunc(a / b)) : (a = 0, b = 0) => a / b)(
+      node,
+      inputs,
+      new Map(),
+    ),
   pow: elementwise((a = 0, b = 0) => a ** b),
   max: elementwise((a = 0, b = 0) => Math.max(a, b)),
   min: elementwise((a = 0, b = 0) => Math.min(a, b)),
@@ -200,7 +229,9 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   reshape: (_node, inputs) => input(inputs).data,
   transpose: (node, inputs) => {
     const { permutation } = node.attributes;
-    return pick(node.dtype, node.shape, input(inputs), (at) => permutation.map((_, axis) => at[permutation.indexOf(axis)] ?? 0));
+    return pick(node.dtype, node.shape, input(inputs), (at) =>
+      permutation.map((_, axis) => at[permutation.indexOf(axis)] ?? 0),
+    );
   },
   broadcast: (node, inputs) => {
     const x = input(inputs);
@@ -208,7 +239,9 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   },
   slice: (node, inputs) => {
     const { start, step } = node.attributes;
-    return pick(node.dtype, node.shape, input(inputs), (at) => at.map((c, axis) => (start[axis] ?? 0) + c * (step[axis] ?? 1)));
+    return pick(node.dtype, node.shape, input(inputs), (at) =>
+      at.map((c, axis) => (start[axis] ?? 0) + c * (step[axis] ?? 1)),
+    );
   },
   pad,
   reverse: (node, inputs) => {
@@ -229,7 +262,11 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   scatterAdd,
 };
 
-export function evaluateNode<P extends Primitive>(node: NodeOf<P>, inputs: readonly Value[], states: ReadonlyMap<State, Value>): Values {
+export function evaluateNode<P extends Primitive>(
+  node: NodeOf<P>,
+  inputs: readonly Value[],
+  states: ReadonlyMap<State, Value>,
+): Values {
   const evaluate: Evaluate<P> = EVALUATE[node.op];
   return evaluate(node, inputs, states);
 }

@@ -37,7 +37,8 @@ class ReferenceSession implements Session {
 
   allocate(states: readonly State[]): Promise<void> {
     for (const state of states) {
-      if (!this.#states.has(state)) this.#states.set(state, { shape: state.shape, data: emptyValues(state.dtype, sizeOf(state.shape)) });
+      if (!this.#states.has(state))
+        this.#states.set(state, { shape: state.shape, data: emptyValues(state.dtype, sizeOf(state.shape)) });
     }
     return Promise.resolve();
   }
@@ -50,7 +51,9 @@ class ReferenceSession implements Session {
   write(state: State, value: Tensor): Promise<void> {
     if (value.data.length !== sizeOf(state.shape)) {
       const [expected, received] = [String(sizeOf(state.shape)), String(value.data.length)];
-      return Promise.reject(new DataError({ where: state.name, problem: "wrong number of values", expected, received }));
+      return Promise.reject(
+        new DataError({ where: state.name, problem: "wrong number of values", expected, received }),
+      );
     }
     const data = emptyValues(state.dtype, value.data.length);
     data.set(value.data);
@@ -100,7 +103,8 @@ class ReferenceSession implements Session {
   }
 
   restore(name: string): Promise<void> {
-    for (const [state, { shape, data }] of this.#snapshots.get(name) ?? []) this.#states.set(state, { shape, data: data.slice() });
+    for (const [state, { shape, data }] of this.#snapshots.get(name) ?? [])
+      this.#states.set(state, { shape, data: data.slice() });
     return Promise.resolve();
   }
 

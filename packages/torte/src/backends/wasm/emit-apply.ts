@@ -32,7 +32,14 @@ const UNARY: Partial<Record<Elementwise, Pair>> = {
   not: { float: SIMD.not, integer: SIMD.not },
 };
 
-export function emitApply(code: Code, primitive: Elementwise, dtype: DType, args: readonly Expr[], push: Push, math: MathLibrary): void {
+export function emitApply(
+  code: Code,
+  primitive: Elementwise,
+  dtype: DType,
+  args: readonly Expr[],
+  push: Push,
+  math: MathLibrary,
+): void {
   const [a, b, c] = args;
   if (a === undefined) throw new RangeError(`${primitive} without operands`);
   const family = a.dtype === "float32" ? "float" : "integer";

@@ -27,7 +27,11 @@ export interface RandomOperands {
 }
 
 /** Computes the two key words into locals; they are the same for a whole kernel. */
-export function emitKey(code: Code, stream: number, { seed, step }: Pick<RandomOperands, "seed" | "step">): readonly [number, number] {
+export function emitKey(
+  code: Code,
+  stream: number,
+  { seed, step }: Pick<RandomOperands, "seed" | "step">,
+): readonly [number, number] {
   const [k0, k1] = [code.newLocal(I32), code.newLocal(I32)];
   seed();
   code.i32(stream).i32(MIX.stream).op(OP.i32Add);
@@ -50,5 +54,10 @@ export function emitUniform(code: Code, [k0, k1]: readonly [number, number], pos
   mixVector(code, x);
   code.get(k1).simd(SIMD.i32x4Splat).simd(SIMD.i32x4Add);
   mixVector(code, x);
-  code.i32(8).simd(SIMD.i32x4ShrU).simd(SIMD.f32x4ConvertI32x4S).float(2 ** -24).simd(SIMD.f32x4Mul);
+  code
+    .i32(8)
+    .simd(SIMD.i32x4ShrU)
+    .simd(SIMD.f32x4ConvertI32x4S)
+    .float(2 ** -24)
+    .simd(SIMD.f32x4Mul);
 }

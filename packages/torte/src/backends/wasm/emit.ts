@@ -117,7 +117,8 @@ class Emitter {
 
   #exprLevel(expr: Expr): number {
     let level = hasAccumulator(expr) ? Infinity : 0;
-    for (const variable of expr.variables) if (!this.#lanes.has(variable)) level = Math.max(level, this.#levelOf(variable));
+    for (const variable of expr.variables)
+      if (!this.#lanes.has(variable)) level = Math.max(level, this.#levelOf(variable));
     return level;
   }
 
@@ -157,7 +158,11 @@ class Emitter {
         this.#addTo(statement);
         return;
       case "clear":
-        this.code.i32(this.#target.address(statement.buffer)).i32(0).i32(4 * statement.buffer.size).memoryFill();
+        this.code
+          .i32(this.#target.address(statement.buffer))
+          .i32(0)
+          .i32(4 * statement.buffer.size)
+          .memoryFill();
         return;
     }
   }
@@ -202,7 +207,12 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    if (index.terms.some(({ atom }) => atom.kind !== "variable" && this.#atomLevel(atom) > level && atom.kind === "dynamic")) return;
+    if (
+      index.terms.some(
+        ({ atom }) => atom.kind !== "variable" && this.#atomLevel(atom) > level && atom.kind === "dynamic",
+      )
+    )
+      return;
     this.#place(index, level);
   }
 
@@ -243,7 +253,11 @@ class Emitter {
   }
 
   /** The places within the loop that advance with it: where they start and by how much. */
-  #pointers(variable: LoopVariable, body: readonly Statement[], outer: number): { key: string; local: number; base: number | undefined; step: number }[] {
+  #pointers(
+    variable: LoopVariable,
+    body: readonly Statement[],
+    outer: number,
+  ): { key: string; local: number; base: number | undefined; step: number }[] {
     const found = new Map<string, { key: string; local: number; base: number | undefined; step: number }>();
     const visit = (index: Index): void => {
       const own = index.terms.find(({ atom }) => atom === variable);
@@ -282,7 +296,8 @@ class Emitter {
     const pointer = stepping === undefined ? undefined : this.#find(placeKey([...below, stepping]));
     let pending = pointer === undefined ? at : at.filter((term) => term !== stepping);
     let base = pointer;
-    if (pointer === undefined) base = deepest === 0 ? undefined : this.#place({ offset: 0, terms: below, key: "" }, deepest - 1);
+    if (pointer === undefined)
+      base = deepest === 0 ? undefined : this.#place({ offset: 0, terms: below, key: "" }, deepest - 1);
     if (base === undefined) {
       const [first, ...others] = pending;
       if (first === undefined) return undefined;
@@ -306,7 +321,8 @@ class Emitter {
   }
 
   #dynamicLevelFinite(value: Expr): boolean {
-    for (const variable of value.variables) if (this.#levelOf(variable) === Infinity && !(variable.extent === 1)) return false;
+    for (const variable of value.variables)
+      if (this.#levelOf(variable) === Infinity && !(variable.extent === 1)) return false;
     return true;
   }
 
@@ -502,7 +518,10 @@ class Emitter {
     this.integer(index);
     const at = code.newLocal(I32);
     if (low !== 0) code.i32(low).op(OP.i32Sub);
-    code.tee(at).i32(high - low).op(OP.i32LtU);
+    code
+      .tee(at)
+      .i32(high - low)
+      .op(OP.i32LtU);
     if (every > 1) code.get(at).i32(every).op(OP.i32RemS).op(OP.i32Eqz).op(OP.i32And);
   }
 
@@ -587,9 +606,15 @@ class Emitter {
     this.value(a);
     if (accumulator.across && lane.extent < 4) this.#blankLanes(accumulator, lane.extent);
     if (accumulator.kind === "sum") {
-      code.get(registers.value).simd(accumulator.dtype === "float32" ? SIMD.f32x4Add : SIMD.i32x4Add).set(registers.value);
+      code
+        .get(registers.value)
+        .simd(accumulator.dtype === "float32" ? SIMD.f32x4Add : SIMD.i32x4Add)
+        .set(registers.value);
     } else if (accumulator.kind === "reduceMax") {
-      code.get(registers.value).simd(accumulator.dtype === "float32" ? SIMD.f32x4Max : SIMD.i32x4MaxS).set(registers.value);
+      code
+        .get(registers.value)
+        .simd(accumulator.dtype === "float32" ? SIMD.f32x4Max : SIMD.i32x4MaxS)
+        .set(registers.value);
     } else if (position !== undefined) this.#accumulateArgmax(accumulator, position);
   }
 
@@ -612,7 +637,11 @@ class Emitter {
     const { code } = this;
     const { value: best, position: at } = this.#registers(accumulator);
     const [candidate, greater] = [code.newLocal(V128), code.newLocal(V128)];
-    code.tee(candidate).get(best).simd(accumulator.dtype === "float32" ? SIMD.f32x4Gt : SIMD.i32x4GtS).set(greater);
+    code
+      .tee(candidate)
+      .get(best)
+      .simd(accumulator.dtype === "float32" ? SIMD.f32x4Gt : SIMD.i32x4GtS)
+      .set(greater);
     this.#position(position);
     code.get(at).get(greater).simd(SIMD.bitselect).set(at);
     code.get(candidate).get(best).get(greater).simd(SIMD.bitselect).set(best);
@@ -640,8 +669,14 @@ class Emitter {
       const float = accumulator.dtype === "float32";
       code.get(value).get(value).shuffle(lanes).set(otherValue);
       code.get(position).get(position).shuffle(lanes).set(otherPosition);
-      code.get(otherValue).get(value).simd(float ? SIMD.f32x4Gt : SIMD.i32x4GtS);
-      code.get(otherValue).get(value).simd(float ? SIMD.f32x4Eq : SIMD.i32x4Eq);
+      code
+        .get(otherValue)
+        .get(value)
+        .simd(float ? SIMD.f32x4Gt : SIMD.i32x4GtS);
+      code
+        .get(otherValue)
+        .get(value)
+        .simd(float ? SIMD.f32x4Eq : SIMD.i32x4Eq);
       code.get(otherPosition).get(position).simd(SIMD.i32x4LtS).simd(SIMD.and).simd(SIMD.or).set(better);
       code.get(otherValue).get(value).get(better).simd(SIMD.bitselect).set(value);
       code.get(otherPosition).get(position).get(better).simd(SIMD.bitselect).set(position);

@@ -263,7 +263,13 @@ export class WasmModule {
     return this.#functions.push(undefined) - 1;
   }
 
-  define(index: number, parameters: readonly ValueType[], results: readonly ValueType[], code: Code, exported?: string): void {
+  define(
+    index: number,
+    parameters: readonly ValueType[],
+    results: readonly ValueType[],
+    code: Code,
+    exported?: string,
+  ): void {
     this.#functions[index] = { type: this.#type(parameters, results), code, exported };
   }
 

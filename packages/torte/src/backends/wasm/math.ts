@@ -9,18 +9,33 @@ import { Code, SIMD, V128, type WasmModule } from "./encoder.js";
 /** Emits code that leaves a vector on the stack. */
 type Vector = (code: Code) => void;
 
-const number = (value: number): Vector => (code) => void code.float(value);
-const integer = (value: number): Vector => (code) => void code.words([value, value, value, value]);
-const local = (index: number): Vector => (code) => void code.get(index);
-const one = (op: number) => (a: Vector): Vector => (code) => {
-  a(code);
-  code.simd(op);
-};
-const two = (op: number) => (a: Vector, b: Vector): Vector => (code) => {
-  a(code);
-  b(code);
-  code.simd(op);
-};
+const number =
+  (value: number): Vector =>
+  (code) =>
+    void code.float(value);
+const integer =
+  (value: number): Vector =>
+  (code) =>
+    void code.words([value, value, value, value]);
+const local =
+  (index: number): Vector =>
+  (code) =>
+    void code.get(index);
+const one =
+  (op: number) =>
+  (a: Vector): Vector =>
+  (code) => {
+    a(code);
+    code.simd(op);
+  };
+const two =
+  (op: number) =>
+  (a: Vector, b: Vector): Vector =>
+  (code) => {
+    a(code);
+    b(code);
+    code.simd(op);
+  };
 const add = two(SIMD.f32x4Add);
 const sub = two(SIMD.f32x4Sub);
 const mul = two(SIMD.f32x4Mul);
@@ -40,44 +55,54 @@ const toInteger = one(SIMD.i32x4TruncSatF32x4S);
 const toFloat = one(SIMD.f32x4ConvertI32x4S);
 const addInteger = two(SIMD.i32x4Add);
 const subInteger = two(SIMD.i32x4Sub);
-const shift = (op: number) => (a: Vector, by: number): Vector => (code) => {
-  a(code);
-  code.i32(by).simd(op);
-};
+const shift =
+  (op: number) =>
+  (a: Vector, by: number): Vector =>
+  (code) => {
+    a(code);
+    code.i32(by).simd(op);
+  };
 const left = shift(SIMD.i32x4Shl);
 const right = shift(SIMD.i32x4ShrS);
 const rightUnsigned = shift(SIMD.i32x4ShrU);
 /** `a` where the mask is set, else `b`. */
-const select = (mask: Vector, a: Vector, b: Vector): Vector => (code) => {
-  a(code);
-  b(code);
-  mask(code);
-  code.simd(SIMD.bitselect);
-};
+const select =
+  (mask: Vector, a: Vector, b: Vector): Vector =>
+  (code) => {
+    a(code);
+    b(code);
+    mask(code);
+    code.simd(SIMD.bitselect);
+  };
 /** Horner's rule, highest coefficient first. */
 const polynomial = (x: Vector, coefficients: readonly number[]): Vector =>
   coefficients.slice(1).reduce<Vector>((sum, c) => add(mul(sum, x), number(c)), number(coefficients[0] ?? 0));
 
 export type MathFunction =
-  | "exp" | "expm1" | "log" | "log1p" | "tanh" | "sigmoid" | "softplus" | "erf" | "sin" | "cos" | "pow";
+  "exp" | "expm1" | "log" | "log1p" | "tanh" | "sigmoid" | "softplus" | "erf" | "sin" | "cos" | "pow";
 
 type Call = (name: MathFunction, ...args: Vector[]) => Vector;
 /** Keeps a vector in a new local and returns how to read it. */
 type Keep = (value: Vector) => Vector;
 type Definition = (arguments_: Vector[], keep: Keep, call: Call) => Vector;
 
-const unary = (define: (x: Vector, keep: Keep, call: Call) => Vector): Definition => ([x], keep, call) =>
-  define(x ?? number(0), keep, call);
+const unary =
+  (define: (x: Vector, keep: Keep, call: Call) => Vector): Definition =>
+  ([x], keep, call) =>
+    define(x ?? number(0), keep, call);
 
 const LN2_HIGH = 0.693359375;
-const LN2_LOW = -2.12194440e-4;
+const LN2_LOW = -2.1219444e-4;
 const power2 = (n: Vector): Vector => left(addInteger(n, integer(127)), 23);
 
 /** n and exp(r) − 1 of x = n·ln 2 + r. */
 function reduceExp(x: Vector, keep: Keep): { n: Vector; tail: Vector } {
   const n = keep(nearest(mul(x, number(Math.LOG2E))));
   const r = keep(sub(sub(x, mul(n, number(LN2_HIGH))), mul(n, number(LN2_LOW))));
-  const p = polynomial(r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]);
+  const p = polynomial(
+    r,
+    [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
+  );
   return { n: keep(toInteger(n)), tail: keep(add(mul(mul(p, r), r), r)) };
 }
 
@@ -85,10 +110,21 @@ const SQRT_HALF = Math.SQRT1_2;
 
 function sinCos(x: Vector, keep: Keep, quarter: number): Vector {
   const n = keep(nearest(mul(x, number(2 / Math.PI))));
-  const r = keep(sub(sub(sub(x, mul(n, number(1.5703125))), mul(n, number(4.837512969970703e-4))), mul(n, number(7.549789948768648e-8))));
+  const r = keep(
+    sub(
+      sub(sub(x, mul(n, number(1.5703125))), mul(n, number(4.837512969970703e-4))),
+      mul(n, number(7.549789948768648e-8)),
+    ),
+  );
   const z = keep(mul(r, r));
   const s = add(mul(mul(polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), z), r), r);
-  const c = add(sub(mul(mul(polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]), z), z), mul(z, number(0.5))), number(1));
+  const c = add(
+    sub(
+      mul(mul(polynomial(z, [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2]), z), z),
+      mul(z, number(0.5)),
+    ),
+    number(1),
+  );
   const q = keep(addInteger(toInteger(n), integer(quarter)));
   const odd = subInteger(integer(0), and(q, integer(1)));
   return xor(select(odd, c, s), left(and(q, integer(2)), 30));
@@ -118,10 +154,13 @@ const DEFINITIONS: { readonly [F in MathFunction]: Definition } = {
     const e = keep(sub(sub(toFloat(exponent), and(low, number(1))), and(tiny, number(23))));
     const m = keep(sub(add(mantissa, and(low, mantissa)), number(1)));
     const z = keep(mul(m, m));
-    const p = polynomial(m, [
-      7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
-      -2.4999993993e-1, 3.3333331174e-1,
-    ]);
+    const p = polynomial(
+      m,
+      [
+        7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
+        2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+      ],
+    );
     const y = sub(add(mul(mul(m, z), p), mul(e, number(LN2_LOW))), mul(z, number(0.5)));
     const value = keep(add(add(m, y), mul(e, number(LN2_HIGH))));
     const finite = select(equal(x, number(Infinity)), number(Infinity), value);
@@ -142,11 +181,17 @@ const DEFINITIONS: { readonly [F in MathFunction]: Definition } = {
   erf: unary((x, keep) => {
     const c = keep(min(max(x, number(-4)), number(4)));
     const z = keep(mul(c, c));
-    const p = polynomial(z, [
-      -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5, -7.34990630326855e-4,
-      -2.95459980854025e-3, -1.60960333262415e-2,
-    ]);
-    const q = polynomial(z, [-1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2]);
+    const p = polynomial(
+      z,
+      [
+        -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5, -7.34990630326855e-4,
+        -2.95459980854025e-3, -1.60960333262415e-2,
+      ],
+    );
+    const q = polynomial(
+      z,
+      [-1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3, -1.42647390514189e-2],
+    );
     return div(mul(c, p), q);
   }),
   sin: unary((x, keep) => sinCos(x, keep, 0)),
@@ -180,13 +225,20 @@ export class MathLibrary {
       code.set(kept);
       return local(kept);
     };
-    const call: Call = (other, ...args) => (target) => {
-      for (const arg of args) arg(target);
-      target.call(this.index(other));
-    };
+    const call: Call =
+      (other, ...args) =>
+      (target) => {
+        for (const arg of args) arg(target);
+        target.call(this.index(other));
+      };
     const parameters = Array.from({ length: arity }, (_, i) => i);
     DEFINITIONS[name](parameters.map(local), keep, call)(code);
-    this.module.define(index, parameters.map(() => V128), [V128], code);
+    this.module.define(
+      index,
+      parameters.map(() => V128),
+      [V128],
+      code,
+    );
     return index;
   }
 }

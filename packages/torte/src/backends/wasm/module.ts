@@ -78,7 +78,11 @@ function bufferOf(fused: FusedProgram, node: FusedProgram["program"]["outputs"][
   return buffer;
 }
 
-function encode(kernels: readonly LoweredKernel[], options: TargetOptions, address: (buffer: Buffer) => number): Uint8Array {
+function encode(
+  kernels: readonly LoweredKernel[],
+  options: TargetOptions,
+  address: (buffer: Buffer) => number,
+): Uint8Array {
   const module = new WasmModule(options);
   const math = new MathLibrary(module);
   const functions = kernels.map((kernel) => {
@@ -91,7 +95,8 @@ function encode(kernels: readonly LoweredKernel[], options: TargetOptions, addre
   run.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end).op(OP.end);
   module.add([I32], [], run, "run");
   if (options.profile === true) {
-    for (const [i, { index, rounds }] of functions.entries()) module.add([], [], new Code(0).i32(0).i32(rounds).call(index), `k${i}`);
+    for (const [i, { index, rounds }] of functions.entries())
+      module.add([], [], new Code(0).i32(0).i32(rounds).call(index), `k${i}`);
   }
   return module.encode();
 }

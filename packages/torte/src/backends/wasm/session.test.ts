@@ -3,7 +3,31 @@ import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { Cases, compareBackends, stateOf } from "../../testing/compare.js";
 
-const EXTREMES = [0, -0, 1e-8, -1e-8, 0.1, -0.3, 0.5, 1, -1, 2.5, -3.7, 10, -10, 20, 88, -87, 100, -100, 1e4, -1e4, Infinity, -Infinity, NaN];
+const EXTREMES = [
+  0,
+  -0,
+  1e-8,
+  -1e-8,
+  0.1,
+  -0.3,
+  0.5,
+  1,
+  -1,
+  2.5,
+  -3.7,
+  10,
+  -10,
+  20,
+  88,
+  -87,
+  100,
+  -100,
+  1e4,
+  -1e4,
+  Infinity,
+  -Infinity,
+  NaN,
+];
 
 const check = (name: string, build: (cases: Cases) => Node[]): void => {
   it(name, async () => {
@@ -13,21 +37,57 @@ const check = (name: string, build: (cases: Cases) => Node[]): void => {
 };
 
 describe("elementwise", () => {
-  for (const op of ["neg", "abs", "sign", "floor", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "sigmoid", "softplus", "erf"] as const) {
+  for (const op of [
+    "neg",
+    "abs",
+    "sign",
+    "floor",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+  ] as const) {
     check(op, (c) => [ops[op](c.of(EXTREMES)), ops[op](c.float([3, 7], 3)), ops[op](ops.abs(c.float([50], 100)))]);
   }
   check("sin and cos", (c) => [ops.sin(c.float([101], 20)), ops.cos(c.float([101], 20))]);
   check("binary", (c) => {
     const [a, b] = [c.float([2, 1, 5]), c.float([3, 1])];
-    return [ops.add(a, b), ops.sub(a, b), ops.mul(a, b), ops.div(a, b), ops.maximum(a, b), ops.minimum(a, b), ops.pow(ops.abs(a), b)];
+    return [
+      ops.add(a, b),
+      ops.sub(a, b),
+      ops.mul(a, b),
+      ops.div(a, b),
+      ops.maximum(a, b),
+      ops.minimum(a, b),
+      ops.pow(ops.abs(a), b),
+    ];
   });
   check("comparisons and select", (c) => {
     const [a, b, m] = [c.float([33]), c.float([33]), c.bool([33])];
-    return [ops.less(a, b), ops.logicalNot(m), ops.where(ops.logicalAnd(m, ops.lessEqual(a, b)), a, 7), ops.cast(m, "float32"), ops.cast(m, "int32")];
+    return [
+      ops.less(a, b),
+      ops.logicalNot(m),
+      ops.where(ops.logicalAnd(m, ops.lessEqual(a, b)), a, 7),
+      ops.cast(m, "float32"),
+      ops.cast(m, "int32"),
+    ];
   });
   check("integers", (c) => {
     const [a, b] = [c.int([19], 100), c.int([19], 9)];
-    return [ops.add(a, b), ops.mul(a, b), ops.mod(a, ops.add(b, 1)), ops.div(a, ops.add(b, 1)), ops.equal(b, 3), ops.cast(a, "float32"), ops.bitXor(a, b)];
+    return [
+      ops.add(a, b),
+      ops.mul(a, b),
+      ops.mod(a, ops.add(b, 1)),
+      ops.div(a, ops.add(b, 1)),
+      ops.equal(b, 3),
+      ops.cast(a, "float32"),
+      ops.bitXor(a, b),
+    ];
   });
   check("random numbers", (c) => {
     const key = c.int([2], 1000);
@@ -38,11 +98,34 @@ describe("elementwise", () => {
 describe("movement", () => {
   check("reshape, transpose, reverse", (c) => {
     const x = c.float([3, 4, 5]);
-    return [ops.transpose(x, [2, 0, 1]), ops.reshape(ops.transpose(x), [6, 10]), ops.reverse(x, [0, 2]), ops.add(ops.transpose(x, [0, 2, 1]), 1)];
+    return [
+      ops.transpose(x, [2, 0, 1]),
+      ops.reshape(ops.transpose(x), [6, 10]),
+      ops.reverse(x, [0, 2]),
+      ops.add(ops.transpose(x, [0, 2, 1]), 1),
+    ];
   });
   check("slice, pad, concat", (c) => {
     const [x, y] = [c.float([5, 6, 3]), c.float([5, 2, 3])];
-    return [ops.slice(x, 1, 1, 6, 2), ops.pad(x, [[0, 0], [2, 1], [0, 0]]), ops.pad(x, [[1, 0], [0, 0], [1, 3]], -5), ops.concat([x, y], 1), ops.concat([x, x], 2)];
+    return [
+      ops.slice(x, 1, 1, 6, 2),
+      ops.pad(x, [
+        [0, 0],
+        [2, 1],
+        [0, 0],
+      ]),
+      ops.pad(
+        x,
+        [
+          [1, 0],
+          [0, 0],
+          [1, 3],
+        ],
+        -5,
+      ),
+      ops.concat([x, y], 1),
+      ops.concat([x, x], 2),
+    ];
   });
   check("windows and fold", (c) => {
     const x = c.float([2, 11, 3]);
@@ -72,7 +155,11 @@ describe("reductions", () => {
       return outputs;
     });
   }
-  check("softmax", (c) => [ops.softmax(c.float([5, 7], 10)), ops.logSoftmax(c.float([5, 7], 10)), ops.softmax(c.float([5, 7], 10), 0)]);
+  check("softmax", (c) => [
+    ops.softmax(c.float([5, 7], 10)),
+    ops.logSoftmax(c.float([5, 7], 10)),
+    ops.softmax(c.float([5, 7], 10), 0),
+  ]);
   check("of windows, pooling", (c) => {
     const w = ops.windows(c.float([2, 9, 5]), { axis: 1, size: [4], stride: [2], dilation: [1] });
     return [ops.max(w, { axes: [2] }), ops.argmax(w, { axes: [2] }), ops.sum(w, { axes: [2] })];
@@ -80,13 +167,32 @@ describe("reductions", () => {
 });
 
 describe("products", () => {
-  for (const [m, k, n] of [[1, 1, 1], [3, 4, 5], [16, 160, 256], [7, 9, 10], [6, 8, 8], [13, 5, 1], [1, 17, 9], [5, 1, 6], [2, 3, 2]] as const) {
+  for (const [m, k, n] of [
+    [1, 1, 1],
+    [3, 4, 5],
+    [16, 160, 256],
+    [7, 9, 10],
+    [6, 8, 8],
+    [13, 5, 1],
+    [1, 17, 9],
+    [5, 1, 6],
+    [2, 3, 2],
+  ] as const) {
     check(`matrices ${m}x${k}x${n} in every orientation`, (c) => {
       const [a, b, at, bt] = [c.float([m, k]), c.float([k, n]), c.float([k, m]), c.float([n, k])];
-      return [ops.einsum("ik,kj->ij", a, b), ops.einsum("ki,kj->ij", at, b), ops.einsum("ik,jk->ij", a, bt), ops.einsum("ik,kj->ji", a, b), ops.einsum("ki,jk->ij", at, bt)];
+      return [
+        ops.einsum("ik,kj->ij", a, b),
+        ops.einsum("ki,kj->ij", at, b),
+        ops.einsum("ik,jk->ij", a, bt),
+        ops.einsum("ik,kj->ji", a, b),
+        ops.einsum("ki,jk->ij", at, bt),
+      ];
     });
   }
-  check("batched", (c) => [ops.einsum("bik,bkj->bij", c.float([3, 5, 7]), c.float([3, 7, 9])), ops.einsum("bik,bjk->bij", c.float([3, 5, 7]), c.float([3, 9, 7]))]);
+  check("batched", (c) => [
+    ops.einsum("bik,bkj->bij", c.float([3, 5, 7]), c.float([3, 7, 9])),
+    ops.einsum("bik,bjk->bij", c.float([3, 5, 7]), c.float([3, 9, 7])),
+  ]);
   check("convolution with its gradients", (c) => {
     const [x, w, g] = [c.float([3, 11, 6]), c.float([3, 6, 10]), c.float([3, 5, 10])];
     const attributes = { axis: 1, size: [3], stride: [2], dilation: [1] };
@@ -96,7 +202,15 @@ describe("products", () => {
   });
   check("over padding, with an epilogue", (c) => {
     const [x, w, bias] = [c.float([2, 7, 6, 3]), c.float([3, 3, 3, 9]), c.float([9])];
-    const view = ops.windows(ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), { axis: 1, size: [3, 3], stride: [1, 1], dilation: [1, 1] });
+    const view = ops.windows(
+      ops.pad(x, [
+        [0, 0],
+        [1, 1],
+        [1, 1],
+        [0, 0],
+      ]),
+      { axis: 1, size: [3, 3], stride: [1, 1], dilation: [1, 1] },
+    );
     const z = ops.add(ops.einsum("bhwijc,ijcf->bhwf", view, w), bias);
     return [ops.relu(z), ops.sum(ops.relu(z), { axes: [0, 1, 2] }), ops.add(ops.slice(x, 1, 0, 5), 1)];
   });
@@ -109,7 +223,12 @@ describe("products", () => {
 describe("indirection", () => {
   check("gather and scatter", (c) => {
     const [table, indices, updates] = [c.float([6, 5]), c.int([3, 4], 6), c.float([3, 4, 5])];
-    return [ops.gather(table, indices), ops.scatterAdd(indices, updates, 6), ops.gather(c.float([9]), c.int([7], 9)), ops.relu(ops.gather(ops.exp(table), indices))];
+    return [
+      ops.gather(table, indices),
+      ops.scatterAdd(indices, updates, 6),
+      ops.gather(c.float([9]), c.int([7], 9)),
+      ops.relu(ops.gather(ops.exp(table), indices)),
+    ];
   });
 });
 

@@ -169,7 +169,8 @@ export function hasRelaxedSimd(): boolean {
   relaxed ??= WebAssembly.validate(
     // (func (result v128) i32.const 0, i32x4.splat ×3, f32x4.relaxed_madd)
     new Uint8Array([
-      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 17, 65, 0, 253, 17, 65, 0, 253, 17, 253, 133, 2, 11,
+      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 17, 65, 0, 253, 17,
+      65, 0, 253, 17, 253, 133, 2, 11,
     ]),
   );
   return relaxed;

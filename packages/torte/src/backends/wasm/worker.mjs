@@ -39,11 +39,15 @@ const actions = {
   clear: ({ session: id, address, bytes }) => {
     new Uint8Array(session(id).memory.buffer, address, bytes).fill(0);
   },
-  read: ({ session: id, address, bytes }) => new Uint8Array(session(id).memory.buffer).slice(address, address + bytes).buffer,
+  read: ({ session: id, address, bytes }) =>
+    new Uint8Array(session(id).memory.buffer).slice(address, address + bytes).buffer,
   snapshot: ({ session: id, name, regions }) => {
     const { memory, snapshots } = session(id);
     const bytes = new Uint8Array(memory.buffer);
-    const copy = (/** @type {Region} */ { address, bytes: n }) => ({ address, data: bytes.slice(address, address + n) });
+    const copy = (/** @type {Region} */ { address, bytes: n }) => ({
+      address,
+      data: bytes.slice(address, address + n),
+    });
     snapshots.set(name, regions.map(copy));
   },
   restore: ({ session: id, name }) => {

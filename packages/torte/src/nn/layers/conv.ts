@@ -28,13 +28,23 @@ export interface ConvOptions extends KernelOptions {
 export function perAxis(where: string, name: string, rank: number, value: PerAxis): number[] {
   const list = typeof value === "number" ? Array<number>(rank).fill(value) : [...value];
   if (list.length !== rank) {
-    throw new OptionError({ where, problem: `${name} has the wrong length`, expected: `one number or ${rank}`, received: formatShape(list) });
+    throw new OptionError({
+      where,
+      problem: `${name} has the wrong length`,
+      expected: `one number or ${rank}`,
+      received: formatShape(list),
+    });
   }
   return list.map((n) => positiveInteger(where, name, n));
 }
 
 /** The spatial input of a windowed layer: right rank, long enough. */
-export function checkSpatial(where: string, value: Node, rank: number, { size, dilation, padding }: WindowOptions): void {
+export function checkSpatial(
+  where: string,
+  value: Node,
+  rank: number,
+  { size, dilation, padding }: WindowOptions,
+): void {
   if (value.shape.length !== rank + 2) {
     throw new ShapeError({
       where,
@@ -58,18 +68,36 @@ export function checkSpatial(where: string, value: Node, rank: number, { size, d
 
 function conv(rank: number, options: ConvOptions): LayerFunction {
   const kind = `conv${rank}d`;
-  checkOptions(kind, options, [...KERNEL_OPTIONS, "filters", "kernelSize", "strides", "padding", "dilationRate", "groups"]);
+  checkOptions(kind, options, [
+    ...KERNEL_OPTIONS,
+    "filters",
+    "kernelSize",
+    "strides",
+    "padding",
+    "dilationRate",
+    "groups",
+  ]);
   const filters = positiveInteger(kind, "filters", options.filters);
   const groups = positiveInteger(kind, "groups", options.groups ?? 1);
   const windows: WindowOptions = {
     size: perAxis(kind, "kernelSize", rank, options.kernelSize),
     stride: perAxis(kind, "strides", rank, options.strides ?? 1),
     dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
-    padding: oneOf(kind, "padding", options.padding ?? "valid", rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"]),
+    padding: oneOf(
+      kind,
+      "padding",
+      options.padding ?? "valid",
+      rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"],
+    ),
   };
   const { activation, useBias, kernel, bias } = readKernelOptions(kind, options);
   if (filters % groups !== 0) {
-    throw new OptionError({ where: kind, problem: "groups does not divide filters", expected: `a divisor of ${filters}`, received: String(groups) });
+    throw new OptionError({
+      where: kind,
+      problem: "groups does not divide filters",
+      expected: `a divisor of ${filters}`,
+      received: String(groups),
+    });
   }
   return layerFunction({
     kind,
@@ -80,7 +108,12 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
       const channels = value.shape.at(-1) ?? 1;
       if (channels % groups !== 0) {
         const [expected, received] = [`channels in multiples of ${groups}`, String(channels)];
-        throw new ShapeError({ where: scope.where, problem: "groups does not divide the channels", expected, received });
+        throw new ShapeError({
+          where: scope.where,
+          problem: "groups does not divide the channels",
+          expected,
+          received,
+        });
       }
       const weights = scope.weight("kernel", [...windows.size, channels / groups, filters], kernel);
       const view = windowsOf(value, windows, 0);

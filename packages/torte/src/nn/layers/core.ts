@@ -117,14 +117,20 @@ export function reshape(options: ReshapeOptions): LayerFunction {
 /** Goes on without the mask of its input: from here on padding counts as data. */
 export function dropMask(options: CommonOptions = {}): LayerFunction {
   checkOptions("dropMask", options, COMMON);
-  return layerFunction({ kind: "dropMask", options, integers: "accept", call: (inputs) => ({ value: inputAt(inputs).value }) });
+  return layerFunction({
+    kind: "dropMask",
+    options,
+    integers: "accept",
+    call: (inputs) => ({ value: inputAt(inputs).value }),
+  });
 }
 
 function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
   const [first] = inputs;
   const fits = inputs.every(
     ({ value }) =>
-      value.shape.length === first?.value.shape.length && value.shape.every((n, axis) => axis === but || n === first.value.shape[axis]),
+      value.shape.length === first?.value.shape.length &&
+      value.shape.every((n, axis) => axis === but || n === first.value.shape[axis]),
   );
   if (fits) return;
   throw new ShapeError({
@@ -155,7 +161,10 @@ function merge(kind: string, options: CommonOptions, combine: (values: Node[]) =
   });
 }
 
-const fold = (combine: (a: Node, b: Node) => Node) => (values: Node[]): Node => values.reduce((a, b) => combine(a, b));
+const fold =
+  (combine: (a: Node, b: Node) => Node) =>
+  (values: Node[]): Node =>
+    values.reduce((a, b) => combine(a, b));
 
 /**
  * The sum of inputs of one shape.
@@ -191,7 +200,12 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
       const given = options.axis ?? -1;
       const axis = given < 0 ? given + rank : given;
       if (!Number.isInteger(axis) || axis < 1 || axis >= rank) {
-        throw new OptionError({ where: scope.where, problem: "axis does not exist", expected: `1…${rank - 1} or negative`, received: String(given) });
+        throw new OptionError({
+          where: scope.where,
+          problem: "axis does not exist",
+          expected: `1…${rank - 1} or negative`,
+          received: String(given),
+        });
       }
       sameShapes(scope.where, inputs, axis);
       const mask = combinedMask(inputs);
@@ -202,7 +216,13 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
           fix: "Put dropMask() before it if padding may count as data from here on.",
         });
       }
-      return masked(ops.concat(inputs.map(({ value }) => value), axis), mask);
+      return masked(
+        ops.concat(
+          inputs.map(({ value }) => value),
+          axis,
+        ),
+        mask,
+      );
     },
   });
 }

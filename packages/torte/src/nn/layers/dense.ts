@@ -22,7 +22,15 @@ export interface KernelOptions extends CommonOptions {
   readonly biasRegularizer?: RegularizerOption;
 }
 
-export const KERNEL_OPTIONS = [...COMMON, "activation", "useBias", "kernelInitializer", "biasInitializer", "kernelRegularizer", "biasRegularizer"] as const;
+export const KERNEL_OPTIONS = [
+  ...COMMON,
+  "activation",
+  "useBias",
+  "kernelInitializer",
+  "biasInitializer",
+  "kernelRegularizer",
+  "biasRegularizer",
+] as const;
 
 export function readKernelOptions(where: string, options: KernelOptions) {
   return {

@@ -33,7 +33,14 @@ export interface EmbeddingOptions extends CommonOptions {
  * console.log(y.shape); // [null, 200, 16]
  */
 export function embedding(options: EmbeddingOptions): LayerFunction {
-  checkOptions("embedding", options, [...COMMON, "inputDim", "outputDim", "maskZero", "embeddingsInitializer", "embeddingsRegularizer"]);
+  checkOptions("embedding", options, [
+    ...COMMON,
+    "inputDim",
+    "outputDim",
+    "maskZero",
+    "embeddingsInitializer",
+    "embeddingsRegularizer",
+  ]);
   const inputDim = positiveInteger("embedding", "inputDim", options.inputDim);
   const outputDim = positiveInteger("embedding", "outputDim", options.outputDim);
   const maskZero = booleanOption("embedding", "maskZero", options.maskZero ?? false);
@@ -47,7 +54,13 @@ export function embedding(options: EmbeddingOptions): LayerFunction {
       const { value, mask } = inputAt(inputs);
       if (value.dtype !== "int32") {
         const fix = 'Declare the input with dtype: "int32".';
-        throw new ShapeError({ where: scope.where, problem: "tokens are integers", expected: "int32", received: value.dtype, fix });
+        throw new ShapeError({
+          where: scope.where,
+          problem: "tokens are integers",
+          expected: "int32",
+          received: value.dtype,
+          fix,
+        });
       }
       const table = scope.weight("embeddings", [inputDim, outputDim], { initializer, regularizer });
       if (!maskZero) return masked(ops.gather(table, value), mask);

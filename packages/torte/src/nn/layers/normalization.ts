@@ -63,7 +63,8 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
       let [mean, variance] = [movingMean, movingVariance];
       if (scope.training) {
         [mean, variance] = batchStatistics(value, mask);
-        const move = (old: Node, now: Node): Node => ops.add(ops.mul(old, momentum), ops.mul(ops.stopGradient(now), 1 - momentum));
+        const move = (old: Node, now: Node): Node =>
+          ops.add(ops.mul(old, momentum), ops.mul(ops.stopGradient(now), 1 - momentum));
         scope.assign("movingMean", move(movingMean, mean));
         scope.assign("movingVariance", move(movingVariance, variance));
       }
@@ -108,7 +109,12 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
   checkOptions(kind, options, [...COMMON, "center", "scale", "epsilon", "axis"]);
   const { epsilon, ...affine } = readOptions(kind, options);
   if (options.axis !== undefined && options.axis !== -1) {
-    throw new OptionError({ where: kind, problem: "axis is not supported", expected: "-1", received: String(options.axis) });
+    throw new OptionError({
+      where: kind,
+      problem: "axis is not supported",
+      expected: "-1",
+      received: String(options.axis),
+    });
   }
   return layerFunction({
     kind,

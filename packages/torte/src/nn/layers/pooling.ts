@@ -27,7 +27,9 @@ const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) 
 /** Masked positions take no part; a window of nothing but those is masked itself. */
 const maxPool: Pool = (value, mask, windows) => {
   const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, LOWEST);
-  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, LOWEST), { axes: tapAxes(windows.size.length) });
+  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, LOWEST), {
+    axes: tapAxes(windows.size.length),
+  });
 };
 
 /** Sum over the inputs that take part, divided by their number. */
@@ -36,7 +38,10 @@ const averagePool: Pool = (value, mask, windows) => {
   const total = ops.sum(windowsOf(value, windows, 0), { axes });
   const taps = windows.size.reduce((product, n) => product * n, 1);
   if (windows.padding === "valid") return ops.mul(total, 1 / taps);
-  const present = mask === undefined ? constant(1, [1, ...value.shape.slice(1, -1), 1]) : ops.cast(spreadMask(mask, value.shape.length), "float32");
+  const present =
+    mask === undefined
+      ? constant(1, [1, ...value.shape.slice(1, -1), 1])
+      : ops.cast(spreadMask(mask, value.shape.length), "float32");
   const counted = ops.sum(windowsOf(present, windows, 0), { axes });
   return ops.div(total, ops.maximum(counted, 1));
 };
@@ -80,16 +85,24 @@ export const maxPooling2d = (options: PoolingOptions = {}): LayerFunction => poo
 /** Over volumes; otherwise as maxPooling1d. */
 export const maxPooling3d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 3, options, maxPool);
 /** The mean of each window, over the inputs that take part; otherwise as maxPooling1d. */
-export const averagePooling1d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 1, options, averagePool);
-export const averagePooling2d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 2, options, averagePool);
-export const averagePooling3d = (options: PoolingOptions = {}): LayerFunction => pooling("averagePooling", 3, options, averagePool);
+export const averagePooling1d = (options: PoolingOptions = {}): LayerFunction =>
+  pooling("averagePooling", 1, options, averagePool);
+export const averagePooling2d = (options: PoolingOptions = {}): LayerFunction =>
+  pooling("averagePooling", 2, options, averagePool);
+export const averagePooling3d = (options: PoolingOptions = {}): LayerFunction =>
+  pooling("averagePooling", 3, options, averagePool);
 
 export interface GlobalPoolingOptions extends CommonOptions {
   /** Keeps the reduced axes with size 1. Default false. */
   readonly keepDims?: boolean;
 }
 
-function globalPooling(name: string, rank: number, options: GlobalPoolingOptions, reduce: (input: Traced, axes: number[], keepDims: boolean) => Node): LayerFunction {
+function globalPooling(
+  name: string,
+  rank: number,
+  options: GlobalPoolingOptions,
+  reduce: (input: Traced, axes: number[], keepDims: boolean) => Node,
+): LayerFunction {
   const kind = `${name}${rank}d`;
   checkOptions(kind, options, [...COMMON, "keepDims"]);
   const axes = Array.from({ length: rank }, (_, i) => i + 1);
@@ -100,7 +113,12 @@ function globalPooling(name: string, rank: number, options: GlobalPoolingOptions
       const input = inputAt(inputs);
       if (input.value.shape.length !== rank + 2) {
         const received = formatShape([null, ...input.value.shape.slice(1)]);
-        throw new ShapeError({ where: scope.where, problem: "wrong number of axes", expected: String(rank + 2), received });
+        throw new ShapeError({
+          where: scope.where,
+          problem: "wrong number of axes",
+          expected: String(rank + 2),
+          received,
+        });
       }
       return { value: reduce(input, axes, options.keepDims ?? false) };
     },
@@ -131,10 +149,16 @@ function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolea
  * const y = globalAveragePooling1d()(input({ shape: [10, 16] }));
  * console.log(y.shape); // [null, 16]
  */
-export const globalAveragePooling1d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 1, options, globalAverage);
-export const globalAveragePooling2d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 2, options, globalAverage);
-export const globalAveragePooling3d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalAveragePooling", 3, options, globalAverage);
+export const globalAveragePooling1d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalAveragePooling", 1, options, globalAverage);
+export const globalAveragePooling2d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalAveragePooling", 2, options, globalAverage);
+export const globalAveragePooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalAveragePooling", 3, options, globalAverage);
 /** The largest value over all valid positions; otherwise as globalAveragePooling1d. */
-export const globalMaxPooling1d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 1, options, globalMax);
-export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 2, options, globalMax);
-export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction => globalPooling("globalMaxPooling", 3, options, globalMax);
+export const globalMaxPooling1d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalMaxPooling", 1, options, globalMax);
+export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalMaxPooling", 2, options, globalMax);
+export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
+  globalPooling("globalMaxPooling", 3, options, globalMax);
