@@ -1,7 +1,21 @@
 import tseslint from "typescript-eslint";
 
 /** Folders of the library from the bottom up: each may import only what stands before it. */
-const LAYERS = ["errors", "tensor", "graph", "ops", "autodiff", "compile", "backends", "data", "nn", "losses", "metrics", "optim", "train"];
+const LAYERS = [
+  "errors",
+  "tensor",
+  "graph",
+  "ops",
+  "autodiff",
+  "compile",
+  "backends",
+  "data",
+  "nn",
+  "losses",
+  "metrics",
+  "optim",
+  "train",
+];
 
 const above = (folder) => LAYERS.slice(LAYERS.indexOf(folder) + 1).map((name) => `**/${name}/**`);
 
@@ -23,7 +37,12 @@ export default tseslint.config(
   ...["tensor", "graph", "ops", "autodiff", "compile"].map((folder) => ({
     files: [`packages/torte/src/${folder}/**/*.ts`],
     ignores: ["**/*.test.ts"],
-    rules: { "no-restricted-imports": ["error", { patterns: [{ group: above(folder), message: "Dependencies point down only." }] }] },
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ group: above(folder), message: "Dependencies point down only." }] },
+      ],
+    },
   })),
   {
     files: ["**/*.test.ts", "packages/torte/src/testing/**"],
