@@ -13,11 +13,13 @@ import {
 } from "./index-expr.js";
 import type { Exprs } from "./expr.js";
 
-/** Runs `body` for variable = 0 … extent−1. The outermost loop of a kernel may be split among threads. */
+/** Runs `body` for variable = 0 … extent−1. */
 export interface Loop {
   readonly op: "loop";
   readonly variable: LoopVariable;
   readonly body: readonly Statement[];
+  /** An outermost loop whose rounds do not depend on each other, so that threads can share them. */
+  readonly parallel?: true;
 }
 
 /** `lane` advances within the vector; its extent is the number of lanes in use. */
@@ -50,9 +52,7 @@ export type Statement =
       readonly index: Index;
       readonly value: Expr;
       readonly lane: LoopVariable;
-    }
-  /** Fills a whole buffer with zeros. */
-  | { readonly op: "clear"; readonly buffer: Buffer };
+    };
 
 /** A kernel ready for a target. */
 export interface LoweredKernel {
@@ -90,29 +90,28 @@ export interface Strip {
 export function strips(
   exprs: Exprs,
   extent: number,
-  width: number,
-  wide: number,
+  { width, wide, outermost = false }: { width: number; wide: number; outermost?: boolean },
   body: (strip: Strip) => readonly Statement[],
 ): readonly Statement[] {
   const result: Statement[] = [];
+  const loop = (rounds: number, part: (round: Index) => readonly Statement[]): readonly Statement[] =>
+    outermost
+      ? [parallelLoop(exprs, rounds, part)]
+      : nest(exprs, [rounds], ([round]) => part(round ?? constantIndex(0)));
   let done = 0;
   for (const vectors of wide > 1 ? [wide, 1] : [1]) {
     const size = vectors * width;
     const rounds = Math.floor((extent - done) / size);
-    const start = done;
-    if (rounds > 0) {
-      result.push(
-        ...nest(exprs, [rounds], ([round]) =>
-          body({
-            start: shiftIndex(scaleIndex(round ?? constantIndex(0), size), start),
-            lanes: Array.from({ length: vectors }, () => exprs.atoms.variable(width)),
-          }),
-        ),
-      );
-    }
+    const from = done;
+    const lanes = Array.from({ length: vectors }, () => exprs.atoms.variable(width));
+    if (rounds > 0)
+      result.push(...loop(rounds, (round) => body({ start: shiftIndex(scaleIndex(round, size), from), lanes })));
     done += rounds * size;
   }
-  if (done < extent) result.push(...body({ start: constantIndex(done), lanes: [exprs.atoms.variable(extent - done)] }));
+  if (done < extent) {
+    const strip = { start: constantIndex(done), lanes: [exprs.atoms.variable(extent - done)] };
+    result.push(...loop(1, () => body(strip)));
+  }
   return result;
 }
 
@@ -131,6 +130,30 @@ export function unrolled(
     ...nest(exprs, [rounds], ([round]) => copies(scaleIndex(round ?? constantIndex(0), times), times)),
     ...copies(constantIndex(rounds * times), extent - rounds * times),
   ];
+}
+
+/**
+ * As `nest`, the outermost loop marked as parallel; where all extents are 1, `body` is told to mark its own loops.
+ */
+export function parallelNest(
+  exprs: Exprs,
+  extents: readonly number[],
+  body: (at: Index[], outermost: boolean) => readonly Statement[],
+): readonly Statement[] {
+  if (extents.every((n) => n === 1))
+    return body(
+      extents.map(() => constantIndex(0)),
+      true,
+    );
+  return nest(exprs, extents, (at) => body(at, false)).map((statement) =>
+    statement.op === "loop" ? { ...statement, parallel: true } : statement,
+  );
+}
+
+/** Parts that do not depend on each other, as loops of one round or more that threads can share. */
+export function parallelLoop(exprs: Exprs, rounds: number, body: (round: Index) => readonly Statement[]): Loop {
+  const variable = exprs.atoms.variable(rounds);
+  return { op: "loop", variable, body: body(indexOf(variable)), parallel: true };
 }
 
 export const lanePlace = (strip: Strip, vector: number, width: number, lane: LoopVariable): Index =>

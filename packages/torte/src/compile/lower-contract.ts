@@ -13,13 +13,24 @@ import {
   factorOf,
   indexOf,
   linearIndex,
+  scaleIndex,
   shiftIndex,
   type Index,
   type LoopVariable,
 } from "./index-expr.js";
 import type { KernelLowering } from "./lower.js";
 import { indicesIn, WIDTH } from "./lower.js";
-import { coalesce, lanePlace, nest, type Statement, type Strip, strips, unrolled } from "./loops.js";
+import {
+  coalesce,
+  lanePlace,
+  nest,
+  parallelLoop,
+  parallelNest,
+  type Statement,
+  type Strip,
+  strips,
+  unrolled,
+} from "./loops.js";
 import { inputOf } from "./reader.js";
 
 /** Rows of a register tile by number of vectors across: what keeps the most accumulators busy in 16 registers. */
@@ -150,31 +161,37 @@ class Product {
     const panelBytes = 4 * last * sum.extents.reduce((a, b) => a * b, 1);
     const rowCount = this.#extents(rows).reduce((a, b) => a * b, 1);
     const tileRows = last >= 2 * WIDTH ? TILE.rows : TILE.narrowRows;
-    const byRows = (body: (start: Index, count: number) => readonly Statement[]): readonly Statement[] =>
-      rowTiles(rowCount, tileRows).flatMap(({ from, rounds, count }) =>
-        nest(exprs, [rounds], ([round]) => body(scaledFrom(round, count, from), count)),
-      );
-    const byColumns = (body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
-      strips(exprs, last, WIDTH, TILE.vectors, body);
-    return nest(exprs, this.#extents(batch), (batchAt) =>
-      nest(exprs, across.extents.slice(0, -1), (outer) => {
-        const tile = (row: Index, count: number, strip: Strip): readonly Statement[] =>
-          this.#tile({
-            batch: this.#places(batch, batchAt),
-            rows: Array.from({ length: count }, (_, r) =>
-              this.#places(rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.#extents(rows))),
-            ),
-            columns: strip.lanes.map((lane, v) => ({
-              lane,
-              places: this.#places(columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
-            })),
-            sum,
-          });
-        return panelBytes <= SMALL_PANEL_BYTES
-          ? byRows((row, count) => byColumns((strip) => tile(row, count, strip)))
-          : byColumns((strip) => byRows((row, count) => tile(row, count, strip)));
-      }),
-    );
+    const byRows = (
+      outermost: boolean,
+      body: (start: Index, count: number) => readonly Statement[],
+    ): readonly Statement[] =>
+      rowTiles(rowCount, tileRows).flatMap(({ from, rounds, count }) => {
+        const part = (round: Index): readonly Statement[] => body(shiftIndex(scaleIndex(round, count), from), count);
+        return outermost
+          ? [parallelLoop(exprs, rounds, part)]
+          : nest(exprs, [rounds], ([round]) => part(round ?? constantIndex(0)));
+      });
+    const byColumns = (outermost: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
+      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, body);
+    const outerExtents = [...this.#extents(batch), ...across.extents.slice(0, -1)];
+    return parallelNest(exprs, outerExtents, (at, outermost) => {
+      const [batchAt, outer] = [at.slice(0, batch.length), at.slice(batch.length)];
+      const tile = (row: Index, count: number, strip: Strip): readonly Statement[] =>
+        this.#tile({
+          batch: this.#places(batch, batchAt),
+          rows: Array.from({ length: count }, (_, r) =>
+            this.#places(rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.#extents(rows))),
+          ),
+          columns: strip.lanes.map((lane, v) => ({
+            lane,
+            places: this.#places(columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
+          })),
+          sum,
+        });
+      return panelBytes <= SMALL_PANEL_BYTES
+        ? byRows(outermost, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
+        : byColumns(outermost, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
+    });
   }
 
   #tile(tile: {
@@ -214,11 +231,6 @@ class Product {
     ];
   }
 }
-
-const scaledFrom = (round: Index | undefined, by: number, from: number): Index => {
-  const start = round ?? constantIndex(0);
-  return shiftIndex(linearIndex([start, constantIndex(0)], [1, by]), from);
-};
 
 /** Full tiles, then one for what is left; few rows are shared out evenly. */
 function rowTiles(rows: number, most: number): { from: number; rounds: number; count: number }[] {

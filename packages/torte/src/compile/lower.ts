@@ -15,10 +15,12 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import { lowerContract } from "./lower-contract.js";
-import { coalesce, lanePlace, type LoweredKernel, nest, type Statement, strips } from "./loops.js";
+import { coalesce, lanePlace, type LoweredKernel, nest, parallelNest, type Statement, strips } from "./loops.js";
 import { inputOf, type Local, Reader } from "./reader.js";
 
 export const WIDTH = 4;
+/** Vectors of a row that a scatter adds at a time. */
+const SCATTER_VECTORS = 2;
 
 export function lower(fused: FusedProgram): LoweredKernel[] {
   return fused.kernels.map((kernel) => new KernelLowering(fused, kernel).lowered());
@@ -104,8 +106,8 @@ export class KernelLowering {
     const place = (at: Index[], inner: Index): Index => linearIndex(expand([...at, inner]), this.primary.shape);
     const width = this.#vectorWidth(extents, (at, inner) => [...this.values(place(at, inner), new Map()).values()]);
     const wide = last <= 8 * width ? Math.max(1, Math.floor(last / width)) : 2;
-    return nest(exprs, outer, (at) =>
-      strips(exprs, last, width, wide, (strip) =>
+    return parallelNest(exprs, outer, (at, outermost) =>
+      strips(exprs, last, { width, wide, outermost }, (strip) =>
         strip.lanes.flatMap((lane, v) => this.stores(place(at, lanePlace(strip, v, width, lane)), lane)),
       ),
     );
@@ -231,8 +233,8 @@ export class KernelLowering {
       ),
       ...this.values(linearIndex(kept.expand([...at, place]), this.primary.shape), this.#placeholders()).values(),
     ]);
-    return nest(exprs, kept.extents.slice(0, -1), (at) =>
-      strips(exprs, last, width, 4, (strip) => {
+    return parallelNest(exprs, kept.extents.slice(0, -1), (at, outermost) =>
+      strips(exprs, last, { width, wide: 4, outermost }, (strip) => {
         const groups = strip.lanes.map((lane) => ({ lane, accumulators: this.#accumulators(false) }));
         const places = groups.map(({ lane }, v) => [...at, lanePlace(strip, v, width, lane)]);
         const short = inner.extents.reduce((product, n) => product * n, 1) <= 8;
@@ -266,12 +268,12 @@ export class KernelLowering {
     const last = inner.extents.at(-1) ?? 1;
     const sums = this.kernel.nodes.every((node) => node.op !== "argmax");
     const copies = sums && last >= 16 * WIDTH ? 4 : 1;
-    return nest(exprs, kept.extents, (at) => {
+    return parallelNest(exprs, kept.extents, (at) => {
       const sets = Array.from({ length: copies }, () => this.#accumulators(true));
       const first = sets[0] ?? new Map<Node, Accumulator>();
       const one = exprs.atoms.variable(1);
       const loops = nest(exprs, inner.extents.slice(0, -1), (outer) =>
-        strips(exprs, last, WIDTH, copies, (strip) =>
+        strips(exprs, last, { width: WIDTH, wide: copies }, (strip) =>
           strip.lanes.flatMap((lane, v) => {
             const over = [...outer, lanePlace(strip, v, WIDTH, lane)];
             return this.#take(sets[v] ?? first, plan.read(at, over), linearIndex(inner.expand(over), plan.over), lane);
@@ -335,27 +337,31 @@ export class KernelLowering {
     const { exprs, primary } = this;
     const [indices, updates] = [inputOf(primary, 0), inputOf(primary, 1)];
     const buffer = this.bufferOf(primary);
-    const rank = indices.shape.length;
     const rest = primary.shape.slice(1);
     const row = sizeOf(rest);
-    const statements = (at: Index[], inner: Index, lane: LoopVariable): Statement[] => {
+    const add = (at: Index[], inner: Index, lane: LoopVariable): Statement => {
       const target = exprs.atoms.dynamic(this.reader.value(indices, at), primary.shape[0] ?? 1);
       const value = this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]);
-      const index = addIndex(scaleIndex(indexOf(target), row), inner);
-      return [{ op: "addTo", buffer, index, value, lane }];
+      return { op: "addTo", buffer, index: addIndex(scaleIndex(indexOf(target), row), inner), value, lane };
+    };
+    const clear = (at: Index, inner: Index, lane: LoopVariable): Statement => {
+      const index = addIndex(scaleIndex(at, row), inner);
+      return { op: "store", buffer, index, value: exprs.number(0, primary.dtype), lane };
     };
     const width = this.#vectorWidth([...indices.shape, row], (at, inner) => [
       this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]),
     ]);
-    const wide = row <= 32 ? Math.max(1, Math.floor(row / width)) : 4;
-    return [
-      { op: "clear", buffer },
-      ...nest(exprs, indices.shape.slice(0, rank), (at) =>
-        strips(exprs, row, width, wide, (strip) =>
-          strip.lanes.flatMap((lane, v) => statements(at, lanePlace(strip, v, width, lane), lane)),
+    // Threads share the columns, so that every row is added to in the order of the indices.
+    return strips(exprs, row, { width, wide: SCATTER_VECTORS, outermost: true }, (strip) => {
+      const each = (make: (inner: Index, lane: LoopVariable) => Statement): Statement[] =>
+        strip.lanes.map((lane, v) => make(lanePlace(strip, v, width, lane), lane));
+      return [
+        ...nest(exprs, [primary.shape[0] ?? 1], ([at]) =>
+          each((inner, lane) => clear(at ?? constantIndex(0), inner, lane)),
         ),
-      ),
-    ];
+        ...nest(exprs, indices.shape, (at) => each((inner, lane) => add(at, inner, lane))),
+      ];
+    });
   }
 }
 

@@ -68,16 +68,17 @@ export interface CompareOptions {
   readonly steps?: number;
   readonly tolerance?: Tolerance;
   readonly precision?: "fast" | "reproducible";
+  readonly threads?: number;
 }
 
 export async function compareBackends(
   program: Program,
   data: ReadonlyMap<State, Tensor>,
-  { steps = 1, tolerance = { relative: 2e-5, absolute: 1e-5 }, precision = "fast" }: CompareOptions = {},
+  { steps = 1, tolerance = { relative: 2e-5, absolute: 1e-5 }, precision = "fast", threads = 2 }: CompareOptions = {},
 ): Promise<void> {
   const states = [...new Set([...data.keys(), ...statesIn(program)])];
   const results = await Promise.all(
-    [createReferenceBackend(), createWasmBackend({ precision })].map(async (backend) => {
+    [createReferenceBackend(), createWasmBackend({ precision, threads })].map(async (backend) => {
       const session = backend.createSession();
       await session.allocate(states);
       for (const [state, value] of data) await session.write(state, value);

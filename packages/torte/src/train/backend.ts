@@ -1,5 +1,5 @@
 /** Which backend a model runs on. */
-import { oneOf } from "../errors.js";
+import { oneOf, positiveInteger } from "../errors.js";
 import type { Backend } from "../backends/backend.js";
 import { createReferenceBackend } from "../backends/reference/index.js";
 import { createWasmBackend } from "../backends/wasm/session.js";
@@ -12,11 +12,28 @@ export interface BackendOptions {
   readonly backend?: BackendName;
   /** "reproducible" gives the same bits on every host. Default "fast". */
   readonly precision?: Precision;
+  /** Threads that share the work; results do not depend on it. Default: the machine's cores. */
+  readonly threads?: number;
 }
 
 export function selectBackend(options: BackendOptions = {}): Backend {
   const environment = typeof process === "object" ? process.env["TORTE_BACKEND"] : undefined;
   const name = oneOf("model", "backend", options.backend ?? environment ?? "wasm", ["wasm", "reference"]);
   const precision = oneOf("model", "precision", options.precision ?? "fast", ["fast", "reproducible"]);
-  return name === "wasm" ? createWasmBackend({ precision }) : createReferenceBackend();
+  return name === "wasm"
+    ? createWasmBackend({ precision, threads: positiveInteger("model", "threads", options.threads ?? cores()) })
+    : createReferenceBackend();
+}
+
+/** Cores that this process may use. */
+function cores(): number {
+  return typeof navigator === "object" && navigator.hardwareConcurrency > 0
+    ? navigator.hardwareConcurrency
+    : nodeCores();
+}
+
+/** Node before 21 has no navigator. */
+function nodeCores(): number {
+  if (typeof process !== "object") return 1;
+  return process.getBuiltinModule("node:os").availableParallelism();
 }

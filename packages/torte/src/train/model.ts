@@ -41,7 +41,7 @@ export interface ModelOptions extends BackendOptions {
   readonly name?: string;
 }
 
-const MODEL_OPTIONS = ["backend", "precision", "seed", "name"] as const;
+const MODEL_OPTIONS = ["backend", "precision", "threads", "seed", "name"] as const;
 
 export interface BatchOptions {
   /** Rows at a time. Default: that of the dataset, else 32. */

@@ -34,10 +34,11 @@ export function emitKernel(kernel: LoweredKernel, target: Target): Code {
   return new Emitter(kernel, target).run();
 }
 
-/** The loop that is split among threads: the outermost one, where it is the only statement. */
-export function splitLoop(kernel: LoweredKernel): Loop | undefined {
-  const [only] = kernel.body;
-  return kernel.body.length === 1 && only?.op === "loop" ? only : undefined;
+/** The rounds that threads can share: those of all outermost loops together, or one for a kernel that cannot be shared. */
+export function unitsOf(kernel: LoweredKernel): number {
+  const loops = kernel.body.filter((statement) => statement.op === "loop" && statement.parallel === true);
+  if (loops.length < kernel.body.length) return 1;
+  return kernel.body.reduce((sum, statement) => sum + (statement.op === "loop" ? statement.variable.extent : 0), 0);
 }
 
 class Emitter {
@@ -59,7 +60,8 @@ class Emitter {
     this.#countUses(this.#kernel.body, new Set());
     this.#scopes = [{ locals: new Map(), variable: undefined }];
     for (const expr of this.#uses.keys()) if (expr.op === "random") this.#prepareKey(expr);
-    this.#block(this.#kernel.body, splitLoop(this.#kernel));
+    if (unitsOf(this.#kernel) > 1) this.#shared();
+    else this.#block(this.#kernel.body);
     return this.code;
   }
 
@@ -126,15 +128,37 @@ class Emitter {
 
   // ---- Statements.
 
-  #block(body: readonly Statement[], split?: Loop): void {
-    this.#prepare(body);
-    for (const statement of body) this.#statement(statement, statement === split);
+  /** The outermost loops, of which this call runs the rounds FROM up to TO, counted through all of them. */
+  #shared(): void {
+    const { code } = this;
+    this.#prepare(this.#kernel.body);
+    let before = 0;
+    for (const statement of this.#kernel.body) {
+      if (statement.op !== "loop") continue;
+      const [start, end] = [code.newLocal(I32), code.newLocal(I32)];
+      const { extent } = statement.variable;
+      const clamp = (parameter: number, to: number): void => {
+        const offset = before;
+        code.get(parameter).i32(offset).op(OP.i32Sub).set(to);
+        code.get(to).i32(0).get(to).i32(0).op(OP.i32GtS).select().set(to);
+        code.get(to).i32(extent).get(to).i32(extent).op(OP.i32LtS).select().set(to);
+      };
+      clamp(FROM, start);
+      clamp(TO, end);
+      this.#loop(statement, { start, end });
+      before += extent;
+    }
   }
 
-  #statement(statement: Statement, split: boolean): void {
+  #block(body: readonly Statement[]): void {
+    this.#prepare(body);
+    for (const statement of body) this.#statement(statement);
+  }
+
+  #statement(statement: Statement): void {
     switch (statement.op) {
       case "loop":
-        this.#loop(statement, split);
+        this.#loop(statement);
         return;
       case "store":
         this.#lane = statement.lane;
@@ -156,13 +180,6 @@ class Emitter {
       case "addTo":
         this.#lane = statement.lane;
         this.#addTo(statement);
-        return;
-      case "clear":
-        this.code
-          .i32(this.#target.address(statement.buffer))
-          .i32(0)
-          .i32(4 * statement.buffer.size)
-          .memoryFill();
         return;
     }
   }
@@ -224,20 +241,20 @@ class Emitter {
     this.#remember(`e${expr.id}`, local);
   }
 
-  #loop({ variable, body }: Loop, split: boolean): void {
+  #loop({ variable, body }: Loop, range?: { start: number; end: number }): void {
     const { code } = this;
     const outer = this.#scopes.length - 1;
     const pointers = this.#pointers(variable, body, outer);
     const counter = code.newLocal(I32);
-    if (split) code.get(FROM).set(counter);
+    if (range !== undefined) code.get(range.start).set(counter);
     else code.i32(0).set(counter);
     for (const { local, base, step } of pointers) {
       if (base === undefined) code.i32(0);
       else code.get(base);
-      if (split) code.get(FROM).i32(step).op(OP.i32Mul).op(OP.i32Add);
+      if (range !== undefined) code.get(range.start).i32(step).op(OP.i32Mul).op(OP.i32Add);
       code.set(local);
     }
-    if (split) code.get(FROM).get(TO).op(OP.i32LtS).if();
+    if (range !== undefined) code.get(range.start).get(range.end).op(OP.i32LtS).if();
     code.loop();
     const locals = new Map(pointers.map(({ key, local }) => [key, local]));
     locals.set(`v${variable.id}`, counter);
@@ -246,10 +263,10 @@ class Emitter {
     this.#scopes.pop();
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
-    if (split) code.get(TO);
+    if (range !== undefined) code.get(range.end);
     else code.i32(variable.extent);
     code.op(OP.i32LtS).branchIf(0).op(OP.end);
-    if (split) code.op(OP.end);
+    if (range !== undefined) code.op(OP.end);
   }
 
   /** The places within the loop that advance with it: where they start and by how much. */

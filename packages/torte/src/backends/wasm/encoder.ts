@@ -13,6 +13,7 @@ export const OP = {
   i32Eq: 0x46,
   i32LtS: 0x48,
   i32LtU: 0x49,
+  i32GtS: 0x4a,
   i32GeS: 0x4e,
   i32Add: 0x6a,
   i32Sub: 0x6b,
@@ -81,6 +82,8 @@ export const MEMORY = {
   load64Zero: [0x5d, 3],
 } as const;
 export const LANE_MEMORY = { load32Lane: [0x56, 2], store32Lane: [0x5a, 2], store64Lane: [0x5b, 3] } as const;
+
+export const ATOMIC = { notify: 0x00, wait32: 0x01, load: 0x10, store: 0x17, add: 0x1e } as const;
 
 /** A growing sequence of bytes. */
 export class Bytes {
@@ -215,6 +218,20 @@ export class Code extends Bytes {
     return this;
   }
 
+  /** Of the two values below the condition, the first where it holds. */
+  select(): this {
+    return this.byte(0x1b);
+  }
+
+  /** Atomic instructions (prefix 0xfe) on the address on the stack. */
+  atomic(code: number, align: number, offset: number): this {
+    return this.byte(0xfe).unsigned(code).unsigned(align).unsigned(offset);
+  }
+
+  i64(value: number): this {
+    return this.byte(0x42).signed(value);
+  }
+
   call(target: number): this {
     return this.byte(0x10).unsigned(target);
   }
@@ -232,8 +249,8 @@ export class Code extends Bytes {
     return this.byte(0x0d).unsigned(depth);
   }
 
-  memoryFill(): this {
-    return this.byte(0xfc).unsigned(11).byte(0);
+  branch(depth: number): this {
+    return this.byte(0x0c).unsigned(depth);
   }
 
   finished(): Bytes {

@@ -5,16 +5,20 @@ import { lower } from "../../compile/lower.js";
 import type { LoweredKernel } from "../../compile/loops.js";
 import { type MemoryPlan, planMemory } from "../../compile/plan.js";
 import { simplify } from "../../compile/passes.js";
+import { shareWork, type Span, workOf } from "../../compile/share-work.js";
 import type { Program, State } from "../../graph/node.js";
 import { print } from "../../graph/print.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
-import { emitKernel, splitLoop } from "./emit.js";
+import { addBarrier } from "./barrier.js";
+import { emitKernel, unitsOf } from "./emit.js";
 import { Code, I32, OP, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
 
 export interface TargetOptions {
   readonly shared: boolean;
+  /** How many run the program together; each calls `run(steps, thread)`. */
+  readonly threads: number;
   readonly maximumPages: number;
   readonly fma: boolean;
   /** Also exports each kernel by its number, k0, k1, …, for measuring. */
@@ -31,6 +35,8 @@ export interface CompiledModule {
   readonly bytes: Uint8Array;
   readonly outputs: readonly { readonly address: number; readonly shape: Shape; readonly dtype: DType }[];
   readonly arena: { readonly address: number; readonly bytes: number };
+  /** How many have to run it; a program that is over in microseconds is left to one. */
+  readonly threads: number;
   readonly kernels: readonly LoweredKernel[];
   readonly plan: MemoryPlan;
 }
@@ -41,6 +47,8 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const plan = planMemory(kernels, new Set(persistent.keys()), new Set(outputs.map(({ buffer }) => buffer)));
+  const work = kernels.reduce((sum, kernel) => sum + workOf(kernel.body), 0);
+  const threads = work < WORTH_SHARING ? 1 : options.threads;
   const arena = placement.reserveArena(plan.bytes);
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
@@ -50,7 +58,8 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     return arena + offset;
   };
   return {
-    bytes: encode(kernels, options, address),
+    bytes: encode({ kernels, options: { ...options, threads }, address, hasOutputs: outputs.length > 0 }),
+    threads,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
     arena: { address: arena, bytes: plan.bytes },
     kernels,
@@ -78,25 +87,71 @@ function bufferOf(fused: FusedProgram, node: FusedProgram["program"]["outputs"][
   return buffer;
 }
 
-function encode(
-  kernels: readonly LoweredKernel[],
-  options: TargetOptions,
-  address: (buffer: Buffer) => number,
-): Uint8Array {
+/** Vector operations: some tens of microseconds. */
+const WORTH_SHARING = 100_000;
+
+interface Encoding {
+  readonly kernels: readonly LoweredKernel[];
+  readonly options: TargetOptions;
+  readonly address: (buffer: Buffer) => number;
+  readonly hasOutputs: boolean;
+}
+
+function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array {
   const module = new WasmModule(options);
   const math = new MathLibrary(module);
   const functions = kernels.map((kernel) => {
     const code = emitKernel(kernel, { fma: options.fma, address, math });
-    return { index: module.add([I32, I32], [], code), rounds: splitLoop(kernel)?.variable.extent ?? 1 };
+    return { index: module.add([I32, I32], [], code), units: unitsOf(kernel) };
   });
-  const run = new Code(1);
-  run.get(0).if().loop();
-  for (const { index, rounds } of functions) run.i32(0).i32(rounds).call(index);
-  run.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end).op(OP.end);
-  module.add([I32], [], run, "run");
+  const spans = (buffers: ReadonlySet<Buffer>): Span[] =>
+    [...buffers].map((buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }));
+  const plan = shareWork(
+    kernels,
+    unitsOf,
+    ({ reads, writes }) => ({ reads: spans(reads), writes: spans(writes) }),
+    options.threads,
+  );
+  const barrier = options.threads > 1 ? addBarrier(module, options.threads) : undefined;
+  const run = new Code(2);
+  run.get(STEPS).if().loop();
+  // Where the caller copies outputs between steps, the others wait for it before they overwrite them.
+  if (barrier !== undefined && hasOutputs) run.call(barrier);
+  for (const { kernel, shared, barrier: meets } of plan) {
+    const target = functions[kernel];
+    if (target === undefined) continue;
+    if (meets && barrier !== undefined) run.call(barrier);
+    emitCall(run, target, shared ? options.threads : 1, options.threads > 1);
+  }
+  if (barrier !== undefined) run.call(barrier);
+  run.get(STEPS).i32(1).op(OP.i32Sub).tee(STEPS).branchIf(0).op(OP.end).op(OP.end);
+  module.add([I32, I32], [], run, "run");
   if (options.profile === true) {
-    for (const [i, { index, rounds }] of functions.entries())
-      module.add([], [], new Code(0).i32(0).i32(rounds).call(index), `k${i}`);
+    for (const [i, { index, units }] of functions.entries()) {
+      module.add([], [], new Code(0).i32(0).i32(units).call(index), `k${i}`);
+    }
   }
   return module.encode();
+}
+
+/** Parameters of `run`. */
+const STEPS = 0;
+const THREAD = 1;
+
+/** A thread's share of the rounds, or all of them for the first thread. */
+function emitCall(
+  run: Code,
+  { index, units }: { index: number; units: number },
+  sharers: number,
+  several: boolean,
+): void {
+  if (sharers > 1) {
+    run.get(THREAD).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
+    run.get(THREAD).i32(1).op(OP.i32Add).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
+    run.call(index);
+    return;
+  }
+  if (several) run.get(THREAD).op(OP.i32Eqz).if();
+  run.i32(0).i32(units).call(index);
+  if (several) run.op(OP.end);
 }

@@ -6,7 +6,7 @@ import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
-import { engine } from "./engine.js";
+import { engine, isNode } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type CompiledModule, compileModule } from "./module.js";
 
@@ -24,9 +24,11 @@ let nextSession = 0;
 export interface WasmOptions {
   /** "fast" uses relaxed fused multiply-add where the host has it; "reproducible" gives the same bits on every host. */
   readonly precision: "fast" | "reproducible";
+  /** Threads that share the work; one where memory cannot be shared. */
+  readonly threads: number;
 }
 
-export function createWasmBackend(options: WasmOptions = { precision: "fast" }): Backend {
+export function createWasmBackend(options: WasmOptions = { precision: "fast", threads: 1 }): Backend {
   return { name: "wasm", createSession: () => new WasmSession(options) };
 }
 
@@ -36,15 +38,18 @@ class WasmSession implements Session {
   readonly #addresses = new Map<State, number>();
   readonly #executables = new Set<WasmExecutable>();
   readonly #options: WasmOptions;
+  readonly #threads: number;
   #opened: Promise<unknown> | undefined;
   #nextProgram = 0;
 
   constructor(options: WasmOptions) {
     this.#options = options;
+    this.#threads = canShareMemory() ? options.threads : 1;
   }
 
   async #request(action: string, message: object = {}, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    this.#opened ??= engine.request("open", { session: this.#id, pages: 1, maximum: MAXIMUM_PAGES, shared: false });
+    const memory = { pages: 1, maximum: MAXIMUM_PAGES, threads: this.#threads };
+    this.#opened ??= engine.request("open", { ...memory, session: this.#id });
     await this.#opened;
     return engine.request(action, { ...message, session: this.#id }, transfer);
   }
@@ -105,7 +110,12 @@ class WasmSession implements Session {
     verify(program);
     const module = compileModule(
       program,
-      { shared: false, maximumPages: MAXIMUM_PAGES, fma: this.#options.precision === "fast" && hasRelaxedSimd() },
+      {
+        shared: this.#threads > 1,
+        threads: this.#threads,
+        maximumPages: MAXIMUM_PAGES,
+        fma: this.#options.precision === "fast" && hasRelaxedSimd(),
+      },
       { stateAddress: (state) => this.#address(state), reserveArena: (bytes) => this.#heap.allocate(bytes) },
     );
     await this.#request("reserve", { bytes: this.#heap.end });
@@ -120,7 +130,8 @@ class WasmSession implements Session {
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
     const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
-    const results = await this.#request("run", { program: known.id, steps, outputs: regions });
+    const { threads } = known.module;
+    const results = await this.#request("run", { program: known.id, steps, threads, outputs: regions });
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
   }
@@ -161,6 +172,11 @@ function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
   const words = new Int32Array(buffer);
   return new Tensor(dtype === "int32" ? words : Uint8Array.from(words, (word) => Number(word !== 0)), shape, dtype);
 }
+
+/** Browsers share memory only with pages that are isolated from others. */
+export const canShareMemory = (): boolean =>
+  typeof SharedArrayBuffer === "function" &&
+  (isNode() || (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === true);
 
 let relaxed: boolean | undefined;
 

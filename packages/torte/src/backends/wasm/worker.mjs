@@ -3,7 +3,8 @@
  * The engine's worker: owns the memories, runs the compiled programs. Plain JavaScript, so that it loads in Node, in
  * browsers and under test runners from the same address as it is written.
  *
- * @typedef {{ memory: WebAssembly.Memory, programs: Map<number, (steps: number) => void>, snapshots: Map<string, Copy[]> }} Session
+ * @typedef {(steps: number, thread: number) => void} Run
+ * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Run>, snapshots: Map<string, Copy[]> }} Session
  * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
  */
@@ -11,6 +12,7 @@
 /** @type {Map<number, Session>} */
 const sessions = new Map();
 const PAGE = 65536;
+const inNode = typeof process === "object" && process.versions?.node !== undefined;
 
 /** @param {number} id */
 function session(id) {
@@ -27,11 +29,19 @@ function reserve(memory, bytes) {
 
 /** @type {Record<string, (message: any) => unknown>} */
 const actions = {
-  open: ({ session: id, pages, maximum, shared }) => {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum, shared });
-    sessions.set(id, { memory, programs: new Map(), snapshots: new Map() });
+  open: async ({ session: id, pages, maximum, threads }) => {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum, shared: threads > 1 });
+    while (helpers.length < threads - 1) helpers.push(await startHelper());
+    const adopted = { memory, threads, programs: new Map(), snapshots: new Map() };
+    sessions.set(id, adopted);
+    tellHelpers(adopted, { action: "adopt", session: id, memory });
   },
-  close: ({ session: id }) => void sessions.delete(id),
+  adopt: ({ session: id, memory }) =>
+    void sessions.set(id, { memory, threads: 1, programs: new Map(), snapshots: new Map() }),
+  close: ({ session: id }) => {
+    tellHelpers(session(id), { action: "close", session: id });
+    sessions.delete(id);
+  },
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
   write: ({ session: id, address, data }) => {
     new Uint8Array(session(id).memory.buffer).set(new Uint8Array(data), address);
@@ -56,30 +66,61 @@ const actions = {
     for (const { address, data } of snapshots.get(name) ?? []) bytes.set(data, address);
   },
   load: async ({ session: id, program, code }) => {
-    const { memory, programs } = session(id);
-    const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
-    programs.set(program, /** @type {(steps: number) => void} */ (instance.exports["run"]));
+    const owner = session(id);
+    tellHelpers(owner, { action: "load", session: id, program, code });
+    const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
+    owner.programs.set(program, /** @type {Run} */ (instance.exports["run"]));
   },
-  unload: ({ session: id, program }) => void session(id).programs.delete(program),
-  run: ({ session: id, program, steps, outputs }) => run(session(id), program, steps, outputs),
+  unload: ({ session: id, program }) => {
+    tellHelpers(session(id), { action: "unload", session: id, program });
+    session(id).programs.delete(program);
+  },
+  run: ({ session: id, program, steps, threads, outputs }) =>
+    run(session(id), { id, program, steps, threads, outputs }),
+  help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.(steps, thread),
 };
 
-/** @param {Session} session @param {number} program @param {number} steps @param {Region[]} outputs */
-function run({ memory, programs }, program, steps, outputs) {
+/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[] }} request */
+function run({ memory, programs }, { id, program, steps, threads, outputs }) {
   const step = programs.get(program);
   if (step === undefined) throw new Error(`no program ${program}`);
+  for (let thread = 1; thread < threads; thread++) {
+    helpers[thread - 1]?.post({ action: "help", session: id, program, steps, thread });
+  }
   if (outputs.length === 0) {
-    step(steps);
+    step(steps, 0);
     return [];
   }
   const results = outputs.map(({ bytes }) => new Uint8Array(bytes * steps));
   for (let i = 0; i < steps; i++) {
-    step(1);
+    step(1, 0);
     outputs.forEach(({ address, bytes }, k) => {
       results[k]?.set(new Uint8Array(memory.buffer, address, bytes), i * bytes);
     });
   }
   return results.map((result) => result.buffer);
+}
+
+/** The other threads, shared by all sessions. @type {{ post: (message: object) => void }[]} */
+const helpers = [];
+
+/** @param {Session} session @param {object} message */
+function tellHelpers({ threads }, message) {
+  for (const helper of helpers.slice(0, threads - 1)) helper.post(message);
+}
+
+/** Another worker of this file, which does only what this one tells it. @returns {Promise<{ post: (message: object) => void }>} */
+async function startHelper() {
+  const url = new URL(import.meta.url);
+  if (inNode) {
+    const { Worker: NodeWorker } = await import("node:worker_threads");
+    const helper = new NodeWorker(url, { name: "torte helper" });
+    helper.unref();
+    return { post: (message) => helper.postMessage(message) };
+  }
+  const helper = new Worker(url, { type: "module" });
+  await new Promise((resolve) => (helper.onmessage = resolve));
+  return { post: (message) => helper.postMessage(message) };
 }
 
 /** @param {unknown} result @returns {Transferable[]} */
@@ -88,25 +129,36 @@ function transferable(result) {
   return Array.isArray(result) ? result.filter((part) => part instanceof ArrayBuffer) : [];
 }
 
-/** @param {(message: unknown, transfer: Transferable[]) => void} post */
+/**
+ * Carries out messages one after the other, so that a program is loaded before it is run.
+ *
+ * @param {(message: unknown, transfer: Transferable[]) => void} post
+ */
 function handler(post) {
-  return async (/** @type {any} */ message) => {
-    try {
-      const result = await actions[message.action]?.(message);
-      post({ id: message.id, result }, transferable(result));
-    } catch (error) {
-      post({ id: message.id, error: error instanceof Error ? error.message : String(error) }, []);
-    }
+  let last = Promise.resolve();
+  return (/** @type {any} */ message) => {
+    last = last.then(() => handle(message, post));
+    return last;
   };
 }
 
-if (typeof process === "object" && process.versions?.node !== undefined) {
+/** @param {any} message @param {(message: unknown, transfer: Transferable[]) => void} post */
+async function handle(message, post) {
+  try {
+    const result = await actions[message.action]?.(message);
+    if (message.id !== undefined) post({ id: message.id, result }, transferable(result));
+  } catch (error) {
+    post({ id: message.id, error: error instanceof Error ? error.message : String(error) }, []);
+  }
+}
+
+if (inNode) {
   const { parentPort } = await import("node:worker_threads");
-  const handle = handler((message, transfer) => parentPort?.postMessage(message, /** @type {any} */ (transfer)));
-  parentPort?.on("message", (message) => void handle(message));
+  const receive = handler((message, transfer) => parentPort?.postMessage(message, /** @type {any} */ (transfer)));
+  parentPort?.on("message", (message) => void receive(message));
 } else {
   const scope = /** @type {any} */ (globalThis);
-  const handle = handler((message, transfer) => scope.postMessage(message, transfer));
-  scope.onmessage = (/** @type {MessageEvent} */ event) => void handle(event.data);
+  const receive = handler((message, transfer) => scope.postMessage(message, transfer));
+  scope.onmessage = (/** @type {MessageEvent} */ event) => void receive(event.data);
   scope.postMessage({ ready: true });
 }

@@ -1,0 +1,90 @@
+/**
+ * Work for several threads. Every thread runs the whole list of kernels; of a large one each runs its share of the
+ * rounds, a small one is run by the first thread alone. Threads meet before a kernel that touches what another thread
+ * may not have finished.
+ */
+import type { Expr } from "./expr.js";
+import { operands } from "./expr.js";
+import type { LoweredKernel, Statement } from "./loops.js";
+
+export interface Assignment {
+  readonly kernel: number;
+  /** All threads take part. */
+  readonly shared: boolean;
+  /** All threads meet first. */
+  readonly barrier: boolean;
+}
+
+/** Vector operations below which sharing costs more than it saves: about a microsecond. */
+const SMALL = 3000;
+
+/** A span of memory in bytes. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Footprint {
+  readonly reads: readonly Span[];
+  readonly writes: readonly Span[];
+}
+
+/** Vector operations of the statements, roughly. */
+export function workOf(body: readonly Statement[]): number {
+  return body.reduce((sum, statement) => {
+    if (statement.op === "loop") return sum + statement.variable.extent * workOf(statement.body);
+    if (statement.op === "store" || statement.op === "addTo") return sum + 2 + sizeOfExpr(statement.value, new Set());
+    return statement.op === "accumulate"
+      ? sum + 1 + statement.values.reduce((n, value) => n + sizeOfExpr(value, new Set()), 0)
+      : sum;
+  }, 0);
+}
+
+const HEAVY = new Set<string>([
+  "exp",
+  "expm1",
+  "log",
+  "log1p",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "erf",
+  "sin",
+  "cos",
+  "pow",
+]);
+
+function sizeOfExpr(expr: Expr, seen: Set<Expr>): number {
+  if (seen.has(expr)) return 0;
+  seen.add(expr);
+  const own = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
+  return operands(expr).reduce((sum, operand) => sum + sizeOfExpr(operand, seen), own);
+}
+
+const overlap = (a: readonly Span[], b: readonly Span[]): boolean =>
+  a.some((x) => b.some((y) => x.from < y.to && y.from < x.to));
+
+/** Who runs what, and where all must meet. `units` are the rounds that can be shared. */
+export function shareWork(
+  kernels: readonly LoweredKernel[],
+  units: (kernel: LoweredKernel) => number,
+  footprint: (kernel: LoweredKernel) => Footprint,
+  threads: number,
+): Assignment[] {
+  let pending: { shared: boolean; footprint: Footprint }[] = [];
+  return kernels.map((kernel, i) => {
+    const shared = threads > 1 && units(kernel) > 1 && workOf(kernel.body) >= SMALL;
+    const own = footprint(kernel);
+    const barrier =
+      threads > 1 &&
+      pending.some(
+        (before) =>
+          (shared || before.shared) &&
+          (overlap(before.footprint.writes, [...own.reads, ...own.writes]) ||
+            overlap(before.footprint.reads, own.writes)),
+      );
+    if (barrier) pending = [];
+    pending.push({ shared, footprint: own });
+    return { kernel: i, shared, barrier };
+  });
+}

@@ -1,0 +1,56 @@
+import { expect, it } from "vitest";
+import {
+  adam,
+  batchNormalization,
+  conv1d,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  input,
+  maxPooling1d,
+  sequential,
+  Tensor,
+} from "torte";
+
+/** Weights after training a small network on made-up sequences. */
+async function trained(threads: number): Promise<Record<string, Tensor>> {
+  const model = sequential(
+    input({ shape: [60], dtype: "int32" }),
+    embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
+    conv1d({ filters: 24, kernelSize: 5, activation: "relu" }),
+    batchNormalization(),
+    maxPooling1d({ poolSize: 2 }),
+    conv1d({ filters: 20, kernelSize: 3, activation: "gelu" }),
+    flatten(),
+    dense({ units: 70, activation: "relu" }),
+    dropout({ rate: 0.3 }),
+    dense({ units: 1, activation: "sigmoid" }),
+    { threads, seed: 3 },
+  );
+  model.compile({ optimizer: adam(), loss: "binaryCrossentropy", metrics: ["accuracy"] });
+  const rows = 200;
+  const x = new Tensor(
+    Int32Array.from({ length: rows * 60 }, (_, i) => (i % 60 > 50 ? 0 : 1 + ((i * 7919) % 20))),
+    [rows, 60],
+    "int32",
+  );
+  const y = new Tensor(
+    Float32Array.from({ length: rows }, (_, i) => i % 2),
+    [rows, 1],
+    "float32",
+  );
+  await model.fit({ x, y }, { epochs: 3, batchSize: 64 });
+  const weights = await model.getWeights();
+  const predicted = await model.predict(x);
+  await model.close();
+  return { ...weights, predicted };
+}
+
+it("gives the same bits on any number of threads", async () => {
+  const expected = await trained(1);
+  for (const threads of [2, 3, 8]) {
+    const actual = await trained(threads);
+    for (const [name, { data }] of Object.entries(expected)) expect(actual[name]?.data, `${name}, ${threads} threads`).toEqual(data);
+  }
+});
