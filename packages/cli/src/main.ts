@@ -53,7 +53,11 @@ export function commandLine(onTrain: TrainAction): Command {
       "one of the experiment's variants (default: its first); solubility has base, dropout and l2",
       text,
     )
-    .option("--threads <n>", "threads to train on; this version has one (default: 1)", counting("threads", 1, 1))
+    .option(
+      "--threads <n>",
+      "threads to train on; the results do not depend on it (default: the cores)",
+      counting("threads", 1, 64),
+    )
     .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<experiment>)", text)
     .addHelpText("after", HELP)
     .exitOverride()

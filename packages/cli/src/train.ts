@@ -1,4 +1,5 @@
 /** `torte train`: from an experiment file to a run folder. */
+import { availableParallelism } from "node:os";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -70,7 +71,7 @@ export async function train(
   }
   announceData(reporter, data, sources);
   const model = await inExperiment(file, "model()", () =>
-    experiment.model({ variant: plan.variant, options: { seed: plan.seed } }),
+    experiment.model({ variant: plan.variant, options: { seed: plan.seed, threads: plan.threads } }),
   );
   reporter.line(`\n${model.summary()}\n`);
   return new Run(plan, data, sources, model, reporter, await RunFolder.create(experiment.name, options.out)).run(
@@ -97,7 +98,7 @@ function settle(file: string, experiment: Experiment, options: TrainOptions): Pl
     epochs: options.epochs ?? epochs,
     batchSize: options.batchSize ?? batchSize,
     seed: options.seed ?? seed,
-    threads: options.threads ?? 1,
+    threads: options.threads ?? availableParallelism(),
   };
 }
 

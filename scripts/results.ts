@@ -1,0 +1,46 @@
+/**
+ * Trains the three variants of the solubility experiment with three seeds each and prints the table of docs/results.md:
+ * `npx jiti scripts/results.ts [epochs]`. Needs the data where the experiment finds it.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Epoch {
+  readonly valLoss: number;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const epochs = process.argv[2] ?? "10";
+const folder = mkdtempSync(join(tmpdir(), "torte-results-"));
+
+function trained(variant: string, seed: number): string {
+  const out = join(folder, `${variant}-${seed}`);
+  const command = [join(root, "packages/cli/bin/torte.js"), "train", join(root, "examples/solubility/experiment.ts")];
+  execFileSync(process.execPath, [
+    ...command,
+    "--variant",
+    variant,
+    "--seed",
+    String(seed),
+    "--epochs",
+    epochs,
+    "--out",
+    out,
+  ]);
+  const run = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as {
+    test: { accuracy: number };
+    baseline: number;
+  };
+  const history = JSON.parse(readFileSync(join(out, "history.json"), "utf8")) as { epochs: Epoch[] };
+  const losses = history.epochs.map(({ valLoss }) => valLoss);
+  const best = Math.min(...losses);
+  const figures = [losses.at(-1) ?? NaN, best, run.test.accuracy, run.baseline].map((value) => value.toFixed(3));
+  return `| ${variant} | ${seed} | ${figures[0]} | ${figures[1]} (epoch ${losses.indexOf(best) + 1}) | ${figures[2]} | ${figures[3]} |`;
+}
+
+console.log("| variant | seed | final validation loss | best | test accuracy | majority class |");
+console.log("| --- | --- | --- | --- | --- | --- |");
+for (const variant of ["base", "dropout", "l2"]) for (const seed of [0, 1, 2]) console.log(trained(variant, seed));
