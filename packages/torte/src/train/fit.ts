@@ -209,4 +209,5 @@ export class Trainer {
   }
 }
 
-const scalar = (value: number): Tensor => new Tensor(Float32Array.of(value), [], "float32");
+/** In full precision, for the reference backend. */
+const scalar = (value: number): Tensor => new Tensor(Float64Array.of(value), [], "float64");
