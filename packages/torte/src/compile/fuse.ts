@@ -12,11 +12,10 @@ import {
   dependsOn,
   indexOf,
   linearIndex,
-  scaleIndex,
-  addIndex,
   type Index,
   type LoopVariable,
 } from "./index-expr.js";
+import { vectorPlaces, WIDTH } from "./loops.js";
 import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized } from "./realize.js";
 
@@ -175,7 +174,7 @@ class KernelBuilder {
   #pointwiseOn(buffer: Buffer, nodes: readonly Node[]): boolean {
     const [primary] = nodes;
     if (primary === undefined) return true;
-    const point = new Point(this.#exprs, primary.shape, 1);
+    const point = Point.single(this.#exprs, primary.shape);
     let fits = true;
     for (const node of nodes) {
       if (node === primary && kindOf(node) !== "map") {
@@ -247,14 +246,16 @@ class KernelBuilder {
 
   /** The consumer needs the producer's values only where they are computed, and stays fit for vectors. */
   #fitsPoint(producer: readonly Node[], consumer: readonly Node[]): boolean {
-    const shape = producer[0]?.shape ?? [];
-    const point = new Point(this.#exprs, shape, 4);
+    return Point.vectors(this.#exprs, producer[0]?.shape ?? []).every((point) =>
+      this.#fitsAt(point, producer, consumer),
+    );
+  }
+
+  #fitsAt(point: Point, producer: readonly Node[], consumer: readonly Node[]): boolean {
     const locals = new Map<Node, Local>();
     for (const node of producer) {
-      locals.set(node, {
-        at: point.linear,
-        value: this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)),
-      });
+      const value = this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype));
+      locals.set(node, { at: point.linear, value });
     }
     const reader = new Reader(this.#exprs, this.#storage, locals);
     try {
@@ -338,30 +339,38 @@ function sameAxes(a: Node, b: Node): boolean {
   return "axes" in a.attributes && "axes" in b.attributes && sameShape(a.attributes.axes, b.attributes.axes);
 }
 
-/** One point of a kernel's domain, symbolic; the last axis advances in lanes of a vector. */
+/** One point of a kernel's domain, symbolic; along the last axis that is longer than 1 it may be a vector. */
 export class Point {
   readonly linear: Index;
   readonly lane: LoopVariable;
   readonly #exprs: Exprs;
-  readonly #own: Index[];
+  readonly #own: readonly Index[];
   readonly #shape: readonly number[];
 
-  constructor(exprs: Exprs, shape: readonly number[], lanes: number) {
-    const { atoms } = exprs;
+  private constructor(exprs: Exprs, shape: readonly number[], own: readonly Index[], lane: LoopVariable) {
     this.#exprs = exprs;
     this.#shape = shape;
-    const last = shape.at(-1) ?? 1;
-    const wide = last >= lanes ? lanes : 1;
-    this.lane = atoms.variable(wide);
-    this.#own = shape.map((n, i) =>
-      i < shape.length - 1 || wide === 1
-        ? indexOf(atoms.variable(n))
-        : addIndex(scaleIndex(indexOf(atoms.variable(Math.floor(n / wide))), wide), indexOf(this.lane)),
-    );
-    this.linear = linearIndex(this.#own, shape);
+    this.#own = own;
+    this.lane = lane;
+    this.linear = linearIndex(own, shape);
   }
 
-  coordinates(shape: readonly number[]): Index[] {
+  static single(exprs: Exprs, shape: readonly number[]): Point {
+    const own = shape.map((n) => indexOf(exprs.atoms.variable(n)));
+    return new Point(exprs, shape, own, exprs.atoms.variable(1));
+  }
+
+  /** The ways in which vectors lie in the domain. */
+  static vectors(exprs: Exprs, shape: readonly number[]): Point[] {
+    const last = shape.findLastIndex((n) => n > 1);
+    if (last < 0) return [Point.single(exprs, shape)];
+    return vectorPlaces(exprs, shape[last] ?? 1, WIDTH).map(({ at, lane }) => {
+      const own = shape.map((n, i) => (i === last ? at : indexOf(exprs.atoms.variable(n))));
+      return new Point(exprs, shape, own, lane);
+    });
+  }
+
+  coordinates(shape: readonly number[]): readonly Index[] {
     return sameShape(shape, this.#shape) ? this.#own : coordinatesOf(this.#exprs.atoms, this.linear, shape);
   }
 }

@@ -7,7 +7,7 @@ import { type Node, type Program, roots, topological } from "../graph/node.js";
 import { Exprs } from "./expr.js";
 import { factorOf, indexOf, linearIndex } from "./index-expr.js";
 import { chooseRoles, type Roles } from "./lower-contract.js";
-import { WIDTH } from "./lower.js";
+import { WIDTH } from "./loops.js";
 import { sizeOf } from "../tensor/shape.js";
 import { inputOf, isRearrangement, moveIndex } from "./reader.js";
 import { rewrite } from "./rewrite.js";

@@ -13,6 +13,9 @@ import {
 } from "./index-expr.js";
 import type { Exprs } from "./expr.js";
 
+/** Lanes of a vector. */
+export const WIDTH = 4;
+
 /** Runs `body` for variable = 0 … extent−1. */
 export interface Loop {
   readonly op: "loop";
@@ -154,6 +157,20 @@ export function parallelNest(
 export function parallelLoop(exprs: Exprs, rounds: number, body: (round: Index) => readonly Statement[]): Loop {
   const variable = exprs.atoms.variable(rounds);
   return { op: "loop", variable, body: body(indexOf(variable)), parallel: true };
+}
+
+/** Where a vector can lie along an axis: anywhere among the full ones, and at the end with fewer lanes. */
+export function vectorPlaces(exprs: Exprs, extent: number, width: number): { at: Index; lane: LoopVariable }[] {
+  const full = Math.floor(extent / width);
+  const place = (rounds: number, from: number, lanes: number): { at: Index; lane: LoopVariable } => {
+    const lane = exprs.atoms.variable(lanes);
+    const start = shiftIndex(scaleIndex(indexOf(exprs.atoms.variable(rounds)), width), from);
+    return { at: addIndex(start, indexOf(lane)), lane };
+  };
+  return [
+    ...(full > 0 ? [place(full, 0, width)] : []),
+    ...(extent % width > 0 ? [place(1, full * width, extent % width)] : []),
+  ];
 }
 
 export const lanePlace = (strip: Strip, vector: number, width: number, lane: LoopVariable): Index =>

@@ -19,7 +19,7 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import type { KernelLowering } from "./lower.js";
-import { indicesIn, WIDTH } from "./lower.js";
+import { indicesIn } from "./lower.js";
 import {
   coalesce,
   lanePlace,
@@ -30,6 +30,7 @@ import {
   type Strip,
   strips,
   unrolled,
+  WIDTH,
 } from "./loops.js";
 import { inputOf } from "./reader.js";
 
@@ -148,7 +149,12 @@ class Product {
     const [anyBatch, anyRows, anySum] = [this.#symbolic(batch), this.#symbolic(rows), this.#symbolic(summed)];
     const across = coalesce(exprs, this.#extents(columns), (at) => {
       const places = this.#places(columns, at);
-      return [this.#result(places, anyBatch, anyRows), ...indicesIn(this.#load("vectors", places, anyBatch, anySum))];
+      const result = this.#result(places, anyBatch, anyRows);
+      return [
+        result,
+        ...indicesIn(this.#load("vectors", places, anyBatch, anySum)),
+        ...this.#lowering.epilogueIndices(result),
+      ];
     });
     const sum = coalesce(exprs, this.#extents(summed), (at) => {
       const places = this.#places(summed, at);

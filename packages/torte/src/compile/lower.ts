@@ -15,10 +15,19 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import { lowerContract } from "./lower-contract.js";
-import { coalesce, lanePlace, type LoweredKernel, nest, parallelNest, type Statement, strips } from "./loops.js";
+import {
+  coalesce,
+  lanePlace,
+  type LoweredKernel,
+  nest,
+  parallelNest,
+  vectorPlaces,
+  type Statement,
+  strips,
+  WIDTH,
+} from "./loops.js";
 import { inputOf, type Local, Reader } from "./reader.js";
 
-export const WIDTH = 4;
 /** Vectors of a row that a scatter adds at a time. */
 const SCATTER_VECTORS = 2;
 
@@ -117,11 +126,10 @@ export class KernelLowering {
   #vectorWidth(extents: readonly number[], values: (at: Index[], inner: Index) => readonly Expr[]): number {
     const last = extents.at(-1) ?? 1;
     if (last < 2) return 1;
-    const lane = this.exprs.atoms.variable(Math.min(WIDTH, last));
     const at = extents.slice(0, -1).map((n) => indexOf(this.exprs.atoms.variable(n)));
-    const start = this.exprs.atoms.variable(Math.max(1, Math.floor(last / WIDTH)));
-    const inner = addIndex(scaleIndex(indexOf(start), WIDTH), indexOf(lane));
-    return values(at, inner).every((value) => fitsVectors(value, lane)) ? WIDTH : 1;
+    const places = vectorPlaces(this.exprs, last, WIDTH);
+    const fits = places.every(({ at: inner, lane }) => values(at, inner).every((value) => fitsVectors(value, lane)));
+    return fits ? WIDTH : 1;
   }
 
   #reduce(): readonly Statement[] {
@@ -204,22 +212,22 @@ export class KernelLowering {
     const last = plan.inner.extents.at(-1) ?? 1;
     const result = plan.kept.extents.at(-1) ?? 1;
     if (last < WIDTH) return false;
-    const lane = exprs.atoms.variable(WIDTH);
-    const at = (extents: readonly number[], vector: boolean): Index[] =>
-      extents.map((n, i) =>
-        vector && i === extents.length - 1
-          ? addIndex(
-              scaleIndex(indexOf(exprs.atoms.variable(Math.max(1, Math.floor(n / WIDTH)))), WIDTH),
-              indexOf(lane),
-            )
-          : indexOf(exprs.atoms.variable(n)),
-      );
-    const along = plan.read(at(plan.kept.extents, false), at(plan.inner.extents, true));
-    const across = result < WIDTH ? undefined : plan.read(at(plan.kept.extents, true), at(plan.inner.extents, false));
-    const fits = (values: readonly Expr[]): boolean => values.every((value) => fitsVectors(value, lane));
-    const strided = (values: readonly Expr[]): boolean => values.some((value) => isStrided(value, lane));
+    const any = (extents: readonly number[]): Index[] => extents.map((n) => indexOf(exprs.atoms.variable(n)));
+    const [keptOuter, innerOuter] = [any(plan.kept.extents.slice(0, -1)), any(plan.inner.extents.slice(0, -1))];
+    const along = vectorPlaces(exprs, last, WIDTH).map(({ at, lane }) => ({
+      lane,
+      values: plan.read(any(plan.kept.extents), [...innerOuter, at]),
+    }));
+    const across = vectorPlaces(exprs, result, WIDTH).map(({ at, lane }) => ({
+      lane,
+      values: plan.read([...keptOuter, at], any(plan.inner.extents)),
+    }));
+    const fits = (ways: typeof along): boolean =>
+      ways.every(({ lane, values }) => values.every((v) => fitsVectors(v, lane)));
+    const strided = (ways: typeof along): boolean =>
+      ways.some(({ lane, values }) => values.some((v) => isStrided(v, lane)));
     if (!fits(along)) return false;
-    return across === undefined || !fits(across) || (strided(across) && !strided(along));
+    return result < WIDTH || !fits(across) || (strided(across) && !strided(along));
   }
 
   #reduceColumns(plan: ReducePlan): readonly Statement[] {
@@ -293,6 +301,11 @@ export class KernelLowering {
         ...this.stores(linearIndex(kept.expand(at), this.primary.shape), one, this.#finished(first)),
       ];
     });
+  }
+
+  /** What the epilogue reads at one point of the result. */
+  epilogueIndices(linear: Index): Index[] {
+    return [...this.values(linear, this.#placeholders()).values()].flatMap(indicesIn);
   }
 
   /** Nodes that the loops of the kernel sum up, as opposed to those computed from their results. */

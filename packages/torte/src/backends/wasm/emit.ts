@@ -294,7 +294,9 @@ class Emitter {
 
   #laneFactor(index: Index): number {
     if (this.#places.lane === undefined || this.#places.lane.extent === 1) return 0;
-    return factorOf(index, this.#places.lane) ?? 0;
+    const factor = factorOf(index, this.#places.lane);
+    if (factor === undefined) throw new RangeError("the lanes of a vector do not lie at constant distances");
+    return factor;
   }
 
   #load(buffer: Buffer, index: Index): void {
@@ -355,6 +357,7 @@ class Emitter {
 
   #condition({ index, low, high, every }: Condition): void {
     const { code } = this;
+    if (this.#laneFactor(index) !== 0) throw new RangeError("the lanes of a vector do not decide alike");
     this.#places.integer(index);
     const at = code.newLocal(I32);
     if (low !== 0) code.i32(low).op(OP.i32Sub);
