@@ -92,6 +92,7 @@ export {
   type TrainingControl,
 } from "./train/callbacks.js";
 export { type FitOptions, type History } from "./train/fit.js";
+export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export {
   functional,
   Model,

@@ -15,6 +15,7 @@ import { Tensor } from "../tensor/tensor.js";
 import { type BackendOptions, selectBackend } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
+import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { type FitOptions, type History, Trainer } from "./fit.js";
 import {
   type Objective,
@@ -162,6 +163,22 @@ export class Model {
       if (output !== undefined) parts.push(output);
     });
     return joinBatches(parts);
+  }
+
+  /**
+   * The derivatives of the loss where targets `y` are given, of Σ output·upstream otherwise, all rows being one batch.
+   *
+   * @throws DataError for data that the model cannot take; OptionError for targets without a loss.
+   * @example
+   * import { dense, input, sequential, tensor } from "torte";
+   * const model = sequential(input({ shape: [2] }), dense({ units: 1, kernelInitializer: "ones" }));
+   * const { weights } = await model.gradients({ x: tensor([[3, 4]]), upstream: tensor([[1]]) });
+   * console.log(weights["dense.kernel"]?.toArray()); // [[3], [4]]
+   */
+  async gradients(data: GradientData, options: GradientOptions = {}): Promise<Gradients> {
+    await this.#prepare();
+    const objective = this.#compiled?.objective;
+    return computeGradients(this.network, this.#session, { data, options, objective, seed: this.seed });
   }
 
   #needCompiled(where: string): Compiled {

@@ -94,7 +94,7 @@ export interface Objective {
 }
 
 /** The network's outputs, lookups simplified. */
-function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracing): Traced[] {
+export function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracing): Traced[] {
   const outputs = network.trace(inputs, tracing);
   const penalties = tracing.penalties.length;
   const moved = [...tracing.updates.keys()];
@@ -106,12 +106,12 @@ function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracin
 }
 
 /** Loss with its penalties, and what is summed up for the history: [weight, loss·weight, metrics·weight]. */
-function measure(
+export function measure(
   { network, loss, metrics }: Objective,
   inputs: readonly Traced[],
   target: Node,
   tracing: Tracing,
-): { total: Node; sums: Node } {
+): { total: Node; sums: Node; output: Node } {
   const [output] = tracedWith(network, inputs, tracing);
   if (output === undefined) throw new RangeError("a network has an output");
   const goal = alignTarget(target, output.value, loss);
@@ -121,7 +121,7 @@ function measure(
   const weight = constant(output.value.shape[0] ?? 1);
   const measured = metrics.map((metric) => average(metric.call(goal, output.value, loss)));
   const sums = ops.stack([weight, ...[total, ...measured].map((value) => ops.mul(value, weight))]);
-  return { total, sums };
+  return { total, sums, output: output.value };
 }
 
 /** Targets as the loss wants them: (batch) beside predictions (batch, 1) get their last axis. */

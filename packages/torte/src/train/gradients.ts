@@ -1,0 +1,153 @@
+/** Derivatives for people to look at: what a training step computes on its way, at data and weights as they are. */
+import type { Session } from "../backends/backend.js";
+import { gradients, vjp } from "../autodiff/gradient.js";
+import type { TensorOrList } from "../data/dataset.js";
+import { booleanOption, checkOptions, DataError, OptionError } from "../errors.js";
+import { constant, read } from "../graph/make.js";
+import { type Node, type Program, State } from "../graph/node.js";
+import { newTracing } from "../nn/layer.js";
+import type { Network } from "../nn/network.js";
+import * as ops from "../ops/index.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { checkInputs, checkTargets } from "./checks.js";
+import { measure, type Objective, tracedWith, trainable } from "./programs.js";
+
+/** Inputs, and what is differentiated: the loss against targets `y`, or Σ output·upstream. */
+export type GradientData =
+  | { readonly x: TensorOrList; readonly y: TensorOrList; readonly upstream?: undefined }
+  | { readonly x: TensorOrList; readonly upstream: TensorOrList; readonly y?: undefined };
+
+export interface GradientOptions {
+  /** Layers work as in a training step, and moving averages move on. Default false. */
+  readonly training?: boolean;
+}
+
+export interface Gradients {
+  /** The loss with its penalties, or Σ output·upstream. */
+  readonly value: number;
+  readonly outputs: readonly Tensor[];
+  /** For each input; undefined for inputs of integers. */
+  readonly inputs: readonly (Tensor | undefined)[];
+  /** For each trainable weight, by name. */
+  readonly weights: Readonly<Record<string, Tensor>>;
+}
+
+const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
+
+/** The whole data is one batch. `objective` is what the model was compiled for, if it was. */
+export async function computeGradients(
+  network: Network,
+  session: Session,
+  {
+    data,
+    options,
+    objective,
+    seed,
+  }: { data: GradientData; options: GradientOptions; objective: Objective | undefined; seed: number },
+): Promise<Gradients> {
+  checkOptions("gradients", data, ["x", "y", "upstream"]);
+  checkOptions("gradients", options, ["training"]);
+  const training = booleanOption("gradients", "training", options.training ?? false);
+  const x = listOf(data.x);
+  const goals = listOf(data.upstream ?? data.y);
+  checkInputs(network, x);
+  const loss = data.upstream === undefined ? lossFor(network, objective, goals) : undefined;
+  const columns = [...x, ...goals].map(
+    (tensor, i) => new State(`gradients.${i}`, tensor.shape, tensor.dtype === "float64" ? "float32" : tensor.dtype),
+  );
+  const nodes = columns.map(read);
+  const made = derive(network, { x: nodes.slice(0, x.length), goals: nodes.slice(x.length), loss, training, seed });
+  await session.allocate(columns);
+  try {
+    for (const [i, tensor] of [...x, ...goals].entries()) {
+      const state = columns[i];
+      if (state !== undefined) await session.write(state, tensor);
+    }
+    const results = await session.run(await session.compile(made.program));
+    return made.collect(results.map((result) => result.reshape(result.shape.slice(1))));
+  } finally {
+    await session.release(columns);
+  }
+}
+
+function lossFor(network: Network, objective: Objective | undefined, y: readonly Tensor[]): Objective {
+  if (objective === undefined) {
+    throw new OptionError({
+      where: "gradients",
+      problem: "targets are given, but the model is not compiled",
+      fix: "Call model.compile({ loss }) first, or give upstream instead of y.",
+    });
+  }
+  checkTargets(network, objective.loss, y);
+  return objective;
+}
+
+interface Question {
+  readonly x: readonly Node[];
+  /** Targets where there is a loss, factors of the outputs where there is none. */
+  readonly goals: readonly Node[];
+  readonly loss: Objective | undefined;
+  readonly training: boolean;
+  readonly seed: number;
+}
+
+function derive(
+  network: Network,
+  { x, goals, loss, training, seed }: Question,
+): { program: Program; collect: (results: readonly Tensor[]) => Gradients } {
+  const trained = trainable(network);
+  const substitutes = new Map(trained.map(({ state }) => [state, read(state)]));
+  const wrt = [...x.filter(({ dtype }) => dtype === "float32"), ...substitutes.values()];
+  const key = ops.stack([constant(seed | 0, [], "int32"), constant(0, [], "int32")]);
+  const tracing = newTracing(training, key, substitutes);
+  const traced = x.map((value) => ({ value }));
+  const { outputs, value, parts } = loss === undefined ? ofOutputs() : ofLoss(loss);
+  const updates = [...tracing.updates].map(([state, next]) => ({ state, value: next }));
+
+  function ofLoss(objective: Objective): { outputs: Node[]; value: Node; parts: Node[] } {
+    const [target] = goals;
+    if (target === undefined) throw new RangeError("a loss needs targets");
+    const { total, output } = measure(objective, traced, target, tracing);
+    return { outputs: [output], value: total, parts: gradients(total, wrt) };
+  }
+
+  function ofOutputs(): { outputs: Node[]; value: Node; parts: Node[] } {
+    const values = tracedWith(network, traced, tracing).map(({ value: output }) => output);
+    checkUpstream(values, goals);
+    const products = values.map((output, i) => ops.sum(ops.mul(output, goals[i] ?? 0)));
+    return { outputs: values, value: products.reduce((a, b) => ops.add(a, b)), parts: vjp(values, goals, wrt) };
+  }
+
+  const collect = (results: readonly Tensor[]): Gradients => {
+    const rest = [...results.slice(outputs.length + 1)];
+    const inputs = x.map(({ dtype }) => (dtype === "float32" ? rest.shift() : undefined));
+    const weights = Object.fromEntries(
+      trained
+        .map(({ state }, i) => [state.name, rest[i]] as const)
+        .filter((entry): entry is [string, Tensor] => entry[1] !== undefined),
+    );
+    return {
+      value: results[outputs.length]?.data[0] ?? NaN,
+      outputs: results.slice(0, outputs.length),
+      inputs,
+      weights,
+    };
+  };
+  return { program: { name: "gradients", outputs: [...outputs, value, ...parts], updates }, collect };
+}
+
+function checkUpstream(outputs: readonly Node[], upstream: readonly Node[]): void {
+  const fits =
+    outputs.length === upstream.length && outputs.every(({ shape }, i) => sameShape(shape, upstream[i]?.shape ?? []));
+  if (fits) return;
+  const [expected, received] = [outputs, upstream].map((nodes) =>
+    nodes.map(({ shape }) => formatShape(shape)).join(", "),
+  );
+  throw new DataError({
+    where: "gradients",
+    problem: "upstream does not have the outputs' shape",
+    expected: expected ?? "",
+    received: received ?? "",
+  });
+}

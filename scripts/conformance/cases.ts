@@ -1,0 +1,63 @@
+/** The format of conformance cases; packages/torte/test/fixtures/conformance/README.md describes it. */
+import { readFile } from "node:fs/promises";
+
+export interface ArrayData {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+  readonly dtype?: "int32";
+}
+
+export type Arrays = Readonly<Record<string, ArrayData>>;
+
+interface Named {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface LayerCase extends Named {
+  readonly kind: "layer" | "masked";
+  readonly inputs: readonly ArrayData[];
+  readonly weights: Arrays;
+  readonly output: ArrayData;
+  readonly upstream: ArrayData;
+  readonly inputGradients: readonly ArrayData[];
+  readonly weightGradients: Arrays;
+  readonly training?: boolean;
+  readonly weightsAfter?: Arrays;
+  readonly inputMask?: ArrayData;
+  readonly outputMask?: ArrayData;
+}
+
+export interface LossCase extends Named {
+  readonly kind: "loss";
+  readonly target: ArrayData;
+  readonly prediction: ArrayData;
+  readonly value: number;
+  readonly predictionGradient: ArrayData;
+}
+
+export interface OptimizerCase extends Named {
+  readonly kind: "optimizer";
+  readonly start: ArrayData;
+  readonly gradients: ArrayData;
+  readonly trajectory: ArrayData;
+}
+
+export interface ModelCase {
+  readonly kind: "model";
+  readonly name: string;
+  readonly input: ArrayData;
+  readonly target: ArrayData;
+  readonly start: Arrays;
+  readonly firstGradientNorms: Readonly<Record<string, number>>;
+  readonly firstGradients: Arrays;
+  readonly losses: readonly number[];
+}
+
+export type Case = LayerCase | LossCase | OptimizerCase | ModelCase;
+
+export async function readCases(file: string): Promise<readonly Case[]> {
+  const content = JSON.parse(await readFile(file, "utf8")) as { readonly cases?: readonly Case[] };
+  if (!Array.isArray(content.cases)) throw new Error(`${file} has no list of cases`);
+  return content.cases as readonly Case[];
+}

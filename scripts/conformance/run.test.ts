@@ -1,0 +1,17 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { readCases } from "./cases.js";
+import { nameOf, runCase } from "./run.js";
+
+const file = new URL("../../packages/torte/test/fixtures/conformance/layers.json", import.meta.url);
+const cases = await readCases(fileURLToPath(file));
+
+describe.each(["wasm", "reference"] as const)("%s", (backend) => {
+  it.each(cases.map((conformance, i) => ({ name: `${i} ${nameOf(conformance).slice(0, 120)}`, conformance })))(
+    "$name",
+    async ({ conformance }) => {
+      const outcome = await runCase(conformance, backend);
+      expect(outcome).toMatchObject({ status: "passed" });
+    },
+  );
+});
