@@ -8,7 +8,7 @@ import {
   ops,
   type Optimizer,
   type SymbolicTensor,
-  Tensor,
+  type Tensor,
   tensor,
 } from "torte";
 import type { ArrayData, Arrays, Case, LayerCase, LossCase, ModelCase, OptimizerCase } from "./cases.js";

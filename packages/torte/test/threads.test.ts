@@ -51,6 +51,7 @@ it("gives the same bits on any number of threads", async () => {
   const expected = await trained(1);
   for (const threads of [2, 3, 8]) {
     const actual = await trained(threads);
-    for (const [name, { data }] of Object.entries(expected)) expect(actual[name]?.data, `${name}, ${threads} threads`).toEqual(data);
+    for (const [name, { data }] of Object.entries(expected))
+      expect(actual[name]?.data, `${name}, ${threads} threads`).toEqual(data);
   }
 });
