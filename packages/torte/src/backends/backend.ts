@@ -17,6 +17,7 @@ export interface Session {
   allocate(states: readonly State[]): Promise<void>;
   /** Drops states and the programs compiled over them. */
   release(states: readonly State[]): Promise<void>;
+  /** Replaces the contents, or the first rows where the value has fewer. */
   write(state: State, value: Tensor): Promise<void>;
   read(state: State): Promise<Tensor>;
   /** States that the program mentions must be allocated. */

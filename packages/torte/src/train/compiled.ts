@@ -10,6 +10,8 @@ export class Compiled {
   readonly evaluationSums: State;
   /** Training has begun with these states: the optimizer goes on from where it is. */
   started = false;
+  /** Steps between two reports, as many as fit the time for it. */
+  chunk = 4;
 
   constructor(
     readonly objective: Objective,

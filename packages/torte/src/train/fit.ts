@@ -8,7 +8,8 @@ import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
 import { asDataset, batchSizeOf, type Data, type Model } from "./model.js";
-import { allTrainingStates, type Resident, trainProgram } from "./programs.js";
+import { allTrainingStates, trainProgram } from "./programs.js";
+import type { Resident } from "./resident.js";
 
 export interface FitOptions {
   /** Passes over the data, at least 1. Default 1. */
@@ -46,7 +47,6 @@ export class Trainer {
   readonly #history = new History();
   readonly #control: TrainingControl;
   #stopped = false;
-  #chunk = 4;
 
   constructor(model: Model, compiled: Compiled, session: Session, options: FitOptions) {
     checkOptions("fit", options, ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"]);
@@ -120,7 +120,7 @@ export class Trainer {
     if (epoch === 0 || plan.columns !== this.#lastColumns) this.#check(plan);
     this.#lastColumns = plan.columns;
     const { states } = this.#compiled;
-    const data = await this.#model.resident("train", plan.columns, plan.order);
+    const data = await this.#model.resident.load("train", plan.columns, plan.order);
     await this.#session.write(
       states.sums,
       new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"),
@@ -153,7 +153,7 @@ export class Trainer {
     for (let step = 0; step < steps;) {
       const full = Math.floor(rows / batch) - step;
       const size = full > 0 ? batch : rows % batch;
-      const count = full > 0 ? Math.min(this.#chunk, full) : 1;
+      const count = full > 0 ? Math.min(this.#compiled.chunk, full) : 1;
       await this.#run(data, size, count);
       step += count;
       const logs = this.#compiled.logs(await this.#session.read(this.#compiled.states.sums));
@@ -177,15 +177,18 @@ export class Trainer {
       data.cursor,
       ...[...this.#model.network.weights.values()].map(({ state }) => state),
     ];
-    await this.#session.snapshot(CHUNK_START, everything);
     const before = performance.now();
-    await this.#session.run(executable, { steps: count });
+    const [, , badStep] = await Promise.all([
+      this.#session.snapshot(CHUNK_START, everything),
+      this.#session.run(executable, { steps: count }),
+      this.#session.read(states.badStep),
+    ]);
     const took = performance.now() - before;
-    const [bad = -1] = (await this.#session.read(states.badStep)).data;
+    const [bad = -1] = badStep.data;
     if (bad >= 0) await this.#fail(data, batch, bad);
-    if (count === this.#chunk) {
+    if (count === this.#compiled.chunk) {
       const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));
-      this.#chunk = Math.max(1, Math.min(fitting, 4 * count));
+      this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
     }
   }
 

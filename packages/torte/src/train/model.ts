@@ -17,14 +17,9 @@ import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { type FitOptions, type History, Trainer } from "./fit.js";
-import {
-  type Objective,
-  evaluateProgram,
-  predictProgram,
-  type Resident,
-  residentStates,
-  statesOf,
-} from "./programs.js";
+import { batchFor, chunkFor, inChunks } from "./predict.js";
+import { evaluateProgram, type Objective, predictProgram } from "./programs.js";
+import { type Resident, ResidentData } from "./resident.js";
 import { Compiled } from "./compiled.js";
 
 export interface CompileOptions {
@@ -61,8 +56,8 @@ export class Model {
   #ready: Promise<void> | undefined;
   #compiled: Compiled | undefined;
   readonly #executables = new Map<string, Promise<Executable>>();
-  #resident = new Map<string, { columns: Columns; data: Resident }>();
-  #nextData = 0;
+  /** Used by fit, too. */
+  readonly resident: ResidentData;
 
   constructor(network: Network, options: ModelOptions = {}) {
     checkOptions("model", options, MODEL_OPTIONS);
@@ -70,6 +65,9 @@ export class Model {
     this.name = options.name ?? "sequential";
     this.seed = wholeNumber("model", "seed", options.seed ?? 0);
     this.#session = selectBackend(options).createSession();
+    this.resident = new ResidentData(this.#session, ({ cursor }) => {
+      for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
+    });
   }
 
   /** The table of layers, shapes and parameters, as text. */
@@ -124,7 +122,7 @@ export class Model {
     const compiled = this.#needCompiled("evaluate");
     const { evaluationSums } = compiled;
     await this.#session.allocate([evaluationSums]);
-    const data = await this.resident(name, columns, order);
+    const data = await this.resident.load(name, columns, order);
     await this.#session.write(
       evaluationSums,
       new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"),
@@ -148,21 +146,22 @@ export class Model {
   async predict(x: TensorOrList, options: BatchOptions = {}): Promise<Tensor> {
     checkOptions("predict", options, ["batchSize"]);
     const dataset = Dataset.fromTensors({ x });
-    const { columns, order } = await dataset.plan(0);
+    const { columns } = await dataset.plan(0);
     checkInputs(this.network, columns.x);
     await this.#prepare();
-    const data = await this.resident("predict", columns, order);
-    const parts: Tensor[] = [];
-    await this.inBatches(dataset.size, Math.min(dataset.size, options.batchSize ?? 256), async (size, steps) => {
+    const batch = batchFor(dataset.size, positiveInteger("predict", "batchSize", options.batchSize ?? 256));
+    const chunk = chunkFor(dataset.size, batch);
+    const [output] = await inChunks(columns, chunk, async (part, rows) => {
+      const data = await this.resident.load(`predict ${chunk}`, part, undefined, chunk);
       const executable = await this.executable(
         data,
-        (resident) => predictProgram(this.network, resident, size),
-        `predict ${size}`,
+        (resident) => predictProgram(this.network, resident, batch),
+        `predict ${batch}`,
       );
-      const [output] = await this.#session.run(executable, { steps });
-      if (output !== undefined) parts.push(output);
+      return this.#session.run(executable, { steps: Math.ceil(rows / batch) });
     });
-    return joinBatches(parts);
+    if (output === undefined) throw new RangeError("a prediction has at least one batch");
+    return output;
   }
 
   /**
@@ -197,40 +196,6 @@ export class Model {
     const steps = Math.floor(rows / batch);
     if (steps > 0) await run(batch, steps);
     if (rows % batch > 0) await run(rows % batch, 1);
-  }
-
-  /** The columns in the engine, uploaded where they are new, with the order to visit them in and the cursor at 0. */
-  async resident(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
-    const known = this.#resident.get(name);
-    const fits =
-      known !== undefined &&
-      known.data.rows === order.length &&
-      sameColumns(known.columns, columns, (a, b) => sameShape(a.shape, b.shape) && a.dtype === b.dtype);
-    let data: Resident;
-    if (fits) data = known.data;
-    else {
-      if (known !== undefined) await this.#forget(known.data);
-      data = residentStates(`${name}${this.#nextData++}`, columns.x, columns.y, order.length);
-      await this.#session.allocate(statesOf(data));
-    }
-    const same = fits && sameColumns(known.columns, columns, (a, b) => a === b);
-    if (!same) {
-      const states = [...data.x, ...data.y];
-      for (const [i, tensor] of [...columns.x, ...columns.y].entries()) {
-        const state = states[i];
-        if (state !== undefined) await this.#session.write(state, tensor);
-      }
-      this.#resident.set(name, { columns, data });
-    }
-    await this.#session.write(data.order, new Tensor(order, [order.length], "int32"));
-    await this.#session.write(data.cursor, new Tensor(new Int32Array(1), [], "int32"));
-    return data;
-  }
-
-  async #forget(data: Resident): Promise<void> {
-    await this.#session.release(statesOf(data));
-    for (const key of this.#executables.keys())
-      if (key.startsWith(`${data.cursor.name} `)) this.#executables.delete(key);
   }
 
   /** The compiled program over some resident data, made once. */
@@ -310,32 +275,6 @@ export function asDataset(data: Data): Dataset {
 
 export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {
   return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
-}
-
-function sameColumns(a: Columns, b: Columns, same: (a: Tensor, b: Tensor) => boolean): boolean {
-  const fits = (p: readonly Tensor[], q: readonly Tensor[]): boolean =>
-    p.length === q.length && p.every((t, i) => q[i] !== undefined && same(t, q[i]));
-  return fits(a.x, b.x) && fits(a.y, b.y);
-}
-
-/** Outputs [steps, batch, …] one after the other. */
-function joinBatches(parts: readonly Tensor[]): Tensor {
-  const [first] = parts;
-  if (first === undefined) throw new RangeError("a prediction has at least one batch");
-  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0) * (shape[1] ?? 1), 0);
-  const row = first.data.length / ((first.shape[0] ?? 1) * (first.shape[1] ?? 1));
-  const data =
-    first.data instanceof Float64Array
-      ? new Float64Array(rows * row)
-      : first.data instanceof Int32Array
-        ? new Int32Array(rows * row)
-        : new Float32Array(rows * row);
-  let at = 0;
-  for (const part of parts) {
-    data.set(part.data, at);
-    at += part.data.length;
-  }
-  return new Tensor(data, [rows, ...first.shape.slice(2)], first.dtype);
 }
 
 export interface FunctionalOptions extends ModelOptions {

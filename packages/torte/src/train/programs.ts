@@ -10,32 +10,7 @@ import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import type { Optimizer } from "../optim/optimizers.js";
-import type { Tensor } from "../tensor/tensor.js";
-
-/** Data that lies in the engine: all rows, the order to visit them in, and how far one has come. */
-export interface Resident {
-  readonly x: readonly State[];
-  readonly y: readonly State[];
-  readonly order: State;
-  readonly cursor: State;
-  readonly rows: number;
-}
-
-export function residentStates(name: string, x: readonly Tensor[], y: readonly Tensor[], rows: number): Resident {
-  const column =
-    (part: string) =>
-    (t: Tensor, i: number): State =>
-      new State(`${name}.${part}${i}`, t.shape, t.dtype === "float64" ? "float32" : t.dtype);
-  return {
-    x: x.map(column("x")),
-    y: y.map(column("y")),
-    order: new State(`${name}.order`, [rows], "int32"),
-    cursor: new State(`${name}.cursor`, [], "int32"),
-    rows,
-  };
-}
-
-export const statesOf = (data: Resident): State[] => [...data.x, ...data.y, data.order, data.cursor];
+import type { Resident } from "./resident.js";
 
 /** The next `batch` rows of each column. */
 function nextRows(data: Resident, batch: number): { x: Node[]; y: Node[]; cursor: Node } {

@@ -49,13 +49,15 @@ class ReferenceSession implements Session {
   }
 
   write(state: State, value: Tensor): Promise<void> {
-    if (value.data.length !== sizeOf(state.shape)) {
-      const [expected, received] = [String(sizeOf(state.shape)), String(value.data.length)];
+    if (value.data.length > sizeOf(state.shape)) {
+      const [expected, received] = [`at most ${sizeOf(state.shape)}`, String(value.data.length)];
       return Promise.reject(
         new DataError({ where: state.name, problem: "wrong number of values", expected, received }),
       );
     }
-    const data = emptyValues(state.dtype, value.data.length);
+    const whole = value.data.length === sizeOf(state.shape);
+    const data =
+      (whole ? undefined : this.#states.get(state)?.data.slice()) ?? emptyValues(state.dtype, sizeOf(state.shape));
     data.set(value.data);
     this.#states.set(state, { shape: state.shape, data });
     return Promise.resolve();

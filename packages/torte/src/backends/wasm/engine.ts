@@ -26,16 +26,9 @@ export class Engine {
   readonly #waiting = new Map<number, Waiting>();
   #port: Promise<Port> | undefined;
   #next = 0;
-  #queue: Promise<unknown> = Promise.resolve();
 
-  /** Sends one request; requests are carried out in the order in which they are made. */
-  request(action: string, message: object, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    const answer = this.#queue.then(() => this.#send(action, message, transfer));
-    this.#queue = answer.catch(() => undefined);
-    return answer;
-  }
-
-  async #send(action: string, message: object, transfer: ArrayBuffer[]): Promise<unknown> {
+  /** Sends one request, at once; requests are carried out in the order in which they are made. */
+  async request(action: string, message: object, transfer: ArrayBuffer[] = []): Promise<unknown> {
     this.#port ??= this.#start();
     const port = await this.#port;
     const id = this.#next++;

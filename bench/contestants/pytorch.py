@@ -1,0 +1,126 @@
+"""PyTorch: for each line with a number, as many steps over the first batches of the job's data, answered in JSON."""
+import json
+import resource
+import sys
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+path, threads = sys.argv[1], int(sys.argv[2])
+torch.set_num_threads(threads)
+job = json.load(open(path))
+batch, rows, classes = job["batch"], job["rows"], job["classes"]
+
+
+def read(suffix, dtype):
+    return torch.frombuffer(bytearray(open(path + suffix, "rb").read()), dtype=dtype)
+
+
+flat = read(".weights", torch.float32)
+weights = {w["name"]: flat[w["offset"] : w["offset"] + w["size"]].reshape(w["shape"]) for w in job["weights"]}
+X = read(".x", torch.int32 if classes == 1 else torch.float32).reshape(rows, *job["shape"])
+Y = read(".y", torch.float32)
+if classes == 1:
+    X, Y = X.long(), Y.reshape(rows, 1)
+else:
+    Y = Y.long()
+    if X.dim() > 2:
+        X = X.movedim(-1, 1).contiguous()
+
+
+class Channels(nn.Module):
+    """Channels to the end, as the weights after it expect."""
+
+    def forward(self, x):
+        return x.movedim(1, -1).flatten(1)
+
+
+class Tokens(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.embedding = nn.Embedding(21, width)
+
+    def forward(self, x):
+        return self.embedding(x).transpose(1, 2)
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        conv = lambda: nn.Conv1d(64, 64, 5, padding=2)
+        norm = lambda: nn.BatchNorm1d(64, eps=1e-3, momentum=0.01)
+        self.body = nn.Sequential(conv(), norm(), nn.ReLU(), conv(), norm())
+
+    def forward(self, x):
+        return F.relu(self.body(x) + x)
+
+
+class Average(nn.Module):
+    def forward(self, x):
+        return x.mean(-1)
+
+
+def chapter():
+    convs = [m for k, p in ((5, 4), (3, 2), (3, 2)) for m in (nn.Conv1d(16, 16, k), nn.ReLU(), nn.MaxPool1d(p))]
+    head = [nn.Linear(160, 256), nn.ReLU(), nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 1)]
+    return nn.Sequential(Tokens(16), *convs, Channels(), *head)
+
+
+def mlp():
+    hidden = [m for i in (784, 512) for m in (nn.Linear(i, 512), nn.ReLU(), nn.Dropout(0.2))]
+    return nn.Sequential(*hidden, nn.Linear(512, 10))
+
+
+def cnn():
+    convs = [m for i, o in ((1, 32), (32, 64)) for m in (nn.Conv2d(i, o, 3), nn.ReLU(), nn.MaxPool2d(2))]
+    return nn.Sequential(*convs, Channels(), nn.Dropout(0.5), nn.Linear(1600, 10))
+
+
+def residual():
+    return nn.Sequential(Tokens(64), *[Residual() for _ in range(4)], Average(), nn.Linear(64, 1))
+
+
+def conv3d():
+    convs = [m for i, o in ((1, 16), (16, 32)) for m in (nn.Conv3d(i, o, 3), nn.ReLU(), nn.MaxPool3d(2))]
+    return nn.Sequential(*convs, Channels(), nn.Linear(32 * 6**3, 10))
+
+
+model = {f.__name__: f for f in (chapter, mlp, cnn, residual, conv3d)}[job["model"]]()
+with torch.no_grad():
+    count = {}
+    for layer in model.modules():
+        kinds = (nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d)
+        if not isinstance(layer, kinds):
+            continue
+        names = ("embedding", "conv1d", "conv2d", "conv3d", "dense", "batchNormalization")
+        kind = dict(zip(kinds, names))[type(layer)]
+        name = kind + (f"_{count[kind]}" if kind in count else "")
+        count[kind] = count.get(kind, 0) + 1
+        if kind == "embedding":
+            layer.weight.copy_(weights[name + ".embeddings"])
+        elif kind == "dense":
+            layer.weight.copy_(weights[name + ".kernel"].T)
+            layer.bias.copy_(weights[name + ".bias"])
+        elif kind.startswith("conv"):
+            kernel = weights[name + ".kernel"]
+            layer.weight.copy_(kernel.permute(-1, -2, *range(kernel.dim() - 2)))
+            layer.bias.copy_(weights[name + ".bias"])
+model.train()
+optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12)
+loss_of = F.binary_cross_entropy_with_logits if classes == 1 else F.cross_entropy
+print(json.dumps({"name": f"PyTorch {torch.__version__}"}), flush=True)
+for line in sys.stdin:
+    steps, total = int(line), 0.0
+    start = time.perf_counter()
+    for i in range(steps):
+        x, y = X[i * batch : (i + 1) * batch], Y[i * batch : (i + 1) * batch]
+        loss = loss_of(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    ms = (time.perf_counter() - start) / steps * 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"ms": ms, "loss": total / steps, "peakMB": peak}), flush=True)

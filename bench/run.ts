@@ -1,0 +1,237 @@
+/**
+ * `npm run bench [-- --quick] [--only NAME] [--json FILE]`: training steps in Torte and in whichever peers are
+ * installed, each in a process of its own, samples taken in turn. All start from the same weights and see the same batches;
+ * their losses are compared, so that nobody computes something else.
+ */
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { dataOf, models, type Workload, workloads } from "./workloads.mjs";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+interface Answer {
+  readonly name?: string;
+  readonly ms?: number;
+  readonly loss?: number;
+  readonly peakMB?: number;
+}
+
+interface Command {
+  readonly threads: number;
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** So slow that a few samples must do. */
+  readonly slow?: true;
+}
+
+interface Result {
+  readonly name: string;
+  readonly threads: number;
+  readonly medianMs: number;
+  readonly p10Ms: number;
+  readonly p90Ms: number;
+  readonly loss: number;
+  readonly examplesPerSecond: number;
+  readonly peakMB?: number;
+}
+
+/** A child process that answers each line with one. */
+class Contestant {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #answers: AsyncIterator<string>;
+  readonly samples: number[] = [];
+  name = "";
+  /** Of the first steps from the common weights. */
+  loss = NaN;
+  peakMB: number | undefined;
+
+  constructor(readonly command: Command) {
+    this.#process = spawn(command.program, [...command.args], {
+      env: { ...process.env, ...command.env },
+      cwd: here("."),
+    });
+    this.#process.stderr.resume();
+    this.#process.stdin.on("error", () => undefined);
+    this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async #answer(): Promise<Answer | undefined> {
+    const { value, done } = await this.#answers.next();
+    return done === true ? undefined : (JSON.parse(value) as Answer);
+  }
+
+  async ready(): Promise<boolean> {
+    const answer = await this.#answer().catch(() => undefined);
+    this.name = answer?.name ?? "";
+    return answer !== undefined;
+  }
+
+  async run(steps: number): Promise<Answer> {
+    this.#process.stdin.write(`${steps}\n`);
+    const answer = await this.#answer();
+    if (answer?.ms === undefined) throw new Error(`${this.name} has stopped`);
+    this.peakMB = answer.peakMB ?? this.peakMB;
+    return answer;
+  }
+
+  stop(): void {
+    this.#process.kill();
+  }
+}
+
+const { values } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, only: { type: "string" }, json: { type: "string" } },
+});
+const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
+const LOSS_STEPS = 2;
+/** Samples of those who take a second for a step. */
+const SLOW_ROUNDS = 3;
+
+/** The data, and first weights drawn by Torte, on disk for every contestant. */
+async function makeJob({ name, ...workload }: Workload): Promise<string> {
+  const model = models[workload.model]?.({});
+  if (model === undefined) throw new Error(`no model ${workload.model}`);
+  let offset = 0;
+  const tensors = Object.entries(await model.getWeights());
+  const weights = tensors.map(([key, { shape, data }]) => {
+    const entry = { name: key, shape, offset, size: data.length };
+    offset += data.length;
+    return entry;
+  });
+  await model.close();
+  const { x, y } = dataOf({ name, ...workload });
+  const file = join(folder, name.replaceAll(/[^a-z0-9]+/gi, "-"));
+  writeFileSync(file, JSON.stringify({ ...workload, rows: workload.batch * workload.steps, weights }));
+  writeFileSync(`${file}.x`, x);
+  writeFileSync(`${file}.y`, y);
+  writeFileSync(`${file}.weights`, Buffer.concat(tensors.map(([, { data }]) => Buffer.from(data.buffer))));
+  return file;
+}
+
+function commands(job: string, { model, batch }: Workload): Command[] {
+  const node = process.execPath;
+  const torte = (threads: number, precision: string): Command => ({
+    threads,
+    program: node,
+    args: [here("contestants/torte.mjs"), job, String(threads), precision],
+  });
+  const torch = (threads: number): Command => ({
+    threads,
+    program: "/usr/bin/python3",
+    args: [here("contestants/pytorch.py"), job, String(threads)],
+    env: { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
+  });
+  // jax-js needs a newer Node than Torte does; the bench's own package brings one.
+  const newest = existsSync(here("node_modules/node/bin/node")) ? here("node_modules/node/bin/node") : node;
+  const script = (name: string, packageName: string, program: string): Command[] =>
+    model === "chapter" && batch === 16 && existsSync(here(`node_modules/${packageName}`))
+      ? [{ threads: 1, program, args: [here(`contestants/${name}.mjs`), job], slow: true }]
+      : [];
+  return [
+    torte(1, "fast"),
+    torte(2, "fast"),
+    torte(2, "reproducible"),
+    torch(1),
+    torch(2),
+    ...script("jax-js", "@jax-js/jax", newest),
+    ...script("tfjs", "@tensorflow/tfjs", node),
+  ];
+}
+
+function quantile(samples: readonly number[], q: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
+}
+
+function resultOf({ name, command, samples, loss, peakMB }: Contestant, batch: number): Result {
+  const medianMs = quantile(samples, 0.5);
+  const figures = {
+    medianMs,
+    p10Ms: quantile(samples, 0.1),
+    p90Ms: quantile(samples, 0.9),
+    loss,
+    examplesPerSecond: (1000 * batch) / medianMs,
+  };
+  return { name, threads: command.threads, ...figures, ...(peakMB === undefined ? {} : { peakMB }) };
+}
+
+async function compare(workload: Workload): Promise<Result[]> {
+  const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command));
+  const ready: Contestant[] = [];
+  for (const contestant of all) if (await contestant.ready()) ready.push(contestant);
+  try {
+    for (const contestant of ready) contestant.loss = (await contestant.run(LOSS_STEPS)).loss ?? NaN;
+    const rounds = values.quick ? 5 : 30;
+    for (let round = -2; round < rounds; round++) {
+      for (const contestant of ready) {
+        const slow = contestant.command.slow === true;
+        if (slow && (round < 0 || round >= SLOW_ROUNDS)) continue;
+        const { ms = NaN } = await contestant.run(slow ? 2 : workload.steps);
+        if (round >= 0) contestant.samples.push(ms);
+      }
+    }
+    return ready.map((contestant) => resultOf(contestant, workload.batch));
+  } finally {
+    for (const contestant of all) contestant.stop();
+  }
+}
+
+function show(name: string, results: readonly Result[]): void {
+  console.log(`\n${name}`);
+  console.log("                               threads  ms/step     p10     p90  examples/s   peak MB    loss   ratio");
+  const own = results.find((result) => result.name === "Torte" && result.threads === 2)?.medianMs ?? NaN;
+  for (const r of results) {
+    const cells = [
+      `  ${r.name}`.padEnd(32),
+      String(r.threads).padStart(5),
+      r.medianMs.toFixed(3).padStart(10),
+      r.p10Ms.toFixed(3).padStart(9),
+      r.p90Ms.toFixed(3).padStart(8),
+      Math.round(r.examplesPerSecond).toString().padStart(11),
+      (r.peakMB?.toFixed(0) ?? "").padStart(9),
+      r.loss.toFixed(5).padStart(9),
+      `${(r.medianMs / own).toFixed(2)}`.padStart(7),
+    ];
+    console.log(cells.join(""));
+  }
+}
+
+const measured: { name: string; contestants: Result[] }[] = [];
+for (const workload of workloads) {
+  if (values.only !== undefined && !workload.name.includes(values.only)) continue;
+  const contestants = await compare(workload);
+  measured.push({ name: workload.name, contestants });
+  show(workload.name, contestants);
+  const losses = contestants.map(({ loss }) => loss);
+  const spread = Math.max(...losses) - Math.min(...losses);
+  if (!(spread < workload.tolerance)) {
+    console.error(`The losses differ by ${spread}: not everybody computes the same.`);
+    process.exitCode = 1;
+  }
+}
+if (measured.length === 0) {
+  console.error(
+    `There is no workload ${values.only ?? ""}. There are: ${workloads.map(({ name }) => name).join("; ")}.`,
+  );
+  process.exitCode = 1;
+}
+rmSync(folder, { recursive: true });
+if (values.json !== undefined) {
+  const [cpu] = cpus();
+  const machine = {
+    cpu: cpu?.model ?? "unknown",
+    cores: cpus().length,
+    node: process.version,
+    os: execFileSync("uname", ["-sr"]).toString().trim(),
+  };
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), workloads: measured }, undefined, 2)}\n`,
+  );
+}

@@ -1,0 +1,35 @@
+/** Predictions: rows go to the engine in chunks of a few batches, so that any number of them needs few programs and little memory. */
+import type { Columns } from "../data/dataset.js";
+import { concatenate, type Tensor } from "../tensor/tensor.js";
+
+/** Batches in a chunk. */
+const CHUNK = 16;
+
+/**
+ * Rows of a batch: at most `batchSize`; for fewer rows the next power of two, so that the sizes that people ask for share
+ * their programs. What is missing of the last batch is computed and thrown away.
+ */
+export const batchFor = (rows: number, batchSize: number): number =>
+  rows >= batchSize ? batchSize : Math.min(batchSize, 2 ** Math.ceil(Math.log2(rows)));
+
+/** Rows that the engine has room for. */
+export const chunkFor = (rows: number, batch: number): number => (rows <= batch ? batch : CHUNK * batch);
+
+/** Calls `run` on one chunk of rows after the other and joins what it returns, [steps, batch, …] each time. */
+export async function inChunks(
+  { x }: Columns,
+  chunk: number,
+  run: (columns: Columns, rows: number) => Promise<readonly Tensor[]>,
+): Promise<Tensor[]> {
+  const rows = x[0]?.shape[0] ?? 0;
+  const parts: Tensor[][] = [];
+  for (let from = 0; from < rows; from += chunk) {
+    const count = Math.min(chunk, rows - from);
+    const outputs = await run({ x: x.map((tensor) => tensor.rows(from, from + count)), y: [] }, count);
+    outputs.forEach((output, k) => {
+      const [steps = 0, batch = 0, ...row] = output.shape;
+      (parts[k] ??= []).push(output.reshape([steps * batch, ...row]).rows(0, count));
+    });
+  }
+  return parts.map((list) => concatenate(list));
+}
