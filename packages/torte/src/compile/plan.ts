@@ -10,6 +10,8 @@ export interface MemoryPlan {
   readonly bytes: number;
   /** The most bytes that are alive at once, which no layout can beat. */
   readonly lowerBound: number;
+  /** Each array with its place and the kernels between which it is alive. */
+  readonly spans: readonly (Readonly<Lifetime> & { readonly at: number })[];
 }
 
 interface Lifetime {
@@ -45,7 +47,7 @@ export function planMemory(
   const alive = kernels.map((_, time) =>
     lifetimes.filter(({ from, to }) => from <= time && time <= to).reduce((sum, { bytes }) => sum + bytes, 0),
   );
-  return { offsets, bytes: total, lowerBound: Math.max(0, ...alive) };
+  return { offsets, bytes: total, lowerBound: Math.max(0, ...alive), spans: placed };
 }
 
 function lifetimesOf(

@@ -7,10 +7,10 @@ import { type MemoryPlan, planMemory } from "../../compile/plan.js";
 import { simplify } from "../../compile/passes.js";
 import { shareWork, type Span, workOf } from "../../compile/share-work.js";
 import type { Program, State } from "../../graph/node.js";
-import { print } from "../../graph/print.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
 import { addBarrier } from "./barrier.js";
+import { passObserver } from "./debug.js";
 import { emitKernel, unitsOf } from "./emit.js";
 import { Code, I32, OP, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
@@ -65,20 +65,6 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     kernels,
     plan,
   };
-}
-
-/** TORTE_DEBUG=passes prints the program after each pass. */
-function passObserver(): ((name: string, program: Program) => void) | undefined {
-  if (!debugs("passes")) return undefined;
-  return (name, program) => {
-    console.error(`--- ${name}\n${print(program)}\n`);
-  };
-}
-
-/** Whether TORTE_DEBUG, a list, has the word. */
-export function debugs(word: string): boolean {
-  const value = typeof process === "object" ? process.env["TORTE_DEBUG"] : undefined;
-  return value?.split(",").includes(word) ?? false;
 }
 
 function bufferOf(fused: FusedProgram, node: FusedProgram["program"]["outputs"][number]): Buffer {

@@ -6,6 +6,7 @@ import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import { debugs, memoryReport, profileReport } from "./debug.js";
 import { engine, isNode } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type CompiledModule, compileModule } from "./module.js";
@@ -17,7 +18,11 @@ const MAXIMUM_PAGES = 65536;
 interface WasmExecutable extends Executable {
   readonly id: number;
   readonly module: CompiledModule;
+  /** Steps that have been measured kernel by kernel, where TORTE_DEBUG asks for it; Infinity once that is printed. */
+  profiled: number;
 }
+
+const WARM_UP = 20;
 
 let nextSession = 0;
 
@@ -108,19 +113,26 @@ class WasmSession implements Session {
 
   async compile(program: Program): Promise<Executable> {
     verify(program);
+    const profile = debugs("profile");
     const module = compileModule(
       program,
       {
         shared: this.#threads > 1,
-        threads: this.#threads,
+        threads: profile ? 1 : this.#threads,
         maximumPages: MAXIMUM_PAGES,
         fma: this.#options.precision === "fast" && hasRelaxedSimd(),
+        profile,
       },
       { stateAddress: (state) => this.#address(state), reserveArena: (bytes) => this.#heap.allocate(bytes) },
     );
     await this.#request("reserve", { bytes: this.#heap.end });
-    const executable: WasmExecutable = { program, id: this.#nextProgram++, module };
-    await this.#request("load", { program: executable.id, code: module.bytes });
+    if (debugs("memory")) {
+      const stateBytes = [...this.#addresses.keys()].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+      console.error(memoryReport(program.name, module.plan, stateBytes));
+    }
+    const executable: WasmExecutable = { program, id: this.#nextProgram++, module, profiled: 0 };
+    const kernels = profile ? module.kernels.length : 0;
+    await this.#request("load", { program: executable.id, code: module.bytes, kernels });
     this.#executables.add(executable);
     return executable;
   }
@@ -133,7 +145,19 @@ class WasmSession implements Session {
     const { threads } = known.module;
     const results = await this.#request("run", { program: known.id, steps, threads, outputs: regions });
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
+    if (debugs("profile")) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
+  }
+
+  /** Prints once where the time of a step goes, after the first steps, in which the host still compiles. */
+  async #profile(executable: WasmExecutable, steps: number): Promise<void> {
+    const { id, module, program, profiled } = executable;
+    if (profiled === Infinity) return;
+    const times = await this.#request("profile", { program: id });
+    executable.profiled += steps;
+    if (profiled < WARM_UP || !(times instanceof Float64Array)) return;
+    executable.profiled = Infinity;
+    console.error(profileReport(program.name, module.kernels, [...times], steps));
   }
 
   async snapshot(name: string, states: readonly State[]): Promise<void> {

@@ -4,7 +4,8 @@
  * browsers and under test runners from the same address as it is written.
  *
  * @typedef {(steps: number, thread: number) => void} Run
- * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Run>, snapshots: Map<string, Copy[]> }} Session
+ * @typedef {{ run: Run, times: Float64Array }} Loaded `times` are milliseconds per kernel, where they are measured.
+ * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Loaded>, snapshots: Map<string, Copy[]> }} Session
  * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
  */
@@ -65,11 +66,19 @@ const actions = {
     const bytes = new Uint8Array(memory.buffer);
     for (const { address, data } of snapshots.get(name) ?? []) bytes.set(data, address);
   },
-  load: async ({ session: id, program, code }) => {
+  load: async ({ session: id, program, code, kernels }) => {
     const owner = session(id);
-    tellHelpers(owner, { action: "load", session: id, program, code });
+    tellHelpers(owner, { action: "load", session: id, program, code, kernels: 0 });
     const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
-    owner.programs.set(program, /** @type {Run} */ (instance.exports["run"]));
+    const exports = /** @type {Record<string, any>} */ (instance.exports);
+    const times = new Float64Array(kernels);
+    owner.programs.set(program, { times, run: kernels > 0 ? measured(exports, times) : exports["run"] });
+  },
+  profile: ({ session: id, program }) => {
+    const { times } = session(id).programs.get(program) ?? { times: new Float64Array() };
+    const result = times.slice();
+    times.fill(0);
+    return result;
   },
   unload: ({ session: id, program }) => {
     tellHelpers(session(id), { action: "unload", session: id, program });
@@ -77,12 +86,25 @@ const actions = {
   },
   run: ({ session: id, program, steps, threads, outputs }) =>
     run(session(id), { id, program, steps, threads, outputs }),
-  help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.(steps, thread),
+  help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.run(steps, thread),
 };
+
+/** Runs the kernels one by one and adds up their times. @param {Record<string, () => void>} exports @param {Float64Array} times @returns {Run} */
+function measured(exports, times) {
+  return (steps) => {
+    for (let step = 0; step < steps; step++) {
+      for (let k = 0; k < times.length; k++) {
+        const start = performance.now();
+        exports[`k${k}`]?.();
+        times[k] = (times[k] ?? 0) + performance.now() - start;
+      }
+    }
+  };
+}
 
 /** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[] }} request */
 function run({ memory, programs }, { id, program, steps, threads, outputs }) {
-  const step = programs.get(program);
+  const step = programs.get(program)?.run;
   if (step === undefined) throw new Error(`no program ${program}`);
   for (let thread = 1; thread < threads; thread++) {
     helpers[thread - 1]?.post({ action: "help", session: id, program, steps, thread });

@@ -1,0 +1,77 @@
+/** What TORTE_DEBUG shows of the engine: a list of the words passes, memory and profile. Everything goes to standard error. */
+import type { Buffer } from "../../compile/expr.js";
+import type { LoweredKernel, Statement } from "../../compile/loops.js";
+import type { MemoryPlan } from "../../compile/plan.js";
+import type { Program } from "../../graph/node.js";
+import { print } from "../../graph/print.js";
+
+/** Whether TORTE_DEBUG has the word. */
+export function debugs(word: "passes" | "memory" | "profile"): boolean {
+  const value = typeof process === "object" ? process.env["TORTE_DEBUG"] : undefined;
+  return value?.split(",").includes(word) ?? false;
+}
+
+/** Prints the program as it is after each pass. */
+export function passObserver(): ((name: string, program: Program) => void) | undefined {
+  if (!debugs("passes")) return undefined;
+  return (name, program) => {
+    console.error(`--- ${name}\n${print(program)}\n`);
+  };
+}
+
+const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
+
+/** The arena: its size against what is alive at once at the least, and where each array lies for how long. */
+export function memoryReport(name: string, plan: MemoryPlan, stateBytes: number): string {
+  const ratio = plan.lowerBound === 0 ? 1 : plan.bytes / plan.lowerBound;
+  const head = `memory of ${name}: arena ${kib(plan.bytes)}, lower bound ${kib(plan.lowerBound)} (${ratio.toFixed(2)} times), states ${kib(stateBytes)}`;
+  const rows = [...plan.spans]
+    .sort((a, b) => b.bytes - a.bytes)
+    .map(
+      ({ buffer, bytes, at, from, to }) =>
+        `${kib(bytes).padStart(14)}  at ${String(at).padStart(10)}  kernels ${from}–${to}  ${buffer.name}`,
+    );
+  return [head, ...rows].join("\n");
+}
+
+/** Multiplications and additions of products, in floating-point operations. */
+export function flopsOf(body: readonly Statement[]): number {
+  return body.reduce((sum, statement) => {
+    if (statement.op === "loop") return sum + statement.variable.extent * flopsOf(statement.body);
+    return statement.op === "accumulate" && statement.accumulator.kind === "product"
+      ? sum + 2 * statement.lane.extent
+      : sum;
+  }, 0);
+}
+
+/** Bytes that a kernel has to move if it reads and writes each of its arrays once. */
+export function bytesOf({ reads, writes }: LoweredKernel): number {
+  const size = (buffers: ReadonlySet<Buffer>): number =>
+    [...buffers].reduce((sum, buffer) => sum + 4 * buffer.size, 0);
+  return size(reads) + size(writes);
+}
+
+/** Time per kernel of one step, the longest first. */
+export function profileReport(
+  name: string,
+  kernels: readonly LoweredKernel[],
+  milliseconds: readonly number[],
+  steps: number,
+): string {
+  const total = milliseconds.reduce((sum, ms) => sum + ms, 0);
+  const rows = kernels
+    .map((kernel, i) => ({ kernel, us: ((milliseconds[i] ?? 0) / steps) * 1000 }))
+    .sort((a, b) => b.us - a.us)
+    .map(({ kernel, us }) => {
+      const seconds = us / 1e6;
+      const cells = [
+        us.toFixed(1).padStart(9),
+        `${((us * steps) / 10 / total).toFixed(1)} %`.padStart(8),
+        (flopsOf(kernel.body) / seconds / 1e9).toFixed(1).padStart(9),
+        (bytesOf(kernel) / seconds / 1e9).toFixed(1).padStart(7),
+      ];
+      return `${cells.join("")}  ${kernel.origin === "" ? "–" : kernel.origin}: ${kernel.name}`;
+    });
+  const head = `profile of ${name}, one thread: ${(total / steps).toFixed(3)} ms a step over ${steps} steps`;
+  return [head, "       µs   share  GFLOP/s   GB/s  kernel", ...rows].join("\n");
+}
