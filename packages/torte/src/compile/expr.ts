@@ -13,6 +13,8 @@ export interface Buffer {
   readonly name: string;
   readonly dtype: DType;
   readonly size: number;
+  /** Written and read again within one kernel, so that a value read from it does not stay valid. */
+  readonly scratch?: true;
 }
 
 /** Elementwise primitives, which expressions apply. */
@@ -78,6 +80,15 @@ export class Exprs {
   readonly atoms = new Atoms();
   readonly #known = new Map<string, Expr>();
   #nextAccumulator = 0;
+  #nextBuffer = 0;
+
+  newBuffer(name: string, dtype: DType, size: number): Buffer {
+    return { id: this.#nextBuffer++, name, dtype, size };
+  }
+
+  newScratch(name: string, size: number): Buffer {
+    return { ...this.newBuffer(name, "float32", size), scratch: true };
+  }
 
   load(buffer: Buffer, index: Index): Expr {
     return this.#intern(`load ${buffer.id} ${index.key}`, { op: "load", buffer, index, dtype: buffer.dtype });

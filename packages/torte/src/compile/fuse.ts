@@ -75,7 +75,6 @@ class KernelBuilder {
   readonly #after = new Map<Node, Set<Node>>();
   readonly #kernelOf = new Map<Node, Node[]>();
   readonly #updates = new Map<Node, State>();
-  #nextBuffer = 0;
 
   constructor(program: Program) {
     const realized = chooseRealized(program);
@@ -95,21 +94,15 @@ class KernelBuilder {
   #stateBuffer(state: State): Buffer {
     let buffer = this.#stateBuffers.get(state);
     if (buffer === undefined) {
-      buffer = this.#newBuffer(state.name, state.dtype, state.shape);
+      buffer = this.#exprs.newBuffer(state.name, state.dtype, sizeOf(state.shape));
       this.#stateBuffers.set(state, buffer);
     }
     return buffer;
   }
 
-  #newBuffer(name: string, dtype: Buffer["dtype"], shape: readonly number[]): Buffer {
-    return { id: this.#nextBuffer++, name, dtype, size: sizeOf(shape) };
-  }
-
   #addNode(node: Node): void {
-    this.#storage.set(
-      node,
-      this.#newBuffer(node.origin === "" ? node.op : `${node.origin}:${node.op}`, node.dtype, node.shape),
-    );
+    const name = node.origin === "" ? node.op : `${node.origin}:${node.op}`;
+    this.#storage.set(node, this.#exprs.newBuffer(name, node.dtype, sizeOf(node.shape)));
     this.#kernelOf.set(node, [node]);
     const reads = new Set<Node>();
     const stack = [...node.inputs];

@@ -37,6 +37,14 @@ export type Statement =
     }
   /** Sets every lane of the accumulators to the neutral value. */
   | { readonly op: "reset"; readonly accumulators: readonly Accumulator[] }
+  /** Lets an accumulator go on from a value that a store has left. */
+  | {
+      readonly op: "restore";
+      readonly accumulator: Accumulator;
+      readonly buffer: Buffer;
+      readonly index: Index;
+      readonly lane: LoopVariable;
+    }
   /** Takes the values into an accumulator; `position` is what argmax remembers. */
   | {
       readonly op: "accumulate";

@@ -8,6 +8,7 @@
 import type { Node } from "../graph/node.js";
 import type { Accumulator, Expr } from "./expr.js";
 import {
+  addIndex,
   constantIndex,
   coordinatesOf,
   factorOf,
@@ -34,10 +35,21 @@ import {
 } from "./loops.js";
 import { inputOf } from "./reader.js";
 
-/** Rows of a register tile by number of vectors across: what keeps the most accumulators busy in 16 registers. */
-const TILE = { rows: 6, vectors: 2, narrowRows: 8 } as const;
+/**
+ * Rows of a register tile two vectors wide, and of one a single vector wide: what keeps the most accumulators busy in 16
+ * registers. Without fused multiply-add the product itself needs one.
+ */
+const TILE = { vectors: 2, rows: { fma: 6, plain: 5 }, narrowRows: 8 } as const;
 /** A right operand up to this size stays in the first-level cache while all rows pass by. */
 const SMALL_PANEL_BYTES = 16 * 1024;
+/** Terms of a sum that are taken at a time: the panels of both operands stay in the first-level cache. */
+const BLOCK = 256;
+/** A panel is packed where at least so many tiles read it, … */
+const PACKED_TILES = 4;
+/** … and its vectors do not lie close to each other as it is. */
+const CLOSE = 32;
+/** Rows are shared out among threads where there are fewer strips of columns than this. */
+const UNITS = 8;
 
 export interface Roles {
   /** Whose elements are spread, and whose rows are read as vectors. */
@@ -163,79 +175,291 @@ class Product {
         ...indicesIn(this.#load("vectors", places, anyBatch, this.#symbolic(columns))),
       ];
     });
+    const plan = { across, sum, rowCount: product(this.#extents(rows)) };
+    return this.#isWorthPacking(plan) ? this.#packed(plan) : this.#plain(plan);
+  }
+
+  /** Register tiles over rows and columns; the operands are read where they lie. */
+  #plain({ across, sum, rowCount }: Plan): readonly Statement[] {
+    const { exprs } = this.#lowering;
+    const { batch } = this.#roles;
     const last = across.extents.at(-1) ?? 1;
-    const panelBytes = 4 * last * sum.extents.reduce((a, b) => a * b, 1);
-    const rowCount = this.#extents(rows).reduce((a, b) => a * b, 1);
-    const tileRows = last >= 2 * WIDTH ? TILE.rows : TILE.narrowRows;
-    const byRows = (
-      outermost: boolean,
-      body: (start: Index, count: number) => readonly Statement[],
-    ): readonly Statement[] =>
-      rowTiles(rowCount, tileRows).flatMap(({ from, rounds, count }) => {
-        const part = (round: Index): readonly Statement[] => body(shiftIndex(scaleIndex(round, count), from), count);
-        return outermost
-          ? [parallelLoop(exprs, rounds, part)]
-          : nest(exprs, [rounds], ([round]) => part(round ?? constantIndex(0)));
-      });
-    const byColumns = (outermost: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
-      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, body);
+    const panelBytes = 4 * last * product(sum.extents);
     const outerExtents = [...this.#extents(batch), ...across.extents.slice(0, -1)];
     return parallelNest(exprs, outerExtents, (at, outermost) => {
       const [batchAt, outer] = [at.slice(0, batch.length), at.slice(batch.length)];
-      const tile = (row: Index, count: number, strip: Strip): readonly Statement[] =>
-        this.#tile({
-          batch: this.#places(batch, batchAt),
-          rows: Array.from({ length: count }, (_, r) =>
-            this.#places(rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.#extents(rows))),
-          ),
-          columns: strip.lanes.map((lane, v) => ({
-            lane,
-            places: this.#places(columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
-          })),
-          sum,
-        });
+      const batchPlaces = this.#places(batch, batchAt);
+      const tile = (row: Index, count: number, strip: Strip): readonly Statement[] => {
+        const lanes = this.#stripColumns(across, outer, strip);
+        const cells = this.#cells(row, count, lanes, batchPlaces);
+        return [
+          { op: "reset", accumulators: cells.map(({ accumulator }) => accumulator) },
+          ...this.#sum(cells, sum.extents, (over) => {
+            const places = this.#places(this.#roles.summed, sum.expand(over));
+            return {
+              spread: (cell) => this.#load("spread", cell.row, batchPlaces, places),
+              vectors: (cell) => this.#load("vectors", cell.column, batchPlaces, places),
+            };
+          }),
+          ...cells.flatMap((cell) => this.#finish(cell, exprs.accumulator(cell.accumulator))),
+        ];
+      };
+      const byRows = (
+        outer: boolean,
+        body: (row: Index, count: number) => readonly Statement[],
+      ): readonly Statement[] => this.#byRows(constantIndex(0), rowCount, last, outer, body);
+      const byColumns = (outer: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
+        strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost: outer }, body);
       return panelBytes <= SMALL_PANEL_BYTES
         ? byRows(outermost, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
         : byColumns(outermost, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
     });
   }
 
-  #tile(tile: {
-    batch: Places;
-    rows: readonly Places[];
-    columns: readonly { lane: LoopVariable; places: Places }[];
-    sum: ReturnType<typeof coalesce>;
-  }): readonly Statement[] {
+  /** Where the rows of the vectors' operand lie far apart, and enough tiles read them to pay for a copy. */
+  #isWorthPacking({ across, sum, rowCount }: Plan): boolean {
     const { exprs } = this.#lowering;
-    const cells = tile.rows.flatMap((row) =>
-      tile.columns.map((column) => ({ row, column, accumulator: exprs.newAccumulator("product", "float32") })),
-    );
-    const step = (over: Index[]): Statement[] => {
-      const places = this.#places(this.#roles.summed, tile.sum.expand(over));
-      return cells.map(({ row, column, accumulator }) => ({
-        op: "accumulate",
-        accumulator,
-        values: [
-          this.#load("spread", row, tile.batch, places),
-          this.#load("vectors", column.places, tile.batch, places),
-        ],
-        position: undefined,
-        lane: column.lane,
-      }));
+    if (this.#roles.batch !== "" && product(this.#extents(this.#roles.batch)) > 1) return false;
+    if (across.extents.length !== 1 || sum.extents.length === 0 || (across.extents[0] ?? 1) < 2 * WIDTH) return false;
+    const terms = product(sum.extents);
+    if (rowCount < PACKED_TILES * TILE.rows.fma || terms < CLOSE) return false;
+    const step = exprs.atoms.variable(sum.extents.at(-1) ?? 1);
+    const outer = sum.extents.slice(0, -1).map((n) => indexOf(exprs.atoms.variable(n)));
+    const places = this.#places(this.#roles.summed, sum.expand([...outer, indexOf(step)]));
+    const load = this.#load("vectors", places, this.#symbolic(this.#roles.columns));
+    const apart = load.op === "load" ? (factorOf(load.index, step) ?? 0) : 0;
+    return Math.abs(apart) >= CLOSE;
+  }
+
+  /**
+   * As `plain`, the sum in blocks. In each block the vectors of a strip are copied side by side, so that all tiles of the
+   * strip read them from the first-level cache; between blocks the tiles rest in memory. The terms are added in the same
+   * order as without blocks.
+   */
+  #packed({ across, sum, rowCount }: Plan): readonly Statement[] {
+    const { exprs } = this.#lowering;
+    const [last = 1] = across.extents;
+    const padded = Math.ceil(last / WIDTH) * WIDTH;
+    const blocks = blocksOf(sum.extents, BLOCK);
+    const single = blocks.outer.length === 0 && blocks.chunks.length === 1;
+    const kept = single ? undefined : exprs.newScratch(`${this.#node.origin}:sums`, rowCount * last);
+    const tiles = Math.ceil(rowCount / this.#tileRows(last));
+    const groups =
+      Math.ceil(last / (TILE.vectors * WIDTH)) < UNITS ? Math.min(UNITS, Math.ceil(tiles / PACKED_TILES)) : 1;
+    const groupRows = Math.ceil(tiles / groups) * this.#tileRows(last);
+    const groupCount = Math.ceil(rowCount / groupRows);
+    const panels = blocks.chunks.map(({ count }) => {
+      const terms = count * product(blocks.inner);
+      return { terms, buffer: exprs.newScratch(`${this.#node.origin}:panel`, groupCount * padded * terms) };
+    });
+    const unit = (group: Index, from: Index, count: number, strip: Strip): readonly Statement[] => {
+      const columns = this.#stripColumns(across, [], strip);
+      const work = blocks.chunks.flatMap((chunk, c) => {
+        const panel = panels[c];
+        if (panel === undefined) return [];
+        // Groups and strips fill their own parts of the panel, since threads share them.
+        const start = scaleIndex(addIndex(scaleIndex(group, padded), strip.start), panel.terms);
+        const width = strip.lanes.length * WIDTH;
+        const packedAt = (term: Index, v: number, lane: LoopVariable): Index =>
+          addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
+        const inner = [chunk.count, ...blocks.inner];
+        return nest(exprs, [...blocks.outer, chunk.rounds], (at) => {
+          const [round = constantIndex(0)] = at.slice(-1);
+          const first = shiftIndex(scaleIndex(round, chunk.count), chunk.from);
+          const termAt = (over: readonly Index[]): Places => {
+            const [own = constantIndex(0), ...rest] = over;
+            return this.#places(this.#roles.summed, sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]));
+          };
+          const pack = nest(exprs, inner, (over) =>
+            columns.map(({ lane, places }, v) => ({
+              op: "store",
+              buffer: panel.buffer,
+              index: packedAt(linearIndex(over, inner), v, lane),
+              value: this.#load("vectors", places, termAt(over)),
+              lane,
+            })),
+          );
+          const tile = (row: Index, rows: number): readonly Statement[] => {
+            const cells = this.#cells(row, rows, columns, new Map());
+            const sums = this.#sum(cells, inner, (over) => {
+              const places = termAt(over);
+              const term = linearIndex(over, inner);
+              return {
+                spread: (cell) => this.#load("spread", cell.row, places),
+                vectors: (cell) => exprs.load(panel.buffer, packedAt(term, cell.vector, cell.lane)),
+              };
+            });
+            if (kept === undefined) {
+              return [
+                { op: "reset", accumulators: cells.map(({ accumulator }) => accumulator) },
+                ...sums,
+                ...cells.flatMap((cell) => this.#finish(cell, exprs.accumulator(cell.accumulator))),
+              ];
+            }
+            const resting = cells.map((cell) => ({ cell, index: this.#result(cell.row, cell.column) }));
+            return [
+              ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
+                op: "restore",
+                accumulator,
+                buffer: kept,
+                index,
+                lane,
+              })),
+              ...sums,
+              ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
+                op: "store",
+                buffer: kept,
+                index,
+                value: exprs.accumulator(accumulator),
+                lane,
+              })),
+            ];
+          };
+          return [...pack, ...this.#byRows(from, count, last, false, tile)];
+        });
+      });
+      if (kept === undefined) return work;
+      const each = (body: (cell: Cell, index: Index) => readonly Statement[]): readonly Statement[] =>
+        nest(exprs, [count], ([row]) =>
+          this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, new Map()).flatMap((cell) =>
+            body(cell, this.#result(cell.row, cell.column)),
+          ),
+        );
+      return [
+        ...each(({ lane }, index) => [{ op: "store", buffer: kept, index, value: exprs.number(0, "float32"), lane }]),
+        ...work,
+        ...each((cell, index) => this.#finish(cell, exprs.load(kept, index))),
+      ];
     };
-    const { extents } = tile.sum;
-    const loops = nest(exprs, extents.slice(0, -1), (outer) =>
-      unrolled(exprs, extents.at(-1) ?? 1, 4, (inner) => step(extents.length === 0 ? [] : [...outer, inner])),
-    );
+    const byStrips = (outermost: boolean, group: Index, from: Index, count: number): readonly Statement[] =>
+      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, (strip) => unit(group, from, count, strip));
+    if (groupCount === 1) return byStrips(true, constantIndex(0), constantIndex(0), rowCount);
+    const full = Math.floor(rowCount / groupRows);
+    const left = rowCount - full * groupRows;
     return [
-      { op: "reset", accumulators: cells.map((cell): Accumulator => cell.accumulator) },
-      ...loops,
-      ...cells.flatMap(({ row, column, accumulator }) => {
-        const linear = this.#result(row, column.places, tile.batch);
-        return this.#lowering.stores(linear, column.lane, new Map([[this.#node, exprs.accumulator(accumulator)]]));
-      }),
+      parallelLoop(exprs, full, (group) => byStrips(false, group, scaleIndex(group, groupRows), groupRows)),
+      ...(left > 0
+        ? [parallelLoop(exprs, 1, () => byStrips(false, constantIndex(full), constantIndex(full * groupRows), left))]
+        : []),
     ];
   }
+
+  #tileRows(columns: number): number {
+    if (columns < 2 * WIDTH) return TILE.narrowRows;
+    return this.#lowering.target.fma ? TILE.rows.fma : TILE.rows.plain;
+  }
+
+  /** Tiles over `count` rows from `from`. */
+  #byRows(
+    from: Index,
+    count: number,
+    columns: number,
+    outermost: boolean,
+    body: (row: Index, count: number) => readonly Statement[],
+  ): readonly Statement[] {
+    const { exprs } = this.#lowering;
+    return rowTiles(count, this.#tileRows(columns)).flatMap((tiles) => {
+      const part = (round: Index): readonly Statement[] =>
+        body(addIndex(from, shiftIndex(scaleIndex(round, tiles.count), tiles.from)), tiles.count);
+      return outermost
+        ? [parallelLoop(exprs, tiles.rounds, part)]
+        : nest(exprs, [tiles.rounds], ([round]) => part(round ?? constantIndex(0)));
+    });
+  }
+
+  #stripColumns(across: Coalesced, outer: readonly Index[], strip: Strip): Column[] {
+    return strip.lanes.map((lane, v) => ({
+      lane,
+      places: this.#places(this.#roles.columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
+    }));
+  }
+
+  #cells(row: Index, count: number, columns: readonly Column[], batch: Places): Cell[] {
+    const { exprs } = this.#lowering;
+    const rows = Array.from({ length: count }, (_, r) =>
+      this.#places(this.#roles.rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.#extents(this.#roles.rows))),
+    );
+    return rows.flatMap((places) =>
+      columns.map((column, vector) => ({
+        row: places,
+        column: column.places,
+        batch,
+        vector,
+        lane: column.lane,
+        accumulator: exprs.newAccumulator("product", "float32"),
+      })),
+    );
+  }
+
+  /** Loops over the terms, each of which all cells take. */
+  #sum(
+    cells: readonly Cell[],
+    extents: readonly number[],
+    term: (over: Index[]) => { spread: (cell: Cell) => Expr; vectors: (cell: Cell) => Expr },
+  ): readonly Statement[] {
+    const { exprs } = this.#lowering;
+    const step = (over: Index[]): Statement[] => {
+      const { spread, vectors } = term(over);
+      return cells.map((cell) => ({
+        op: "accumulate",
+        accumulator: cell.accumulator,
+        values: [spread(cell), vectors(cell)],
+        position: undefined,
+        lane: cell.lane,
+      }));
+    };
+    return nest(exprs, extents.slice(0, -1), (outer) =>
+      unrolled(exprs, extents.at(-1) ?? 1, 4, (inner) => step(extents.length === 0 ? [] : [...outer, inner])),
+    );
+  }
+
+  /** The epilogue of a cell whose sum is `value`. */
+  #finish({ row, column, batch, lane }: Cell, value: Expr): readonly Statement[] {
+    return this.#lowering.stores(this.#result(row, column, batch), lane, new Map([[this.#node, value]]));
+  }
+}
+
+type Coalesced = ReturnType<typeof coalesce>;
+
+interface Plan {
+  readonly across: Coalesced;
+  readonly sum: Coalesced;
+  readonly rowCount: number;
+}
+
+interface Column {
+  readonly lane: LoopVariable;
+  readonly places: Places;
+}
+
+/** A vector of the result, summed in a register. */
+interface Cell {
+  readonly row: Places;
+  readonly column: Places;
+  readonly batch: Places;
+  /** Which of the vectors across. */
+  readonly vector: number;
+  readonly lane: LoopVariable;
+  readonly accumulator: Accumulator;
+}
+
+const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
+
+/** Axes of a sum in blocks of at most `most` terms: `outer` axes one by one, one axis in chunks, `inner` axes whole. */
+function blocksOf(
+  extents: readonly number[],
+  most: number,
+): { outer: number[]; chunks: { from: number; rounds: number; count: number }[]; inner: number[] } {
+  let axis = extents.length - 1;
+  while (axis > 0 && product(extents.slice(axis)) <= most) axis--;
+  const inner = extents.slice(axis + 1);
+  const extent = extents[axis] ?? 1;
+  const largest = Math.max(1, Math.floor(most / product(inner)));
+  const count = Math.ceil(extent / Math.ceil(extent / largest));
+  const rounds = Math.floor(extent / count);
+  const left = extent - rounds * count;
+  const chunks = [{ from: 0, rounds, count }, ...(left > 0 ? [{ from: rounds * count, rounds: 1, count: left }] : [])];
+  return { outer: extents.slice(0, axis), chunks, inner };
 }
 
 /** Full tiles, then one for what is left; few rows are shared out evenly. */

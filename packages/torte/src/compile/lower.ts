@@ -23,16 +23,25 @@ import {
   parallelNest,
   vectorPlaces,
   type Statement,
+  type Strip,
   strips,
   WIDTH,
 } from "./loops.js";
 import { inputOf, type Local, Reader } from "./reader.js";
 
+/** Rows of a transposed array that are read together: their elements share cache lines. */
+const COLUMN_BLOCK = 16;
 /** Vectors of a row that a scatter adds at a time. */
 const SCATTER_VECTORS = 2;
 
-export function lower(fused: FusedProgram): LoweredKernel[] {
-  return fused.kernels.map((kernel) => new KernelLowering(fused, kernel).lowered());
+/** What the loops are made for. */
+export interface LoweringTarget {
+  /** A product and a sum in one instruction, which needs no register for the product. */
+  readonly fma: boolean;
+}
+
+export function lower(fused: FusedProgram, target: LoweringTarget): LoweredKernel[] {
+  return fused.kernels.map((kernel) => new KernelLowering(fused, kernel, target).lowered());
 }
 
 /** One kernel on its way to loops: what its loops and its epilogue have in common. */
@@ -44,6 +53,7 @@ export class KernelLowering {
   constructor(
     readonly fused: FusedProgram,
     readonly kernel: Kernel,
+    readonly target: LoweringTarget,
   ) {
     const [primary] = kernel.nodes;
     if (primary === undefined) throw new RangeError("a kernel computes at least one node");
@@ -115,11 +125,34 @@ export class KernelLowering {
     const place = (at: Index[], inner: Index): Index => linearIndex(expand([...at, inner]), this.primary.shape);
     const width = this.#vectorWidth(extents, (at, inner) => [...this.values(place(at, inner), new Map()).values()]);
     const wide = last <= 8 * width ? Math.max(1, Math.floor(last / width)) : 2;
-    return parallelNest(exprs, outer, (at, outermost) =>
-      strips(exprs, last, { width, wide, outermost }, (strip) =>
-        strip.lanes.flatMap((lane, v) => this.stores(place(at, lanePlace(strip, v, width, lane)), lane)),
-      ),
-    );
+    const stores = (at: Index[], strip: Strip): Statement[] =>
+      strip.lanes.flatMap((lane, v) => this.stores(place(at, lanePlace(strip, v, width, lane)), lane));
+    const rows = outer.at(-1) ?? 1;
+    const block = width === WIDTH && this.#readsColumns(extents, place) ? largestDivisor(rows, COLUMN_BLOCK) : 1;
+    if (block === 1)
+      return parallelNest(exprs, outer, (at, outermost) =>
+        strips(exprs, last, { width, wide, outermost }, (strip) => stores(at, strip)),
+      );
+    return parallelNest(exprs, [...outer.slice(0, -1), rows / block], (at) => {
+      const first = scaleIndex(at.at(-1) ?? constantIndex(0), block);
+      return strips(exprs, last, { width, wide: 1 }, (strip) =>
+        nest(exprs, [block], ([row]) => stores([...at.slice(0, -1), addIndex(first, row ?? constantIndex(0))], strip)),
+      );
+    });
+  }
+
+  /** Whether vectors collect their lanes from far apart, while the next row finds its own beside them. */
+  #readsColumns(extents: readonly number[], place: (at: Index[], inner: Index) => Index): boolean {
+    const { exprs } = this;
+    const variables = extents.map((n) => exprs.atoms.variable(n));
+    const [row, column] = variables.slice(-2);
+    if (row === undefined || column === undefined) return false;
+    const at = variables.map((v) => indexOf(v));
+    const linear = place(at.slice(0, -1), at.at(-1) ?? constantIndex(0));
+    return [...this.values(linear, new Map()).values()].flatMap(indicesIn).some((index) => {
+      const [across, along] = [factorOf(index, column) ?? 0, factorOf(index, row) ?? 0];
+      return Math.abs(across) > 1 && Math.abs(along) === 1;
+    });
   }
 
   /** Four lanes where they run along the last axis without decisions, else one. */
@@ -386,6 +419,11 @@ interface ReducePlan {
   readonly read: (kept: Index[], over: Index[]) => Expr[];
 }
 
+function largestDivisor(of: number, most: number): number {
+  for (let n = Math.min(of, most); n > 1; n--) if (of % n === 0) return n;
+  return 1;
+}
+
 function everyPlace(extents: readonly number[]): number[][] {
   return extents.reduce<number[][]>(
     (all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])),
@@ -418,6 +456,7 @@ function collectBuffers(body: readonly Statement[], reads: Set<Buffer>, writes: 
   for (const statement of body) {
     if (statement.op === "loop") collectBuffers(statement.body, reads, writes);
     else if (statement.op === "accumulate") statement.values.forEach(read);
+    else if (statement.op === "restore") reads.add(statement.buffer);
     else if (statement.op === "store" || statement.op === "addTo") {
       writes.add(statement.buffer);
       read(statement.value);

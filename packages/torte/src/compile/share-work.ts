@@ -34,6 +34,7 @@ export function workOf(body: readonly Statement[]): number {
   return body.reduce((sum, statement) => {
     if (statement.op === "loop") return sum + statement.variable.extent * workOf(statement.body);
     if (statement.op === "store" || statement.op === "addTo") return sum + 2 + sizeOfExpr(statement.value, new Set());
+    if (statement.op === "restore") return sum + 2;
     return statement.op === "accumulate"
       ? sum + 1 + statement.values.reduce((n, value) => n + sizeOfExpr(value, new Set()), 0)
       : sum;

@@ -46,8 +46,7 @@ export function flopsOf(body: readonly Statement[]): number {
 
 /** Bytes that a kernel has to move if it reads and writes each of its arrays once. */
 export function bytesOf({ reads, writes }: LoweredKernel): number {
-  const size = (buffers: ReadonlySet<Buffer>): number =>
-    [...buffers].reduce((sum, buffer) => sum + 4 * buffer.size, 0);
+  const size = (buffers: ReadonlySet<Buffer>): number => [...buffers].reduce((sum, buffer) => sum + 4 * buffer.size, 0);
   return size(reads) + size(writes);
 }
 

@@ -118,6 +118,7 @@ class Emitter {
   }
 
   #statement(statement: Statement): void {
+    const { code } = this;
     switch (statement.op) {
       case "loop":
         this.#loop(statement);
@@ -128,6 +129,11 @@ class Emitter {
         return;
       case "reset":
         for (const accumulator of statement.accumulators) this.#accumulators.reset(accumulator);
+        return;
+      case "restore":
+        this.#places.lane = statement.lane;
+        this.#load(statement.buffer, statement.index);
+        code.set(this.#accumulators.registers(statement.accumulator).value);
         return;
       case "accumulate":
         this.#places.lane = statement.lane;

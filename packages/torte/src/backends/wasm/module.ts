@@ -43,7 +43,7 @@ export interface CompiledModule {
 
 export function compileModule(program: Program, options: TargetOptions, placement: Placement): CompiledModule {
   const fused = fuse(simplify(program, passObserver()));
-  const kernels = lower(fused);
+  const kernels = lower(fused, options);
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const plan = planMemory(kernels, new Set(persistent.keys()), new Set(outputs.map(({ buffer }) => buffer)));

@@ -64,7 +64,7 @@ export class Places {
   }
 
   exprLevel(expr: Expr): number {
-    let level = hasAccumulator(expr) ? Infinity : 0;
+    let level = isFleeting(expr) ? Infinity : 0;
     for (const variable of expr.variables)
       if (!this.lanes.has(variable)) level = Math.max(level, this.levelOf(variable));
     return level;
@@ -202,8 +202,10 @@ export class Places {
   }
 }
 
-function hasAccumulator(expr: Expr): boolean {
-  return expr.op === "accumulator" || operands(expr).some(hasAccumulator);
+/** Whether a value changes while the variables that it depends on stay. */
+function isFleeting(expr: Expr): boolean {
+  if (expr.op === "accumulator" || (expr.op === "load" && expr.buffer.scratch === true)) return true;
+  return operands(expr).some(isFleeting);
 }
 
 /** What a statement computes, values behind its indices included. */

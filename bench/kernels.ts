@@ -1,0 +1,225 @@
+/**
+ * `npm run bench:kernels [-- --only NAME]`: GFLOP/s and GB/s of each family of kernels on one thread, beside what this machine
+ * can do: multiply-adds in registers, and copying within and beyond its caches.
+ */
+import { parseArgs } from "node:util";
+import { compileModule } from "../packages/torte/src/backends/wasm/module.js";
+import { bytesOf, flopsOf } from "../packages/torte/src/backends/wasm/debug.js";
+import { Code, I32, MEMORY, OP, SIMD, V128, WasmModule } from "../packages/torte/src/backends/wasm/encoder.js";
+import { hasRelaxedSimd } from "../packages/torte/src/backends/wasm/session.js";
+import { gradients } from "../packages/torte/src/autodiff/gradient.js";
+import { read } from "../packages/torte/src/graph/make.js";
+import { type Node, type Program, State } from "../packages/torte/src/graph/node.js";
+import * as ops from "../packages/torte/src/ops/index.js";
+import { adam } from "../packages/torte/src/optim/optimizers.js";
+import type { DType } from "../packages/torte/src/tensor/dtype.js";
+import { sizeOf } from "../packages/torte/src/tensor/shape.js";
+
+const { values } = parseArgs({ options: { only: { type: "string" } } });
+const fma = hasRelaxedSimd();
+
+interface Family {
+  readonly name: string;
+  readonly build: (state: (shape: readonly number[], dtype?: DType) => Node) => readonly Node[] | Program;
+}
+
+const product = (spec: string, a: readonly number[], b: readonly number[]): Family["build"] => {
+  return (state) => [ops.einsum(spec, state(a), state(b))];
+};
+const windows = (x: Node, rank: number, size: number): Node =>
+  ops.windows(x, {
+    axis: 1,
+    size: Array<number>(rank).fill(size),
+    stride: Array<number>(rank).fill(1),
+    dilation: Array<number>(rank).fill(1),
+  });
+
+/** A convolution and its two derivatives, each as the training step has it. */
+function convolution(name: string, x: readonly number[], taps: number, filters: number): Family[] {
+  const rank = x.length - 2;
+  const [o, k] = ["opq".slice(0, rank), "ijk".slice(0, rank)];
+  const kernel = [...Array<number>(rank).fill(taps), x.at(-1) ?? 1, filters];
+  const forward = (a: Node, w: Node): Node => ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, windows(a, rank, taps), w);
+  const back = (state: Parameters<Family["build"]>[0], of: 0 | 1): readonly Node[] => {
+    const [a, w] = [state(x), state(kernel)];
+    const y = forward(a, w);
+    return gradients(ops.sum(ops.mul(y, state(y.shape))), [of === 0 ? a : w]);
+  };
+  return [
+    { name: `${name}, forward`, build: (state) => [forward(state(x), state(kernel))] },
+    { name: `${name}, to the input`, build: (state) => back(state, 0) },
+    { name: `${name}, to the kernel`, build: (state) => back(state, 1) },
+  ];
+}
+
+const FAMILIES: readonly Family[] = [
+  ...[64, 128, 240, 480].map((n) => ({ name: `product ${n}³`, build: product("ik,kj->ij", [n, n], [n, n]) })),
+  { name: "dense 128×784×512", build: product("ik,kj->ij", [128, 784], [784, 512]) },
+  { name: "dense 128×512×512, to the input", build: product("ij,kj->ik", [128, 512], [512, 512]) },
+  { name: "dense 128×784×512, to the kernel", build: product("ik,ij->kj", [128, 784], [128, 512]) },
+  { name: "dense 16×160×256", build: product("ik,kj->ij", [16, 160], [160, 256]) },
+  ...convolution("conv1d 64×200×64, 5 taps, 64", [64, 204, 64], 5, 64),
+  ...convolution("conv2d 128×13×13×32, 3×3, 64", [128, 13, 13, 32], 3, 64),
+  ...convolution("conv2d 128×28×28×1, 3×3, 32", [128, 28, 28, 1], 3, 32),
+  ...convolution("conv3d 8×14³×16, 3³, 32", [8, 14, 14, 14, 16], 3, 32),
+  { name: "map a·b + c, in cache", build: (state) => [ops.add(ops.mul(state([4096]), state([4096])), state([4096]))] },
+  {
+    name: "map a·b + c, 16 MiB",
+    build: (state) => [ops.add(ops.mul(state([1 << 22]), state([1 << 22])), state([1 << 22]))],
+  },
+  { name: "map tanh", build: (state) => [ops.tanh(state([1 << 16]))] },
+  { name: "map exp", build: (state) => [ops.exp(state([1 << 16]))] },
+  { name: "softmax of rows", build: (state) => [ops.softmax(state([256, 256]))] },
+  { name: "sum of rows", build: (state) => [ops.sum(state([512, 512]), { axes: [1] })] },
+  { name: "sum of columns", build: (state) => [ops.sum(state([512, 512]), { axes: [0] })] },
+  { name: "transposed copy", build: (state) => [ops.stopGradient(ops.transpose(state([512, 512]), [1, 0]))] },
+  {
+    name: "maximum of windows of 2×2",
+    build: (state) => [ops.max(ops.reshape(state([64, 13, 2, 13, 2, 32]), [64, 13, 2, 13, 2, 32]), { axes: [2, 4] })],
+  },
+  {
+    name: "gather of rows",
+    build: (state) => [ops.stopGradient(ops.gather(state([1000, 64]), state([4096], "int32")))],
+  },
+  { name: "scatter of rows", build: (state) => [ops.scatterAdd(state([4096], "int32"), state([4096, 64]), 1000)] },
+  { name: "Adam", build: (state) => adamStep(state) },
+];
+
+function adamStep(state: Parameters<Family["build"]>[0]): Program {
+  const shape = [512, 512];
+  const [weight, m, v, gradient] = [state(shape), state(shape), state(shape), state(shape)];
+  const next = adam().update({ weight, gradient, slots: { m, v }, learningRate: state([]), step: state([]) });
+  const stateOf = (node: Node | undefined): State => {
+    if (node?.op !== "state") throw new RangeError("not a state");
+    return node.attributes.state;
+  };
+  const updates = [
+    { state: stateOf(weight), value: next.weight },
+    ...Object.entries(next.slots).map(([name, value]) => ({ state: stateOf({ m, v }[name]), value })),
+  ];
+  return { name: "Adam", outputs: [], updates };
+}
+
+/** Seconds for one run: the best of many short samples, as others use the machine too. */
+async function time(run: (rounds: number) => void): Promise<number> {
+  let rounds = 1;
+  const measure = (): number => {
+    const start = performance.now();
+    run(rounds);
+    return (performance.now() - start) / 1000;
+  };
+  while (measure() < 0.01 && rounds < 1e6) rounds *= 2;
+  let best = Infinity;
+  for (let sample = 0; sample < 12; sample++) {
+    best = Math.min(best, measure() / rounds);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return best;
+}
+
+async function measure({ name, build }: Family): Promise<void> {
+  let end = 65536;
+  const place = (bytes: number): number => {
+    const at = end;
+    end += Math.ceil(bytes / 64) * 64;
+    return at;
+  };
+  const addresses = new Map<State, number>();
+  let count = 0;
+  const built = build((shape, dtype = "float32") => {
+    const state = new State(`s${count++}`, shape, dtype);
+    addresses.set(state, place(4 * sizeOf(shape)));
+    return read(state);
+  });
+  const program: Program = "updates" in built ? built : { name, outputs: built, updates: [] };
+  const target = { shared: false, threads: 1, maximumPages: 65536, fma, profile: true };
+  const start = performance.now();
+  const module = compileModule(program, target, {
+    stateAddress: (state) => addresses.get(state) ?? 0,
+    reserveArena: place,
+  });
+  const compiled = performance.now() - start;
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1, maximum: 65536 });
+  const floats = new Float32Array(memory.buffer);
+  for (const [state, address] of addresses) {
+    const words = new Int32Array(memory.buffer, address, sizeOf(state.shape));
+    if (state.dtype === "int32") words.forEach((_, i) => (words[i] = (i * 7919) % 1000));
+    else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
+  }
+  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
+  for (const [k, kernel] of module.kernels.entries()) {
+    const f = instance.exports[`k${k}`] as () => void;
+    const seconds = await time((rounds) => {
+      for (let i = 0; i < rounds; i++) f();
+    });
+    const label = module.kernels.length === 1 ? name : `${name} (${kernel.name})`;
+    const flops = flopsOf(kernel.body);
+    const cells = [
+      `  ${label}`.padEnd(64),
+      (seconds * 1e6).toFixed(1).padStart(10),
+      (flops === 0 ? "" : (flops / seconds / 1e9).toFixed(1)).padStart(9),
+      (bytesOf(kernel) / seconds / 1e9).toFixed(1).padStart(8),
+      k === 0 ? `${compiled.toFixed(0)} ms`.padStart(9) : "",
+    ];
+    console.log(cells.join(""));
+  }
+}
+
+/** Independent multiply-adds that never leave the registers. */
+async function peak(): Promise<number> {
+  const module = new WasmModule({ shared: false, maximumPages: 1 });
+  const code = new Code(1);
+  const sums = Array.from({ length: 12 }, () => code.newLocal(V128));
+  const factor = code.newLocal(V128);
+  code.loop();
+  for (const sum of sums) {
+    if (fma) code.get(factor).get(factor).get(sum).simd(SIMD.f32x4RelaxedMadd).set(sum);
+    else code.get(factor).get(factor).simd(SIMD.f32x4Mul).get(sum).simd(SIMD.f32x4Add).set(sum);
+  }
+  code.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end);
+  for (const [i, sum] of sums.entries())
+    code
+      .i32(16 * i)
+      .get(sum)
+      .memory(MEMORY.store, 0);
+  module.add([I32], [], code, "run");
+  const seconds = await time(await runnable(module, 1));
+  return (12 * 8) / seconds / 1e9;
+}
+
+/** Bytes read and written in a second by a copy of `bytes`. */
+async function copying(bytes: number): Promise<number> {
+  const module = new WasmModule({ shared: false, maximumPages: 65536 });
+  const code = new Code(1);
+  const at = code.newLocal(I32);
+  code.loop().i32(0).set(at).loop();
+  for (let i = 0; i < 4; i++)
+    code
+      .get(at)
+      .get(at)
+      .memory(MEMORY.load, 65536 + 16 * i)
+      .memory(MEMORY.store, 65536 + bytes + 16 * i);
+  code.get(at).i32(64).op(OP.i32Add).tee(at).i32(bytes).op(OP.i32LtS).branchIf(0).op(OP.end);
+  code.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end);
+  module.add([I32], [], code, "run");
+  const seconds = await time(await runnable(module, 2 + Math.ceil((2 * bytes) / 65536)));
+  return (2 * bytes) / seconds / 1e9;
+}
+
+async function runnable(module: WasmModule, pages: number): Promise<(rounds: number) => void> {
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536 });
+  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.encode()), { env: { memory } });
+  return instance.exports["run"] as (rounds: number) => void;
+}
+
+console.log(`Node ${process.version}, one thread, ${fma ? "with" : "without"} relaxed fused multiply-add`);
+console.log(`  multiply-adds in registers   ${(await peak()).toFixed(1)} GFLOP/s`);
+for (const [bytes, what] of [
+  [8 << 10, "8 KiB"],
+  [128 << 10, "128 KiB"],
+  [64 << 20, "64 MiB"],
+] as const)
+  console.log(`  copy of ${what}`.padEnd(31) + `${(await copying(bytes)).toFixed(1)} GB/s`);
+console.log(`\n${"  kernel".padEnd(64)}        µs  GFLOP/s    GB/s  compile`);
+for (const family of FAMILIES)
+  if (values.only === undefined || family.name.includes(values.only)) await measure(family);
