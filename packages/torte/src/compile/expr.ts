@@ -168,11 +168,29 @@ export function indicesOf(expr: Shape | Expr): readonly Index[] {
   }
 }
 
+const NO_VARIABLES: ReadonlySet<LoopVariable> = new Set();
+
+/** Mostly the variables of one operand, whose set is shared then. */
 function variablesOf(shape: Shape): ReadonlySet<LoopVariable> {
-  const variables = new Set<LoopVariable>();
-  for (const operand of operands(shape)) for (const variable of operand.variables) variables.add(variable);
-  for (const index of indicesOf(shape)) collectVariables(index, variables);
-  return variables;
+  let shared = NO_VARIABLES;
+  let own: Set<LoopVariable> | undefined;
+  for (const { variables } of operands(shape)) {
+    if (own !== undefined) for (const variable of variables) own.add(variable);
+    else if (isWithin(shared, variables)) shared = variables;
+    else if (!isWithin(variables, shared)) own = new Set([...shared, ...variables]);
+  }
+  const indices = indicesOf(shape);
+  if (indices.length === 0) return own ?? shared;
+  const all = own ?? new Set(shared);
+  for (const index of indices) collectVariables(index, all);
+  return all;
+}
+
+function isWithin(part: ReadonlySet<LoopVariable>, whole: ReadonlySet<LoopVariable>): boolean {
+  if (part === whole) return true;
+  if (part.size > whole.size) return false;
+  for (const variable of part) if (!whole.has(variable)) return false;
+  return true;
 }
 
 /** Visits an expression and all below it once, values behind dynamic indices included. */

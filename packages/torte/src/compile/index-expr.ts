@@ -35,11 +35,24 @@ export interface Term {
   readonly factor: number;
 }
 
-/** offset + Σ factor·atom, terms sorted by atom; `key` identifies it. */
-export interface Index {
-  readonly offset: number;
-  readonly terms: readonly Term[];
-  readonly key: string;
+/** offset + Σ factor·atom: terms sorted by atom, no atom twice, no factor 0. */
+export class Index {
+  #key: string | undefined;
+
+  constructor(
+    readonly offset: number,
+    readonly terms: readonly Term[],
+  ) {}
+
+  /** The same for equal indices. */
+  get key(): string {
+    if (this.#key === undefined) {
+      let key = `${this.offset}`;
+      for (const { atom, factor } of this.terms) key += `+${factor}v${atom.id}`;
+      this.#key = key;
+    }
+    return this.#key;
+  }
 }
 
 /** Makes the atoms of one compilation and keeps equal ones identical. */
@@ -72,35 +85,45 @@ export class Atoms {
   }
 }
 
-function make(offset: number, terms: readonly Term[]): Index {
-  const kept = terms.filter((term) => term.factor !== 0).sort((a, b) => a.atom.id - b.atom.id);
-  return { offset, terms: kept, key: `${offset}${kept.map((t) => `+${t.factor}v${t.atom.id}`).join("")}` };
-}
+const NO_TERMS: readonly Term[] = [];
+export const ZERO = new Index(0, NO_TERMS);
+export const constantIndex = (offset: number): Index => (offset === 0 ? ZERO : new Index(offset, NO_TERMS));
 
-export const constantIndex = (offset: number): Index => make(offset, []);
-export const ZERO = constantIndex(0);
+const single = (atom: Atom, factor: number): Index => new Index(0, [{ atom, factor }]);
 
 /** The atom itself; a variable that can only be 0 is 0. */
-export const indexOf = (atom: Atom): Index =>
-  atom.kind === "variable" && atom.extent === 1 ? ZERO : make(0, [{ atom, factor: 1 }]);
+export const indexOf = (atom: Atom): Index => (atom.kind === "variable" && atom.extent === 1 ? ZERO : single(atom, 1));
 
 export function addIndex(a: Index, b: Index): Index {
-  const factors = new Map<Atom, number>();
-  for (const { atom, factor } of [...a.terms, ...b.terms]) factors.set(atom, (factors.get(atom) ?? 0) + factor);
-  return make(
-    a.offset + b.offset,
-    [...factors].map(([atom, factor]) => ({ atom, factor })),
-  );
+  if (b.terms.length === 0) return shiftIndex(a, b.offset);
+  if (a.terms.length === 0) return shiftIndex(b, a.offset);
+  const terms: Term[] = [];
+  let j = 0;
+  for (const term of a.terms) {
+    for (let other = b.terms[j]; other !== undefined && other.atom.id < term.atom.id; other = b.terms[++j])
+      terms.push(other);
+    const same = b.terms[j];
+    if (same?.atom === term.atom) {
+      j++;
+      const factor = term.factor + same.factor;
+      if (factor !== 0) terms.push({ atom: term.atom, factor });
+    } else terms.push(term);
+  }
+  for (let other = b.terms[j]; other !== undefined; other = b.terms[++j]) terms.push(other);
+  return new Index(a.offset + b.offset, terms);
 }
 
 export function scaleIndex(a: Index, by: number): Index {
-  return make(
+  if (by === 1) return a;
+  if (by === 0) return ZERO;
+  if (a.terms.length === 0) return constantIndex(a.offset * by);
+  return new Index(
     a.offset * by,
     a.terms.map(({ atom, factor }) => ({ atom, factor: factor * by })),
   );
 }
 
-export const shiftIndex = (a: Index, by: number): Index => make(a.offset + by, a.terms);
+export const shiftIndex = (a: Index, by: number): Index => (by === 0 ? a : new Index(a.offset + by, a.terms));
 
 export interface Range {
   readonly low: number;
@@ -137,7 +160,7 @@ function asRemainder(index: Index): Range | undefined {
   if (found?.atom.kind !== "quotient") return undefined;
   const { atom, factor } = found;
   const multiplier = -factor / atom.by;
-  const rest = addIndex(addIndex(index, make(0, [{ atom, factor: -factor }])), scaleIndex(atom.of, -multiplier));
+  const rest = addIndex(addIndex(index, single(atom, -factor)), scaleIndex(atom.of, -multiplier));
   const other = rangeOf(rest);
   const reach = multiplier * (atom.by - 1);
   return { low: other.low + Math.min(0, reach), high: other.high + Math.max(0, reach) };
@@ -152,7 +175,8 @@ function containsMultiple(index: Index, part: Index, multiplier: number): boolea
 /** floor(a / by). */
 export function divideIndex(atoms: Atoms, a: Index, by: number): Index {
   if (by === 1) return a;
-  const whole = make(
+  if (a.terms.length === 0) return constantIndex(Math.floor(a.offset / by));
+  const whole = new Index(
     Math.floor(a.offset / by) * by,
     a.terms.filter((term) => term.factor % by === 0),
   );
@@ -160,13 +184,13 @@ export function divideIndex(atoms: Atoms, a: Index, by: number): Index {
   const quotient = scaleBack(whole, by);
   const { low, high } = rangeOf(rest);
   if (Math.floor(low / by) === Math.floor(high / by)) return shiftIndex(quotient, Math.floor(low / by));
-  const single = rest.offset === 0 && rest.terms.length === 1 ? rest.terms[0] : undefined;
-  if (single?.factor === 1 && single.atom.kind === "quotient") {
+  const only = rest.offset === 0 && rest.terms.length === 1 ? rest.terms[0] : undefined;
+  if (only?.factor === 1 && only.atom.kind === "quotient") {
     // ⌊⌊x/p⌋/q⌋ = ⌊x/(p·q)⌋
-    return addIndex(quotient, divideIndex(atoms, single.atom.of, single.atom.by * by));
+    return addIndex(quotient, divideIndex(atoms, only.atom.of, only.atom.by * by));
   }
   const reduced = dropSmall(atoms, rest, by);
-  return addIndex(quotient, reduced ?? make(0, [{ atom: atoms.quotient(rest, by), factor: 1 }]));
+  return addIndex(quotient, reduced ?? single(atoms.quotient(rest, by), 1));
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));
@@ -175,7 +199,7 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
   for (const g of new Set(a.terms.map((term) => gcd(by, term.factor)))) {
     if (g === 1) continue;
-    const multiple = make(
+    const multiple = new Index(
       Math.floor(a.offset / g) * g,
       a.terms.filter((term) => term.factor % g === 0),
     );
@@ -186,7 +210,7 @@ function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
 }
 
 const scaleBack = (a: Index, by: number): Index =>
-  make(
+  new Index(
     a.offset / by,
     a.terms.map(({ atom, factor }) => ({ atom, factor: factor / by })),
   );

@@ -56,6 +56,7 @@ const HEAVY = new Set<string>([
 ]);
 
 function sizeOfExpr(expr: Expr, seen: Set<Expr>): number {
+  if (operands(expr).length === 0 && expr.op !== "random") return 1;
   if (seen.has(expr)) return 0;
   seen.add(expr);
   const own = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
@@ -71,10 +72,11 @@ export function shareWork(
   units: (kernel: LoweredKernel) => number,
   footprint: (kernel: LoweredKernel) => Footprint,
   threads: number,
+  work: (kernel: LoweredKernel) => number = ({ body }) => workOf(body),
 ): Assignment[] {
   let pending: { shared: boolean; footprint: Footprint }[] = [];
   return kernels.map((kernel, i) => {
-    const shared = threads > 1 && units(kernel) > 1 && workOf(kernel.body) >= SMALL;
+    const shared = threads > 1 && units(kernel) > 1 && work(kernel) >= SMALL;
     const own = footprint(kernel);
     const barrier =
       threads > 1 &&

@@ -193,7 +193,7 @@ class Emitter {
       )
     )
       return;
-    this.#places.place(index, level);
+    this.#places.place(index.terms, level);
   }
 
   #keep(expr: Expr): void {

@@ -3,7 +3,7 @@
  * it depends on; what depends on the variable itself advances by addition at the end of each round.
  */
 import { type Buffer, type Expr, indicesOf, operands } from "../../compile/expr.js";
-import type { Atom, Index, LoopVariable } from "../../compile/index-expr.js";
+import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
 import { type Code, I32, OP } from "./encoder.js";
 
@@ -79,7 +79,7 @@ export class Places {
       const rest = index.terms.filter(({ atom }) => atom !== variable && this.atomLevelIn(atom, variable) <= outer);
       const key = placeKey([...rest, own]);
       if (found.has(key)) return;
-      const base = this.place({ offset: 0, terms: rest, key: "" }, outer);
+      const base = this.place(rest, outer);
       found.set(key, { key, local: this.code.newLocal(I32), base, step: 4 * own.factor });
     };
     eachIndex(body, visit);
@@ -94,8 +94,8 @@ export class Places {
   }
 
   /** The local with 4·Σ factor·atom over the terms that are known at `level`, or undefined where there are none. */
-  place(index: Index, level: number): number | undefined {
-    const known = index.terms.filter(({ atom }) => this.atomLevel(atom) <= level && this.isReady(atom));
+  place(terms: readonly Term[], level: number): number | undefined {
+    const known = terms.filter(({ atom }) => this.atomLevel(atom) <= level && this.isReady(atom));
     if (known.length === 0) return undefined;
     const key = placeKey(known);
     const found = this.find(key);
@@ -108,8 +108,7 @@ export class Places {
     const pointer = stepping === undefined ? undefined : this.find(placeKey([...below, stepping]));
     let pending = pointer === undefined ? at : at.filter((term) => term !== stepping);
     let base = pointer;
-    if (pointer === undefined)
-      base = deepest === 0 ? undefined : this.place({ offset: 0, terms: below, key: "" }, deepest - 1);
+    if (pointer === undefined) base = deepest === 0 ? undefined : this.place(below, deepest - 1);
     if (base === undefined) {
       const [first, ...others] = pending;
       if (first === undefined) return undefined;
@@ -187,7 +186,7 @@ export class Places {
   pushPlace(buffer: Buffer, index: Index, shift = 0): number {
     const { code } = this;
     const terms = index.terms.filter(({ atom }) => !(atom.kind === "variable" && this.levelOf(atom) === Infinity));
-    const local = this.place({ offset: 0, terms, key: "" }, this.scopes.length - 1);
+    const local = this.place(terms, this.scopes.length - 1);
     const offset = this.address(buffer) + 4 * (index.offset + shift);
     if (local === undefined) code.i32(0);
     else code.get(local);
@@ -215,12 +214,16 @@ export function valuesOf(statement: Statement): readonly Expr[] {
 }
 
 /** Values that an index reads at run time. */
-export function dynamics(index: Index): Expr[] {
-  return index.terms.flatMap(({ atom }) => {
-    if (atom.kind === "dynamic") return [atom.value];
-    return atom.kind === "quotient" ? dynamics(atom.of) : [];
-  });
+export function dynamics(index: Index): readonly Expr[] {
+  let found = NONE;
+  for (const { atom } of index.terms) {
+    if (atom.kind === "dynamic") found = [...found, atom.value];
+    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
+  }
+  return found;
 }
+
+const NONE: readonly Expr[] = [];
 
 const placeKey = (terms: readonly { atom: Atom; factor: number }[]): string =>
   `p${[...terms]
