@@ -57,11 +57,12 @@ export class Engine {
   };
 
   #start(): Promise<Port> {
-    return isNode() ? this.#startInNode() : this.#startInBrowser();
+    return isNode() ? Promise.resolve(this.#startInNode()) : this.#startInBrowser();
   }
 
-  async #startInNode(): Promise<Port> {
-    const { Worker } = await import("node:worker_threads");
+  #startInNode(): Port {
+    // Not an import, which bundlers for browsers would follow.
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
     const worker = new Worker(new URL("./worker.mjs", import.meta.url), { name: "torte" });
     worker.on("message", this.#receive);
     worker.on("error", this.#fail);

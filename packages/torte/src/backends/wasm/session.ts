@@ -49,7 +49,7 @@ class WasmSession implements Session {
 
   constructor(options: WasmOptions) {
     this.#options = options;
-    this.#threads = canShareMemory() ? options.threads : 1;
+    this.#threads = canShareMemory() ? options.threads : alone(options.threads);
   }
 
   async #request(action: string, message: object = {}, transfer: ArrayBuffer[] = []): Promise<unknown> {
@@ -195,6 +195,20 @@ function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
   if (dtype === "float32") return new Tensor(new Float32Array(buffer), shape, dtype);
   const words = new Int32Array(buffer);
   return new Tensor(dtype === "int32" ? words : Uint8Array.from(words, (word) => Number(word !== 0)), shape, dtype);
+}
+
+let warned = false;
+
+/** One thread, said once. */
+function alone(wanted: number): 1 {
+  if (wanted > 1 && !warned) {
+    warned = true;
+    console.warn(
+      "torte runs on one thread: this page may not share memory. Serve it with the headers " +
+        "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.",
+    );
+  }
+  return 1;
 }
 
 /** Browsers share memory only with pages that are isolated from others. */

@@ -135,7 +135,7 @@ function tellHelpers({ threads }, message) {
 async function startHelper() {
   const url = new URL(import.meta.url);
   if (inNode) {
-    const { Worker: NodeWorker } = await import("node:worker_threads");
+    const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
     const helper = new NodeWorker(url, { name: "torte helper" });
     helper.unref();
     return { post: (message) => helper.postMessage(message) };
@@ -175,7 +175,7 @@ async function handle(message, post) {
 }
 
 if (inNode) {
-  const { parentPort } = await import("node:worker_threads");
+  const { parentPort } = process.getBuiltinModule("node:worker_threads");
   const receive = handler((message, transfer) => parentPort?.postMessage(message, /** @type {any} */ (transfer)));
   parentPort?.on("message", (message) => void receive(message));
 } else {

@@ -1,0 +1,92 @@
+import fc from "fast-check";
+import { describe, it } from "vitest";
+import type { Node, Primitive, Program } from "../graph/node.js";
+import { print } from "../graph/print.js";
+import { draw, GRAPHS } from "../testing/arbitrary.js";
+import { compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
+
+const EXACT: Tolerance = { relative: 0, absolute: 0 };
+const CLOSE: Tolerance = { relative: 2e-6, absolute: 2e-6 };
+
+/** How near the compiled result has to come to the reference. */
+const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
+  constant: EXACT,
+  iota: EXACT,
+  state: EXACT,
+  uniform: EXACT,
+  neg: EXACT,
+  abs: EXACT,
+  sign: EXACT,
+  floor: EXACT,
+  exp: CLOSE,
+  expm1: CLOSE,
+  log: CLOSE,
+  log1p: CLOSE,
+  sqrt: EXACT,
+  tanh: CLOSE,
+  sigmoid: CLOSE,
+  softplus: CLOSE,
+  erf: CLOSE,
+  sin: CLOSE,
+  cos: CLOSE,
+  not: EXACT,
+  cast: EXACT,
+  stopGradient: EXACT,
+  add: EXACT,
+  sub: EXACT,
+  mul: EXACT,
+  div: EXACT,
+  pow: { relative: 2e-5, absolute: 1e-5 },
+  max: EXACT,
+  min: EXACT,
+  mod: EXACT,
+  bitXor: EXACT,
+  less: EXACT,
+  lessEqual: EXACT,
+  equal: EXACT,
+  and: EXACT,
+  or: EXACT,
+  select: EXACT,
+  reshape: EXACT,
+  transpose: EXACT,
+  broadcast: EXACT,
+  slice: EXACT,
+  pad: EXACT,
+  reverse: EXACT,
+  concat: EXACT,
+  windows: EXACT,
+  fold: CLOSE,
+  sum: { relative: 2e-5, absolute: 2e-5 },
+  reduceMax: EXACT,
+  argmax: EXACT,
+  contract: { relative: 2e-5, absolute: 2e-5 },
+  gather: EXACT,
+  scatterAdd: { relative: 2e-5, absolute: 2e-5 },
+};
+
+/** Prints the graph with the first difference. */
+async function compare(
+  program: Program,
+  ...rest: [Parameters<typeof compareBackends>[1], CompareOptions]
+): Promise<void> {
+  try {
+    await compareBackends(program, ...rest);
+  } catch (error) {
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${print(program)}`, { cause: error });
+  }
+}
+
+describe("each primitive on random shapes and strides", () => {
+  for (const [op, tolerance] of Object.entries(TOLERANCES) as [Primitive, Tolerance][]) {
+    it(op, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.gen(), async (gen) => {
+          const { node, data } = draw(gen, GRAPHS[op]);
+          const outputs: Node[] = [node];
+          await compare({ name: op, outputs, updates: [] }, data, { tolerance });
+        }),
+        { numRuns: 20, seed: Number(process.env["TORTE_SEED"] ?? 1) },
+      );
+    });
+  }
+});
