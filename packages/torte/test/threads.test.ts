@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import {
   adam,
   batchNormalization,
@@ -47,7 +47,12 @@ async function trained(threads: number): Promise<Record<string, Tensor>> {
   return { ...weights, predicted };
 }
 
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
 it("gives the same bits on any number of threads", async () => {
+  vi.stubGlobal("navigator", { hardwareConcurrency: 8 });
   const expected = await trained(1);
   for (const threads of [2, 3, 8]) {
     const actual = await trained(threads);

@@ -12,7 +12,10 @@ export interface BackendOptions {
   readonly backend?: BackendName;
   /** "reproducible" gives the same bits on every host. Default "fast". */
   readonly precision?: Precision;
-  /** Threads that share the work; results do not depend on it. Default: the machine's cores. */
+  /**
+   * Threads that share the work; results do not depend on it. More than the machine has cores would wait for each other, so
+   * that no more are used. Default: the machine's cores.
+   */
   readonly threads?: number;
 }
 
@@ -20,9 +23,9 @@ export function selectBackend(options: BackendOptions = {}): Backend {
   const environment = typeof process === "object" ? process.env["TORTE_BACKEND"] : undefined;
   const name = oneOf("model", "backend", options.backend ?? environment ?? "wasm", ["wasm", "reference"]);
   const precision = oneOf("model", "precision", options.precision ?? "fast", ["fast", "reproducible"]);
-  return name === "wasm"
-    ? createWasmBackend({ precision, threads: positiveInteger("model", "threads", options.threads ?? cores()) })
-    : createReferenceBackend();
+  if (name === "reference") return createReferenceBackend();
+  const threads = positiveInteger("model", "threads", options.threads ?? cores());
+  return createWasmBackend({ precision, threads: Math.min(threads, cores()) });
 }
 
 /** Cores that this process may use. */
