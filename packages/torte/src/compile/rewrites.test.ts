@@ -1,0 +1,166 @@
+/** Every rewrite by itself: the rewritten graph computes what the plain one does. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { gradients } from "../autodiff/gradient.js";
+import type { Value } from "../backends/reference/arrays.js";
+import { evaluate } from "../backends/reference/index.js";
+import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
+import * as ops from "../ops/index.js";
+import { Cases } from "../testing/compare.js";
+import { layout } from "./layout.js";
+import { mapTables } from "./lookup.js";
+import { shareCommon } from "./share.js";
+import { unfold } from "./unfold.js";
+
+function valuesOf(nodes: readonly Node[], { data }: Cases): Value[] {
+  const states = new Map<State, Value>(
+    [...data].map(([state, { shape, data: numbers, dtype }]) => [
+      state,
+      { shape, data: dtype === "int32" ? Int32Array.from(numbers) : Float64Array.from(numbers) },
+    ]),
+  );
+  return evaluate(nodes, states);
+}
+
+function expectSame(plain: readonly Node[], rewritten: readonly Node[], cases: Cases): void {
+  const [expected, actual] = [valuesOf(plain, cases), valuesOf(rewritten, cases)];
+  expected.forEach(({ shape, data }, i) => {
+    expect(actual[i]?.shape).toEqual(shape);
+    data.forEach((value, k) => {
+      expect(actual[i]?.data[k], `output ${i}[${k}]`).toBeCloseTo(value, 9);
+    });
+  });
+}
+
+const sizes = fc.record({
+  batch: fc.integer({ min: 1, max: 3 }),
+  length: fc.integer({ min: 6, max: 12 }),
+  channels: fc.integer({ min: 1, max: 4 }),
+  filters: fc.integer({ min: 1, max: 4 }),
+  taps: fc.integer({ min: 1, max: 3 }),
+  stride: fc.integer({ min: 1, max: 3 }),
+  dilation: fc.integer({ min: 1, max: 2 }),
+  margin: fc.integer({ min: 0, max: 2 }),
+  seed: fc.integer({ min: 0, max: 1000 }),
+});
+type Sizes = typeof sizes extends fc.Arbitrary<infer T> ? T : never;
+
+/** A convolution over x [batch, length, channels], with what is not given drawn from the cases. */
+function convolution(x: Node, { taps, stride, dilation, margin, channels, filters }: Sizes, kernel: Node): Node {
+  const padded = ops.pad(x, [
+    [0, 0],
+    [margin, margin],
+    [0, 0],
+  ]);
+  const view = ops.windows(padded, { axis: 1, size: [taps], stride: [stride], dilation: [dilation] });
+  expect(kernel.shape).toEqual([taps, channels, filters]);
+  return ops.einsum("bokc,kcf->bof", view, kernel);
+}
+
+const count = (nodes: readonly Node[], op: Node["op"]): number => topological(nodes).filter((n) => n.op === op).length;
+
+describe("lookups in mapped tables", () => {
+  const TOKENS = 3;
+  const embedded = (cases: Cases, { batch, length, channels }: Sizes, masked: boolean) => {
+    const tokens = cases.int([batch, length], TOKENS);
+    const table = cases.float([TOKENS, channels]);
+    const kept = masked ? ops.mul(table, cases.float([TOKENS, 1])) : table;
+    const rows = ops.gather(kept, tokens);
+    const mask = ops.reshape(ops.notEqual(tokens, 0), [batch, length, 1]);
+    return { table, x: masked ? ops.where(mask, rows, 0) : rows, rows };
+  };
+
+  it("compute what embedding and convolution do, forward and backward", () => {
+    fc.assert(
+      fc.property(sizes, (given) => {
+        const cases = new Cases(given.seed);
+        const { table, rows } = embedded(cases, given, false);
+        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const y = ops.tanh(convolution(rows, given, kernel));
+        const [mapped = y] = mapTables([y]);
+        const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [table, kernel])];
+        expectSame(all(y), all(mapped), cases);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("compute what embedding and dense do, with zeroed positions in between", () => {
+    fc.assert(
+      fc.property(sizes, fc.boolean(), (given, masked) => {
+        const cases = new Cases(given.seed);
+        const { table, x } = embedded(cases, given, masked);
+        const kernel = cases.float([given.channels, given.filters]);
+        const y = ops.einsum("blc,cf->blf", x, kernel);
+        const [mapped = y] = mapTables([y]);
+        const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [table, kernel])];
+        expectSame(all(y), all(mapped), cases);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("happen where they save work, and only there", () => {
+    const build = (tokens: number): Node => {
+      const cases = new Cases(1);
+      const rows = ops.gather(cases.float([tokens, 16]), cases.int([4, 50], tokens));
+      return ops.einsum("blc,cf->blf", rows, cases.float([16, 8]));
+    };
+    const products = (node: Node): readonly number[] =>
+      topological(mapTables([node])).find(({ op }) => op === "contract")?.shape ?? [];
+    expect(products(build(21))).toEqual([21, 8]);
+    expect(products(build(5000))).toEqual([4, 50, 8]);
+  });
+});
+
+describe("unfolding the gradient of a convolution", () => {
+  it("computes what adding up the windows does", () => {
+    let turned = 0;
+    fc.assert(
+      fc.property(sizes, (given) => {
+        const cases = new Cases(given.seed);
+        const x = cases.float([given.batch, given.length, given.channels]);
+        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const [gradient = x] = gradients(ops.sum(ops.tanh(convolution(x, given, kernel))), [x]);
+        const program: Program = { name: "gradient", outputs: [gradient], updates: [] };
+        const after = roots(unfold(program));
+        if (count([gradient], "fold") > count(after, "fold")) turned++;
+        expectSame([gradient], after, cases);
+      }),
+      { numRuns: 60 },
+    );
+    expect(turned).toBeGreaterThan(10);
+  });
+});
+
+describe.each([
+  ["layout", layout],
+  ["sharing", shareCommon],
+] as const)("%s", (_, pass) => {
+  it("computes the same", () => {
+    fc.assert(
+      fc.property(sizes, (given) => {
+        const cases = new Cases(given.seed);
+        const x = cases.float([given.batch, given.length, given.channels]);
+        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const second = cases.float([given.filters, given.channels]);
+        const y = ops.relu(convolution(x, given, kernel));
+        const z = ops.einsum("bof,fc->boc", ops.add(y, ops.mul(y, 1)), second);
+        const total = ops.add(ops.sum(ops.mul(z, z)), ops.mul(ops.sum(ops.add(z, 0)), ops.add(2, 3)));
+        const outputs = [total, ...gradients(total, [x, kernel, second])];
+        expectSame(outputs, roots(pass({ name: "step", outputs, updates: [] })), cases);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+it("sharing finds equal parts, constants and neutral elements", () => {
+  const cases = new Cases(1);
+  const x = cases.float([3]);
+  const sum = ops.add(ops.exp(x), ops.exp(x));
+  const neutral = ops.mul(ops.add(x, 0), 1);
+  const [a, b] = roots(shareCommon({ name: "p", outputs: [sum, neutral], updates: [] }));
+  expect(count([a ?? sum], "exp")).toBe(1);
+  expect(b?.op).toBe("state");
+});
