@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, it } from "vitest";
-import type { Node, Primitive, Program } from "../graph/node.js";
+import type { Primitive, Program } from "../graph/node.js";
 import { print } from "../graph/print.js";
-import { draw, GRAPHS } from "../testing/arbitrary.js";
+import { draw, drawn, type Drawn, GRAPHS } from "../testing/arbitrary.js";
 import { compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
 
 const EXACT: Tolerance = { relative: 0, absolute: 0 };
@@ -65,12 +65,9 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
 };
 
 /** Prints the graph with the first difference. */
-async function compare(
-  program: Program,
-  ...rest: [Parameters<typeof compareBackends>[1], CompareOptions]
-): Promise<void> {
+async function compare(program: Program, data: Drawn["data"], options: CompareOptions): Promise<void> {
   try {
-    await compareBackends(program, ...rest);
+    await compareBackends(program, data, options);
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${print(program)}`, { cause: error });
   }
@@ -82,10 +79,9 @@ describe("each primitive on random shapes and strides", () => {
       await fc.assert(
         fc.asyncProperty(fc.gen(), async (gen) => {
           const { node, data } = draw(gen, GRAPHS[op]);
-          const outputs: Node[] = [node];
-          await compare({ name: op, outputs, updates: [] }, data, { tolerance });
+          await compare({ name: op, outputs: [node], updates: [] }, data, { tolerance });
         }),
-        { numRuns: 20, seed: Number(process.env["TORTE_SEED"] ?? 1) },
+        drawn(25),
       );
     });
   }

@@ -190,7 +190,10 @@ export function divideIndex(atoms: Atoms, a: Index, by: number): Index {
     return addIndex(quotient, divideIndex(atoms, only.atom.of, only.atom.by * by));
   }
   const reduced = dropSmall(atoms, rest, by);
-  return addIndex(quotient, reduced ?? single(atoms.quotient(rest, by), 1));
+  if (reduced !== undefined) return addIndex(quotient, reduced);
+  // Machines truncate, and places start at 0: what is divided must not be negative.
+  const lift = Math.max(0, Math.ceil(-low / by));
+  return shiftIndex(addIndex(quotient, single(atoms.quotient(shiftIndex(rest, lift * by), by), 1)), -lift);
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b));

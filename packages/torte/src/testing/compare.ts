@@ -112,7 +112,7 @@ export function expectClose(
   let worst: string | undefined;
   let most = 0;
   expected.data.forEach((exact, i) => {
-    const value = Math.fround(exact);
+    const value = expected.dtype === "float64" ? Math.fround(exact) : exact;
     const got = actual.data[i] ?? NaN;
     if (Object.is(got, value) || got === value || (Number.isNaN(value) && Number.isNaN(got))) return;
     const excess = Math.abs(got - value) / (absolute + relative * Math.abs(value));
