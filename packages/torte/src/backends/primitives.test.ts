@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { describe, it } from "vitest";
-import type { Primitive, Program } from "../graph/node.js";
+import { gradients } from "../autodiff/gradient.js";
+import { type Primitive, type Program, topological } from "../graph/node.js";
+import { constant } from "../graph/make.js";
 import { print } from "../graph/print.js";
-import { draw, drawn, type Drawn, GRAPHS } from "../testing/arbitrary.js";
-import { compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
+import * as ops from "../ops/index.js";
+import { type Drawing, drawing, drawChain, drawn, GRAPHS } from "../testing/arbitrary.js";
+import { compareBackends, type CompareOptions, stateOf, type Tolerance } from "../testing/compare.js";
 
 const EXACT: Tolerance = { relative: 0, absolute: 0 };
 const CLOSE: Tolerance = { relative: 2e-6, absolute: 2e-6 };
@@ -65,7 +68,7 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
 };
 
 /** Prints the graph with the first difference. */
-async function compare(program: Program, data: Drawn["data"], options: CompareOptions): Promise<void> {
+async function compare(program: Program, data: Drawing["data"], options: CompareOptions): Promise<void> {
   try {
     await compareBackends(program, data, options);
   } catch (error) {
@@ -73,16 +76,41 @@ async function compare(program: Program, data: Drawn["data"], options: CompareOp
   }
 }
 
+const forRandom = (numRuns: number, check: (d: Drawing) => Promise<void>): Promise<void> =>
+  fc.assert(
+    fc.asyncProperty(fc.gen(), (gen) => check(drawing(gen))),
+    drawn(numRuns),
+  );
+
 describe("each primitive on random shapes and strides", () => {
-  for (const [op, tolerance] of Object.entries(TOLERANCES) as [Primitive, Tolerance][]) {
-    it(op, async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.gen(), async (gen) => {
-          const { node, data } = draw(gen, GRAPHS[op]);
-          await compare({ name: op, outputs: [node], updates: [] }, data, { tolerance });
-        }),
-        drawn(25),
-      );
+  it.each(Object.entries(TOLERANCES) as [Primitive, Tolerance][])("%s", async (op, tolerance) => {
+    await forRandom(25, async (d) => {
+      const node = GRAPHS[op](d);
+      await compare({ name: op, outputs: [node], updates: [] }, d.data, { tolerance });
     });
-  }
+  });
+});
+
+describe("chains of primitives", () => {
+  const tolerance = { relative: 1e-4, absolute: 1e-4 };
+
+  it("computed in one program", async () => {
+    await forRandom(100, async (d) => {
+      await compare({ name: "chain", outputs: drawChain(d, d.int(2, 10)), updates: [] }, d.data, { tolerance });
+    });
+  });
+
+  it("with their gradients, as steps that update what they read", async () => {
+    await forRandom(60, async (d) => {
+      const outputs = drawChain(d, d.int(2, 8));
+      const leaves = topological(outputs).filter((node) => node.op === "state" && node.dtype === "float32");
+      const loss = outputs.reduce((sum, node) => ops.add(sum, ops.mean(node)), constant(0));
+      const steps = gradients(loss, leaves);
+      const updates = leaves.map((leaf, i) => ({
+        state: stateOf(leaf),
+        value: ops.sub(leaf, ops.mul(steps[i] ?? leaf, 0.1)),
+      }));
+      await compare({ name: "step", outputs: [loss], updates }, d.data, { tolerance, steps: 2 });
+    });
+  });
 });

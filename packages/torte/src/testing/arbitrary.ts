@@ -114,7 +114,9 @@ export class Drawing {
       if (domain === "positive") return 0.1 + 5 * uniformAt(key, i);
       if (domain === "any") return 2 * normalAt(key, i);
       // No two are equal nor whole, not in different leaves either; or else many are.
-      return this.smooth ? 0.2 * ((place[i] ?? 0) - (n >> 1)) + 0.04 + 0.03 * number : Math.round(3 * normalAt(key, i));
+      return this.smooth
+        ? 0.2 * ((place[i] ?? 0) - (n >> 1)) + 0.0437 + 0.0313 * number
+        : Math.round(3 * normalAt(key, i));
     };
     const data =
       dtype === "float32"
@@ -446,13 +448,92 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
   },
 };
 
-export interface Drawn {
-  readonly node: Node;
-  readonly data: ReadonlyMap<State, Tensor>;
-}
+/** A drawing for comparing backends, or, smooth, for derivatives. */
+export const drawing = (gen: fc.GeneratorValue, smooth = false): Drawing =>
+  new Drawing(gen, smooth ? SMOOTH : COMPILED);
 
-/** Graphs of the primitive for comparing backends, or, smooth, for derivatives. */
-export function draw(gen: fc.GeneratorValue, graph: GraphArbitrary, smooth = false): Drawn {
-  const d = new Drawing(gen, smooth ? SMOOTH : COMPILED);
-  return { node: graph(d), data: d.data };
+/** Goes on from a float32 node. What it returns is of the size of 1, so that rounding does not grow along a chain. */
+type Link = (d: Drawing, x: Node) => Node;
+
+const axisOf = (d: Drawing, x: Node): number => d.int(0, x.shape.length - 1);
+const bounded = (x: Node): Node => ops.tanh(ops.mul(x, 0.5));
+/** An operand that broadcasts against `x`. */
+const beside = (d: Drawing, x: Node, domain: Domain = "any"): Node => {
+  const shape = x.shape.slice(d.int(0, x.shape.length)).map((n) => (d.rarely(4) ? 1 : n));
+  return d.operand(shape, "float32", domain);
+};
+
+const SMOOTH_LINKS: readonly Link[] = [
+  (d, x) => d.one([ops.tanh, ops.sigmoid, ops.sin, ops.cos, ops.erf, ops.neg])(x),
+  (_, x) => ops.log1p(ops.exp(bounded(x))),
+  (d, x) => bounded(d.one([ops.add, ops.sub, ops.mul])(x, beside(d, x))),
+  (d, x) => ops.div(bounded(x), ops.add(beside(d, x, "positive"), 0.5)),
+  (d, x) => ops.where(d.operand(x.shape, "bool"), x, d.pick<Node | number>(0, d.operand(x.shape))),
+  (d, x) => ops.transpose(x, d.permutation(x.shape.length)),
+  (d, x) => ops.reverse(x, d.axes(x.shape.length)),
+  (d, x) => ops.reshape(x, d.factored(sizeOf(x.shape))),
+  (d, x) => ops.slice(x, axisOf(d, x), d.int(0, 1), Infinity, d.int(1, 2)),
+  (d, x) =>
+    ops.pad(
+      x,
+      x.shape.map(() => [d.pick(0, 0, 1), d.pick(0, 0, 2)] as const),
+      d.pick(0, 1),
+    ),
+  (d, x) => ops.concat(d.pick([x, x], [d.operand(x.shape), x]), axisOf(d, x)),
+  (d, x) => ops.mean(x, { axes: d.axes(x.shape.length), keepDims: d.pick(true, false) }),
+  (d, x) => ops.sub(x, ops.mean(x, { axes: [axisOf(d, x)], keepDims: true })),
+  (d, x) => ops.softmax(x, axisOf(d, x)),
+  (d, x) => {
+    const n = d.int(1, 9);
+    const weights = d.operand([x.shape.at(-1) ?? 1, n]);
+    const labels = [..."abcd"].slice(0, x.shape.length - 1).join("");
+    const out = d.pick(`${labels}n`, `n${labels}`);
+    return bounded(ops.einsum(`${labels}k,kn->${out}`, x, weights));
+  },
+  (d, x) => {
+    const axis = axisOf(d, x);
+    const [size, stride] = [d.int(1, Math.min(3, x.shape[axis] ?? 1)), d.int(1, 2)];
+    const attributes = { axis, size: [size], stride: [stride], dilation: [1] };
+    const view = ops.windows(x, attributes);
+    const weighted = ops.mul(view, d.operand([size, ...x.shape.slice(axis + 1).map(() => 1)]));
+    return d.pick(
+      bounded(ops.sum(weighted, { axes: [axis + 1] })),
+      bounded(ops.fold(weighted, { ...attributes, lengths: [x.shape[axis] ?? 1] })),
+      view,
+    );
+  },
+  (d, x) => ops.gather(x, d.leaf(d.shape(1, 6), "int32", "any", x.shape[0])),
+  (d, x) => bounded(ops.scatterAdd(d.leaf([x.shape[0] ?? 1], "int32", "any", 3), x, 3)),
+  (d, x) => ops.add(x, ops.mul(ops.cast(iota(x.shape, axisOf(d, x)), "float32"), 0.1)),
+  (d, x) => {
+    const key = d.leaf([2], "int32", "any", 2 ** 31 - 1);
+    return ops.where(ops.less(uniform(key, d.int(0, 9), x.shape), 0.5), ops.mul(x, 2), 0);
+  },
+];
+
+const KINKED_LINKS: readonly Link[] = [
+  (d, x) => d.one([ops.relu, ops.abs, ops.sign, ops.floor])(x),
+  (d, x) => ops.maximum(x, beside(d, x)),
+  (d, x) => ops.max(x, { axes: d.axes(x.shape.length, 1) }),
+  (d, x) => {
+    const axis = axisOf(d, x);
+    const size = d.int(1, Math.min(3, x.shape[axis] ?? 1));
+    const view = ops.windows(x, { axis, size: [size], stride: [d.int(1, size)], dilation: [1] });
+    return ops.max(view, { axes: [axis + 1] });
+  },
+];
+
+/** Some nodes of a graph of `links` random links; the last one depends on most of the others. */
+export function drawChain(d: Drawing, links: number): Node[] {
+  const known = d.smooth ? SMOOTH_LINKS : [...SMOOTH_LINKS, ...KINKED_LINKS];
+  const nodes = [d.operand(d.shape(d.int(1, 3), d.smooth ? 12 : 300))];
+  for (let i = 0; i < links; i++) {
+    const last = nodes.at(-1) ?? d.one(nodes);
+    const x = d.rarely(4) ? d.one(nodes) : last;
+    const next = d.one(known)(d, x.shape.length === 0 ? ops.reshape(x, [1]) : x);
+    if (sizeOf(next.shape) === 0 || sizeOf(next.shape) > 1000 || next.shape.length > 4) continue;
+    const same = nodes.filter((node) => node !== x && node.shape.join() === next.shape.join());
+    nodes.push(same.length > 0 && d.rarely(2) ? ops.add(next, d.one(same)) : next);
+  }
+  return nodes.slice(1).filter((_, i, all) => i === all.length - 1 || d.rarely(4));
 }
