@@ -170,7 +170,7 @@ class KernelBuilder {
     const point = Point.single(this.#exprs, primary.shape);
     let fits = true;
     for (const node of nodes) {
-      if (node === primary && kindOf(node) !== "map") {
+      if (kindOf(node) !== "map") {
         const reads = this.#reads.get(node) ?? new Set();
         if ([...reads].some((read) => this.#storage.get(read) === buffer)) return false;
         continue;
