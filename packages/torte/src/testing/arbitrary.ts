@@ -209,7 +209,8 @@ export class Drawing {
   joined(shape: Shape, below: (shape: Shape) => Node): Node {
     const axis = this.int(0, shape.length - 1);
     const n = shape[axis] ?? 0;
-    const first = this.int(0, n);
+    if (n < 2) return below(shape);
+    const first = this.int(1, n - 1);
     const part = (size: number): Node => below(shape.map((whole, i) => (i === axis ? size : whole)));
     return make("concat", [part(first), part(n - first)], { axis });
   }

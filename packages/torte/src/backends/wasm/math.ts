@@ -2,7 +2,7 @@
  * Elementary functions on vectors of four float32, as WebAssembly functions.
  *
  * Polynomials and reductions after Cephes (S. L. Moshier, single precision); erf by the rational approximation that
- * Eigen uses. Results are within a few units in the last place; test/math holds them against float64.
+ * Eigen uses. Results are within a few units in the last place; math.test.ts holds them against float64.
  */
 import { Code, SIMD, V128, type WasmModule } from "./encoder.js";
 
