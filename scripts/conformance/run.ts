@@ -145,6 +145,7 @@ const maskOf = (): LayerFunction =>
   torte.layerFunction({
     kind: "maskOf",
     options: {},
+    endsMask: true,
     call: ([input]) => {
       if (input?.mask === undefined) throw new RangeError("the output has no mask");
       return { value: ops.cast(input.mask, "float32") };

@@ -28,58 +28,24 @@ export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
 export {
-  type Layer,
+  asFunction,
+  Layer,
+  type LayerDefinition,
   type LayerFunction,
   layerFunction,
-  type LayerDefinition,
   type Scope,
   type SymbolicTensor,
   type Traced,
 } from "./nn/layer.js";
-export { dense, type DenseOptions } from "./nn/layers/dense.js";
-export { conv1d, conv2d, conv3d, type ConvOptions } from "./nn/layers/conv.js";
-export {
-  averagePooling1d,
-  averagePooling2d,
-  averagePooling3d,
-  globalAveragePooling1d,
-  globalAveragePooling2d,
-  globalAveragePooling3d,
-  globalMaxPooling1d,
-  globalMaxPooling2d,
-  globalMaxPooling3d,
-  maxPooling1d,
-  maxPooling2d,
-  maxPooling3d,
-  type GlobalPoolingOptions,
-  type PoolingOptions,
-} from "./nn/layers/pooling.js";
-export { embedding, type EmbeddingOptions } from "./nn/layers/embedding.js";
-export {
-  activation,
-  add,
-  average,
-  concatenate,
-  dropMask,
-  dropout,
-  flatten,
-  maximum,
-  minimum,
-  multiply,
-  reshape,
-  type ConcatenateOptions,
-  type DropoutOptions,
-  type ReshapeOptions,
-} from "./nn/layers/core.js";
-export {
-  batchNormalization,
-  layerNormalization,
-  type BatchNormalizationOptions,
-  type LayerNormalizationOptions,
-} from "./nn/layers/normalization.js";
+export { masked } from "./nn/masks.js";
+export * from "./nn/layers/index.js";
+export * as layers from "./nn/layers/index.js";
 export * as initializers from "./nn/initializers.js";
 export * as activations from "./nn/activations.js";
+export * as regularizers from "./nn/regularizers.js";
+export * as constraints from "./nn/constraints.js";
 export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
+export { maxNorm, minMaxNorm, nonNeg, unitNorm, type Constraint } from "./nn/constraints.js";
 export * from "./losses/losses.js";
 export { accuracy, type Metric } from "./metrics/metrics.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";

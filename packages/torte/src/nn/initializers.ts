@@ -1,7 +1,7 @@
 /** First values of weights, drawn on the host from a stream named after the weight. */
-import { checkOptions, numberIn, OptionError } from "../errors.js";
+import { checkOptions, numberIn, oneOf, OptionError, ShapeError } from "../errors.js";
 import { type Key, normalAt, uniformAt } from "../tensor/random.js";
-import { type Shape, sizeOf } from "../tensor/shape.js";
+import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
 
 /** Fills an array of `shape` from the random stream `key`. */
 export type Initializer = (shape: Shape, key: Key) => Float32Array;
@@ -48,34 +48,121 @@ function truncatedAt(key: Key, i: number): number {
   }
 }
 
-/** Variance scale/fan, uniform or (truncated) normal. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998. */
-function varianceScaling(scale: number, mode: "in" | "average", kind: "uniform" | "normal"): Initializer {
+/** Normal, with draws beyond two standard deviations made again; defaults as for normal. */
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+  checkOptions("truncatedNormal", options, ["mean", "stddev"]);
+  const mean = numberIn("truncatedNormal", "mean", options.mean ?? 0);
+  const stddev = numberIn("truncatedNormal", "stddev", options.stddev ?? 0.05, { min: 0 });
+  return (shape, key) => fill(shape, (i) => mean + stddev * truncatedAt(key, i));
+}
+
+export interface VarianceScalingOptions {
+  /** Factor of the variance, above 0. Default 1. */
+  readonly scale?: number;
+  /** What the variance is divided by. Default "fanIn". */
+  readonly mode?: "fanIn" | "fanOut" | "fanAvg";
+  /** Default "truncatedNormal". */
+  readonly distribution?: "truncatedNormal" | "untruncatedNormal" | "uniform";
+}
+
+/** The truncation at two deviations shrinks the deviation by this factor. */
+const TRUNCATED = 0.87962566103423978;
+
+/** Variance scale/fan. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998. */
+export function varianceScaling(options: VarianceScalingOptions = {}): Initializer {
+  checkOptions("varianceScaling", options, ["scale", "mode", "distribution"]);
+  const scale = numberIn("varianceScaling", "scale", options.scale ?? 1, { above: 0 });
+  const mode = oneOf("varianceScaling", "mode", options.mode ?? "fanIn", ["fanIn", "fanOut", "fanAvg"]);
+  const distribution = oneOf("varianceScaling", "distribution", options.distribution ?? "truncatedNormal", [
+    "truncatedNormal",
+    "untruncatedNormal",
+    "uniform",
+  ]);
   return (shape, key) => {
     const { fanIn, fanOut } = fans(shape);
-    const variance = scale / Math.max(1, mode === "in" ? fanIn : (fanIn + fanOut) / 2);
-    if (kind === "uniform") {
-      const limit = Math.sqrt(3 * variance);
-      return fill(shape, (i) => limit * (2 * uniformAt(key, i) - 1));
-    }
-    // The truncation at two deviations shrinks the deviation by this factor.
-    const stddev = Math.sqrt(variance) / 0.87962566103423978;
-    return fill(shape, (i) => stddev * truncatedAt(key, i));
+    const fan = { fanIn, fanOut, fanAvg: (fanIn + fanOut) / 2 }[mode];
+    const stddev = Math.sqrt(scale / Math.max(1, fan));
+    if (distribution === "uniform") return fill(shape, (i) => Math.sqrt(3) * stddev * (2 * uniformAt(key, i) - 1));
+    if (distribution === "untruncatedNormal") return fill(shape, (i) => stddev * normalAt(key, i));
+    return fill(shape, (i) => (stddev / TRUNCATED) * truncatedAt(key, i));
   };
 }
 
 /** Uniform within ±√(6/(fanIn + fanOut)). Glorot and Bengio 2010. */
-export const glorotUniform: Initializer = varianceScaling(1, "average", "uniform");
-export const glorotNormal: Initializer = varianceScaling(1, "average", "normal");
-export const heUniform: Initializer = varianceScaling(2, "in", "uniform");
-export const heNormal: Initializer = varianceScaling(2, "in", "normal");
-export const lecunUniform: Initializer = varianceScaling(1, "in", "uniform");
-export const lecunNormal: Initializer = varianceScaling(1, "in", "normal");
+export const glorotUniform: Initializer = varianceScaling({ mode: "fanAvg", distribution: "uniform" });
+export const glorotNormal: Initializer = varianceScaling({ mode: "fanAvg" });
+/** Uniform within ±√(6/fanIn). He et al. 2015. */
+export const heUniform: Initializer = varianceScaling({ scale: 2, distribution: "uniform" });
+export const heNormal: Initializer = varianceScaling({ scale: 2 });
+/** Uniform within ±√(3/fanIn). LeCun et al. 1998. */
+export const lecunUniform: Initializer = varianceScaling({ distribution: "uniform" });
+export const lecunNormal: Initializer = varianceScaling();
+
+/** The unit matrix times `gain` (default 1), for weights of two axes. */
+export function identity(options: { gain?: number } = {}): Initializer {
+  checkOptions("identity", options, ["gain"]);
+  const gain = numberIn("identity", "gain", options.gain ?? 1);
+  return (shape) => {
+    const [, columns = 1] = shape;
+    if (shape.length !== 2) {
+      throw new ShapeError({
+        where: "identity",
+        problem: "the weight is no matrix",
+        expected: "a shape of two axes",
+        received: formatShape(shape),
+      });
+    }
+    return fill(shape, (i) => (Math.floor(i / columns) === i % columns ? gain : 0));
+  };
+}
+
+/**
+ * A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (default 1); axes before the last count as
+ * one. Saxe et al. 2014.
+ */
+export function orthogonal(options: { gain?: number } = {}): Initializer {
+  checkOptions("orthogonal", options, ["gain"]);
+  const gain = numberIn("orthogonal", "gain", options.gain ?? 1);
+  return (shape, key) => {
+    const columns = shape.at(-1) ?? 1;
+    const rows = sizeOf(shape) / columns;
+    const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+    const vectors = orthonormal(
+      Array.from({ length: count }, (_, v) => Float64Array.from({ length }, (__, i) => normalAt(key, v * length + i))),
+    );
+    const at = (row: number, column: number): number =>
+      (rows <= columns ? vectors[row]?.[column] : vectors[column]?.[row]) ?? 0;
+    return fill(shape, (i) => gain * at(Math.floor(i / columns), i % columns));
+  };
+}
+
+/** Gram and Schmidt, each vector made orthogonal twice, which is enough. */
+function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
+  const done: Float64Array[] = [];
+  for (const vector of vectors) {
+    for (let pass = 0; pass < 2; pass++) {
+      for (const other of done) {
+        const along = vector.reduce((sum, x, i) => sum + x * (other[i] ?? 0), 0);
+        vector.forEach((x, i) => (vector[i] = x - along * (other[i] ?? 0)));
+      }
+    }
+    const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+    done.push(vector.map((x) => x / norm));
+  }
+  return done;
+}
 
 const NAMED = {
   zeros,
   ones,
   uniform: uniform(),
   normal: normal(),
+  randomUniform: uniform(),
+  randomNormal: normal(),
+  truncatedNormal: truncatedNormal(),
+  varianceScaling: varianceScaling(),
+  identity: identity(),
+  orthogonal: orthogonal(),
   glorotUniform,
   glorotNormal,
   heUniform,

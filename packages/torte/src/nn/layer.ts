@@ -11,8 +11,9 @@ import * as ops from "../ops/index.js";
 import type { DType } from "../tensor/dtype.js";
 import { hashName } from "../tensor/random.js";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.js";
+import type { Constraint } from "./constraints.js";
 import type { Initializer } from "./initializers.js";
-import type { Regularizer } from "./regularizers.js";
+import { readRegularizer, type Regularizer, type RegularizerOption } from "./regularizers.js";
 
 /** A value on its way through a model. Where the mask (bool, [batch, length]) is false, the value is zero. */
 export interface Traced {
@@ -25,6 +26,8 @@ export interface Weight {
   readonly state: State;
   readonly initializer: Initializer;
   readonly regularizer: Regularizer | undefined;
+  /** What every update of the weight ends with. */
+  readonly constraint: Constraint | undefined;
   /** False for what is no parameter of the loss, such as moving averages. */
   readonly trainable: boolean;
 }
@@ -32,6 +35,10 @@ export interface Weight {
 /** What one tracing of a model collects and offers to its layers. */
 export interface Tracing {
   readonly training: boolean;
+  /** Within a layer that is not trained. Default false. */
+  readonly frozen?: boolean;
+  /** Path of the layer that is being traced, such as "block/"; default "". */
+  readonly inside?: string;
   /** int32[2], seed and step; undefined where nothing random may happen. */
   readonly randomKey: Node | undefined;
   /** Nodes that stand for states instead of reading them. */
@@ -55,14 +62,20 @@ export interface CommonOptions {
   readonly name?: string;
   /** Whether training changes the weights. Default true. */
   readonly trainable?: boolean;
+  /** Penalty of the layer's output, divided by the batch size. Default none. */
+  readonly activityRegularizer?: RegularizerOption;
 }
 
-export const COMMON = ["name", "trainable"] as const;
+export const COMMON = ["name", "trainable", "activityRegularizer"] as const;
 
 /** What the expression of a layer may ask for. */
 export interface Scope {
   readonly where: string;
   readonly training: boolean;
+  /** Whether training changes the layer's weights. */
+  readonly trainable: boolean;
+  /** What the whole model collects; for layers made of others. */
+  readonly tracing: Tracing;
   weight(name: string, shape: Shape, options: WeightOptions): Node;
   /** Uniform random numbers, new in every step. */
   random(shape: Shape): Node;
@@ -74,6 +87,7 @@ export interface Scope {
 export interface WeightOptions {
   readonly initializer: Initializer;
   readonly regularizer?: Regularizer | undefined;
+  readonly constraint?: Constraint | undefined;
   readonly trainable?: boolean;
 }
 
@@ -88,6 +102,10 @@ export interface LayerDefinition {
   readonly inputs?: number | "many";
   /** What an integer input means to the layer. Default: it is refused. */
   readonly integers?: "accept";
+  /** The result has no mask though an input has one: on purpose. Default: that is an error. */
+  readonly endsMask?: true;
+  /** The layers that this one is made of, once it has been applied. */
+  readonly children?: () => readonly Layer[];
 }
 
 export class Layer {
@@ -96,6 +114,7 @@ export class Layer {
   readonly weights = new Map<string, Weight>();
   trainable: boolean;
   readonly #definition: LayerDefinition;
+  readonly #activityRegularizer: Regularizer | undefined;
   #name: string | undefined;
 
   constructor(definition: LayerDefinition) {
@@ -111,6 +130,8 @@ export class Layer {
     this.kind = definition.kind;
     this.options = definition.options;
     this.trainable = booleanOption(definition.kind, "trainable", trainable);
+    const { activityRegularizer } = definition.options;
+    this.#activityRegularizer = readRegularizer(definition.kind, "activityRegularizer", activityRegularizer);
     this.#definition = definition;
     this.#name = name;
   }
@@ -125,16 +146,59 @@ export class Layer {
     return this.#name ?? this.kind;
   }
 
+  /** The layers that this one is made of. */
+  get children(): readonly Layer[] {
+    return this.#definition.children?.() ?? [];
+  }
+
   rename(name: string): void {
     this.#name = name;
     for (const weight of this.weights.values()) weight.state.name = `${name}.${weight.name}`;
   }
 
+  /**
+   * All weights, those of the children included, by full name ("block/conv1d.kernel"); `trainable` says whether training
+   * really changes them.
+   */
+  everyWeight(inside = "", frozen = false): Weight[] {
+    const fixed = frozen || !this.trainable;
+    const path = `${inside}${this.where}`;
+    const own = [...this.weights.values()].map((weight) => ({
+      ...weight,
+      name: `${path}.${weight.name}`,
+      trainable: weight.trainable && !fixed,
+    }));
+    return [...own, ...this.children.flatMap((child) => child.everyWeight(`${path}/`, fixed))];
+  }
+
+  /** The layer's result for symbolic inputs. */
+  apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    return applyLayer(this, isSymbolic(inputs) ? [inputs] : inputs);
+  }
+
   /** The layer's expression over the given inputs. */
   trace(inputs: readonly Traced[], tracing: Tracing): Traced {
     this.#checkInputs(inputs);
-    const result = ops.withOrigin(this.where, () => this.#definition.call(inputs, this.#scope(tracing)));
+    const path = `${tracing.inside ?? ""}${this.where}`;
+    const result = ops.withOrigin(path, () => this.#definition.call(inputs, this.#scope(tracing, path)));
+    this.#checkMask(inputs, result);
+    if (this.#activityRegularizer !== undefined) {
+      const batch = result.value.shape[0] ?? 1;
+      tracing.penalties.push(ops.mul(this.#activityRegularizer(result.value), 1 / batch));
+    }
     return result.mask === undefined ? { value: result.value } : result;
+  }
+
+  #checkMask(inputs: readonly Traced[], result: Traced): void {
+    if (result.mask !== undefined || this.#definition.endsMask === true) return;
+    if (inputs.every(({ mask }) => mask === undefined)) return;
+    throw new MaskError({
+      where: this.where,
+      problem: "the layer loses the mask of its input",
+      expected: "a result with a mask",
+      received: "a result without one",
+      fix: "Return masked(value, mask), or define the layer with endsMask: true if padding may count as data from here on.",
+    });
   }
 
   #checkInputs(inputs: readonly Traced[]): void {
@@ -160,13 +224,15 @@ export class Layer {
     }
   }
 
-  #scope(tracing: Tracing): Scope {
+  #scope(tracing: Tracing, path: string): Scope {
     const stateNode = (state: State): Node => tracing.substitutes.get(state) ?? read(state);
     const seen = new Set<string>();
     let draws = 0;
     return {
-      where: this.where,
+      where: path,
       training: tracing.training,
+      trainable: this.trainable && tracing.frozen !== true,
+      tracing: { ...tracing, inside: `${path}/`, frozen: tracing.frozen === true || !this.trainable },
       weight: (name, shape, options) => {
         const weight = this.#weight(name, shape, options);
         const node = stateNode(weight.state);
@@ -175,8 +241,8 @@ export class Layer {
         return node;
       },
       random: (shape) => {
-        if (tracing.randomKey === undefined) throw new RangeError(`${this.where} draws random numbers without a key`);
-        return uniform(tracing.randomKey, hashName(`${this.where}/${draws++}`), shape);
+        if (tracing.randomKey === undefined) throw new RangeError(`${path} draws random numbers without a key`);
+        return uniform(tracing.randomKey, hashName(`${path}/${draws++}`), shape);
       },
       penalty: (value) => {
         tracing.penalties.push(value);
@@ -189,7 +255,11 @@ export class Layer {
     };
   }
 
-  #weight(name: string, shape: Shape, { initializer, regularizer, trainable = true }: WeightOptions): Weight {
+  #weight(
+    name: string,
+    shape: Shape,
+    { initializer, regularizer, constraint, trainable = true }: WeightOptions,
+  ): Weight {
     const known = this.weights.get(name);
     if (known === undefined) {
       const weight: Weight = {
@@ -197,6 +267,7 @@ export class Layer {
         state: new State(`${this.where}.${name}`, shape, "float32"),
         initializer,
         regularizer,
+        constraint,
         trainable,
       };
       this.weights.set(name, weight);
@@ -244,16 +315,19 @@ export interface LayerFunction {
 export const PLACEHOLDER_BATCH = 2;
 
 export function layerFunction(definition: LayerDefinition): LayerFunction {
-  const layer = new Layer(definition);
-  const call = (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor =>
-    applyLayer(layer, isSymbolic(inputs) ? [inputs] : inputs);
+  return asFunction(new Layer(definition));
+}
+
+/** A layer as a function of symbolic tensors. */
+export function asFunction(layer: Layer): LayerFunction {
+  const call = (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor => layer.apply(inputs);
   return Object.assign(call, { layer });
 }
 
 const isSymbolic = (inputs: SymbolicTensor | readonly SymbolicTensor[]): inputs is SymbolicTensor =>
   inputs instanceof SymbolicTensor;
 
-export function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor {
+function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor {
   const key = read(new State("key", [2], "int32"));
   const traced = layer.trace(
     inputs.map((x) => x.traced),

@@ -2,10 +2,41 @@
  * Masks: bool [batch, length], true where a position belongs to the sequence. Wherever a value has a mask, its masked
  * positions are zero; every layer keeps that.
  */
+import { OptionError, ShapeError, show } from "../errors.js";
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { formatShape } from "../tensor/shape.js";
 import type { Traced } from "./layer.js";
+
+/** Lower than any value of a network, and finite, so that a maximum over nothing gives no infinity. */
+export const LOWEST = -3.4028234663852886e38;
+
+/** An axis of one example, which may be counted from the end, as a position in the batch's shape. */
+export function exampleAxis(where: string, value: Node, given: number): number {
+  const rank = value.shape.length;
+  const axis = given < 0 ? given + rank : given;
+  if (Number.isInteger(axis) && axis >= 1 && axis < rank) return axis;
+  throw new OptionError({
+    where,
+    problem: "the axis does not exist",
+    expected: `1…${rank - 1}, or negative (axis 0 is the batch)`,
+    received: show(given),
+  });
+}
+
+const AXES = ["length", "height, width", "depth, height, width"];
+
+/** Batch, `rank` spatial axes, channels. */
+export function checkRank(where: string, value: Node, rank: number): void {
+  if (value.shape.length === rank + 2) return;
+  throw new ShapeError({
+    where,
+    problem: "wrong number of axes",
+    expected: `(batch, ${AXES[rank - 1] ?? ""}, channels)`,
+    received: formatShape([null, ...value.shape.slice(1)]),
+  });
+}
 
 /** The mask with axes of size 1 up to the rank of the value, to be broadcast. */
 export function spreadMask(mask: Node, rank: number): Node {

@@ -95,12 +95,10 @@ export class Network {
     }));
   }
 
-  /** All weights by full name, in the order of the layers. */
-  get weights(): Map<string, Weight & { layer: Layer }> {
-    const all = new Map<string, Weight & { layer: Layer }>();
-    for (const layer of this.layers)
-      for (const weight of layer.weights.values()) all.set(`${layer.where}.${weight.name}`, { ...weight, layer });
-    return all;
+  /** All weights by full name, in the order of the layers; `trainable` says whether training really changes them. */
+  get weights(): Map<string, Weight> {
+    const all = this.layers.flatMap((layer) => layer.everyWeight());
+    return new Map(all.map((weight) => [weight.name, weight]));
   }
 
   /** The network's expression over the given inputs. */

@@ -1,11 +1,13 @@
 /** Penalties on weights, added to the loss. */
-import { numberIn, OptionError } from "../errors.js";
+import { checkOptions, numberIn, oneOf, OptionError, ShapeError } from "../errors.js";
+import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
-import { abs, add, equal, mul, sqrt, sum, where } from "../ops/index.js";
+import { abs, add, div, einsum, equal, maximum, mul, sqrt, sum, transpose, where } from "../ops/index.js";
+import { formatShape } from "../tensor/shape.js";
 
 /** A penalty of a weight: a scalar node. */
 export type Regularizer = (weight: Node) => Node;
-export type RegularizerOption = Regularizer | "l1" | "l2" | "l1l2";
+export type RegularizerOption = Regularizer | "l1" | "l2" | "l1l2" | "l2Norm" | "orthogonal";
 
 const strength = (where_: string, value: number): number => numberIn(where_, "strength", value, { min: 0 });
 
@@ -37,6 +39,38 @@ export function l2Norm(strength_ = 0.01): Regularizer {
   };
 }
 
+export interface OrthogonalOptions {
+  /** Default 0.01. */
+  readonly factor?: number;
+  /** Which vectors of the matrix shall be orthogonal to each other. Default "rows". */
+  readonly mode?: "rows" | "columns";
+}
+
+/** factor·mean |cos| over all pairs of different rows (or columns) of a matrix. Brock et al. 2017. */
+export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
+  checkOptions("orthogonal", options, ["factor", "mode"]);
+  const factor = numberIn("orthogonal", "factor", options.factor ?? 0.01, { min: 0 });
+  const mode = oneOf("orthogonal", "mode", options.mode ?? "rows", ["rows", "columns"]);
+  return (weight) => {
+    if (weight.shape.length !== 2) {
+      throw new ShapeError({
+        where: "orthogonal",
+        problem: "the weight is no matrix",
+        expected: "a shape of two axes",
+        received: formatShape(weight.shape),
+      });
+    }
+    const rows = mode === "rows" ? weight : transpose(weight, [1, 0]);
+    const norms = sqrt(maximum(sum(mul(rows, rows), { axes: [1], keepDims: true }), 1e-12));
+    const unit = div(rows, norms);
+    const cosines = abs(einsum("ik,jk->ij", unit, unit));
+    const [n = 1] = rows.shape;
+    const pairs = (n * (n - 1)) / 2;
+    const off = where(equal(iota([n, n], 0), iota([n, n], 1)), 0, cosines);
+    return mul(sum(off), pairs === 0 ? 0 : (factor * 0.5) / pairs);
+  };
+}
+
 export function readRegularizer(
   layer: string,
   name: string,
@@ -50,11 +84,15 @@ export function readRegularizer(
       return l2();
     case "l1l2":
       return l1l2();
+    case "l2Norm":
+      return l2Norm();
+    case "orthogonal":
+      return orthogonal();
     default:
       throw new OptionError({
         where: layer,
         problem: `${name} is unknown`,
-        expected: 'a function or one of "l1", "l2", "l1l2"',
+        expected: 'a function or one of "l1", "l2", "l1l2", "l2Norm", "orthogonal"',
         received: JSON.stringify(option),
       });
   }

@@ -124,7 +124,7 @@ function derive(
     const inputs = x.map(({ dtype }) => (dtype === "float32" ? rest.shift() : undefined));
     const weights = Object.fromEntries(
       trained
-        .map(({ state }, i) => [state.name, rest[i]] as const)
+        .map(({ name }, i) => [name, rest[i]] as const)
         .filter((entry): entry is [string, Tensor] => entry[1] !== undefined),
     );
     return {

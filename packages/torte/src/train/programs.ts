@@ -5,7 +5,7 @@ import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
 import type { Loss } from "../losses/losses.js";
 import type { Metric } from "../metrics/metrics.js";
-import type { Layer, Traced, Tracing, Weight } from "../nn/layer.js";
+import type { Traced, Tracing, Weight } from "../nn/layer.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
@@ -43,7 +43,7 @@ export function trainingStates(
     weights.map((weight) => [
       weight.state,
       Object.fromEntries(
-        optimizer.slots.map((slot) => [slot, new State(`${weight.state.name}.${slot}`, weight.state.shape, "float32")]),
+        optimizer.slots.map((slot) => [slot, new State(`${weight.name}.${slot}`, weight.state.shape, "float32")]),
       ),
     ]),
   );
@@ -148,7 +148,7 @@ export function trainProgram(
     const slots = states.slots.get(weight.state) ?? {};
     const gradient = parts[i];
     if (gradient === undefined) return;
-    const next = ops.withOrigin(`${optimizer.name}/${weight.state.name}`, () =>
+    const next = ops.withOrigin(`${optimizer.name}/${weight.name}`, () =>
       optimizer.update({
         weight: read(weight.state),
         gradient,
@@ -157,7 +157,7 @@ export function trainProgram(
         step,
       }),
     );
-    updates.push({ state: weight.state, value: next.weight });
+    updates.push({ state: weight.state, value: weight.constraint?.(next.weight) ?? next.weight });
     for (const [name, value] of Object.entries(next.slots)) {
       const state = slots[name];
       if (state !== undefined) updates.push({ state, value });
@@ -181,8 +181,8 @@ export function trainProgram(
 }
 
 /** Weights that the optimizer changes. */
-export function trainable(network: Network): (Weight & { layer: Layer })[] {
-  return [...network.weights.values()].filter((weight) => weight.trainable && weight.layer.trainable);
+export function trainable(network: Network): Weight[] {
+  return [...network.weights.values()].filter((weight) => weight.trainable);
 }
 
 /** The loss that the next training step will see. */

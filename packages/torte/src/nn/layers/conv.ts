@@ -4,7 +4,7 @@ import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
 import { formatShape } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkRank, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
 
 /** One number for all spatial axes, or one for each. */
@@ -45,14 +45,7 @@ export function checkSpatial(
   rank: number,
   { size, dilation, padding }: WindowOptions,
 ): void {
-  if (value.shape.length !== rank + 2) {
-    throw new ShapeError({
-      where,
-      problem: "wrong number of axes",
-      expected: `(batch, ${["length", "height, width", "depth, height, width"][rank - 1] ?? ""}, channels)`,
-      received: formatShape([null, ...value.shape.slice(1)]),
-    });
-  }
+  checkRank(where, value, rank);
   const reach = size.map((taps, i) => (taps - 1) * (dilation[i] ?? 1) + 1);
   const short = padding === "valid" && reach.some((n, i) => n > (value.shape[i + 1] ?? 0));
   if (short) {

@@ -1,11 +1,13 @@
-/** Layers without weights: activation, dropout, shapes, masks, merging. */
-import { checkOptions, MaskError, numberIn, oneOf, OptionError, ShapeError } from "../../errors.js";
+/** Functions as layers, and what begins and ends masks. */
+import { checkOptions, numberIn, oneOf, OptionError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape, sizeOf } from "../../tensor/shape.js";
-import { type ActivationOption, readActivation } from "../activations.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
-import { masked } from "../masks.js";
+import { type ActivationOption, elu as eluOf, readActivation } from "../activations.js";
+import { type ConstraintOption, readConstraint } from "../constraints.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
+import { exampleAxis, LOWEST, masked, spreadMask } from "../masks.js";
+import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
 /**
  * An activation as a layer of its own. Input and output have the same shape.
@@ -26,203 +28,205 @@ export function activation(option: ActivationOption, options: CommonOptions = {}
   });
 }
 
-export interface DropoutOptions extends CommonOptions {
-  /** Probability that a value is dropped, 0 up to below 1; 0.05 to 0.35 is usual. */
-  readonly rate: number;
-  /** "expected" scales by 1/(1 − rate); "realized" by the share that was really kept, |M|/ΣM. Default "expected". */
-  readonly rescale?: "expected" | "realized";
-}
-
-/**
- * Sets values to zero at random while training, and scales the others up.
- *
- * y = x·M/(1 − rate), M = 1 with probability 1 − rate. In inference y = x. Srivastava et al. 2014.
- *
- * Input and output have the same shape; a mask is passed on.
- *
- * @throws OptionError for a rate outside 0 … 1.
- * @example
- * import { dropout, input } from "torte";
- * const y = dropout({ rate: 0.3 })(input({ shape: [64] }));
- * console.log(y.shape); // [null, 64]
- */
-export function dropout(options: DropoutOptions): LayerFunction {
-  checkOptions("dropout", options, [...COMMON, "rate", "rescale"]);
-  const rate = numberIn("dropout", "rate", options.rate, { min: 0, below: 1 });
-  const rescale = oneOf("dropout", "rescale", options.rescale ?? "expected", ["expected", "realized"]);
-  return layerFunction({
-    kind: "dropout",
-    options,
-    call: (inputs, scope) => {
-      const input = inputAt(inputs);
-      if (!scope.training || rate === 0) return input;
-      const { value, mask } = input;
-      const kept = ops.lessEqual(rate, scope.random(value.shape));
-      if (rescale === "expected") return { value: ops.where(kept, ops.mul(value, 1 / (1 - rate)), 0), mask };
-      const axes = value.shape.slice(1).map((_, i) => i + 1);
-      const count = ops.sum(ops.cast(kept, "float32"), { axes, keepDims: true });
-      const scale = ops.div(sizeOf(value.shape.slice(1)), ops.maximum(count, 1));
-      return { value: ops.where(kept, ops.mul(value, scale), 0), mask };
-    },
-  });
-}
-
-/**
- * All axes but the batch made one. Ends a mask; its zeros stay.
- *
- * @example
- * import { flatten, input } from "torte";
- * const y = flatten()(input({ shape: [10, 16] }));
- * console.log(y.shape); // [null, 160]
- */
-export function flatten(options: CommonOptions = {}): LayerFunction {
-  checkOptions("flatten", options, COMMON);
-  return layerFunction({
-    kind: "flatten",
-    options,
-    integers: "accept",
-    call: (inputs) => {
-      const { value } = inputAt(inputs);
-      return { value: ops.reshape(value, [value.shape[0] ?? 1, sizeOf(value.shape.slice(1))]) };
-    },
-  });
-}
-
-export interface ReshapeOptions extends CommonOptions {
-  /** Shape of the result without the batch; one size may be −1. */
-  readonly targetShape: readonly number[];
-}
-
-/** The same values in another shape. Ends a mask; its zeros stay. */
-export function reshape(options: ReshapeOptions): LayerFunction {
-  checkOptions("reshape", options, [...COMMON, "targetShape"]);
-  return layerFunction({
-    kind: "reshape",
-    options,
-    integers: "accept",
-    call: (inputs, scope) => {
-      const { value } = inputAt(inputs);
-      const size = sizeOf(value.shape.slice(1));
-      const known = options.targetShape.reduce((product, n) => (n === -1 ? product : product * n), 1);
-      const shape = options.targetShape.map((n) => (n === -1 ? size / known : n));
-      if (sizeOf(shape) !== size || shape.some((n) => !Number.isInteger(n) || n < 1)) {
-        const [expected, received] = [`${size} values`, formatShape(options.targetShape)];
-        throw new ShapeError({ where: scope.where, problem: "targetShape does not fit", expected, received });
-      }
-      return { value: ops.reshape(value, [value.shape[0] ?? 1, ...shape]) };
-    },
-  });
-}
-
 /** Goes on without the mask of its input: from here on padding counts as data. */
 export function dropMask(options: CommonOptions = {}): LayerFunction {
   checkOptions("dropMask", options, COMMON);
   return layerFunction({
     kind: "dropMask",
     options,
+    endsMask: true,
     integers: "accept",
     call: (inputs) => ({ value: inputAt(inputs).value }),
   });
 }
 
-function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
-  const [first] = inputs;
-  const fits = inputs.every(
-    ({ value }) =>
-      value.shape.length === first?.value.shape.length &&
-      value.shape.every((n, axis) => axis === but || n === first.value.shape[axis]),
-  );
-  if (fits) return;
-  throw new ShapeError({
-    where,
-    problem: "the inputs do not fit each other",
-    expected: but === undefined ? "inputs of one shape" : `inputs that differ only on axis ${but}`,
-    received: inputs.map(({ value }) => formatShape([null, ...value.shape.slice(1)])).join(" and "),
-    fix: "Project one of them with a dense layer or a convolution of kernelSize 1.",
-  });
+/** Its input as it is, mask included. */
+export function identity(options: CommonOptions = {}): LayerFunction {
+  checkOptions("identity", options, COMMON);
+  return layerFunction({ kind: "identity", options, integers: "accept", call: (inputs) => inputAt(inputs) });
 }
 
-/** A position is valid where it is valid in every input that has a mask. */
-function combinedMask(inputs: readonly Traced[]): Node | undefined {
-  const masks = inputs.map(({ mask }) => mask).filter((mask) => mask !== undefined);
-  return masks.length === 0 ? undefined : masks.reduce((all, mask) => ops.logicalAnd(all, mask));
+export interface MaskingOptions extends CommonOptions {
+  /** A step is masked where all its features have this value. Default 0. */
+  readonly maskValue?: number;
 }
 
-function merge(kind: string, options: CommonOptions, combine: (values: Node[]) => Node): LayerFunction {
-  checkOptions(kind, options, COMMON);
+/**
+ * Masks the steps of a sequence whose features all have one value, and sets them to zero.
+ *
+ * Input and output (length, features); the output carries a mask, combined with the input's own.
+ *
+ * @example
+ * import { input, masking } from "torte";
+ * console.log(masking()(input({ shape: [30, 4] })).masked); // true
+ */
+export function masking(options: MaskingOptions = {}): LayerFunction {
+  checkOptions("masking", options, [...COMMON, "maskValue"]);
+  const maskValue = numberIn("masking", "maskValue", options.maskValue ?? 0);
   return layerFunction({
-    kind,
+    kind: "masking",
     options,
-    inputs: "many",
-    call: (inputs, scope) => {
-      sameShapes(scope.where, inputs);
-      return masked(combine(inputs.map(({ value }) => value)), combinedMask(inputs));
+    call: (inputs) => {
+      const { value, mask } = inputAt(inputs);
+      const axes = value.shape.slice(2).map((_, i) => i + 2);
+      const different = ops.notEqual(value, maskValue);
+      const present = axes.length === 0 ? different : ops.any(different, { axes });
+      return masked(value, mask === undefined ? present : ops.logicalAnd(mask, present));
     },
   });
 }
 
-const fold =
-  (combine: (a: Node, b: Node) => Node) =>
-  (values: Node[]): Node =>
-    values.reduce((a, b) => combine(a, b));
+export interface LambdaOptions extends CommonOptions {
+  /**
+   * What becomes of a mask: "keep" where positions stay what they are, "refuse" where the function cannot honour one.
+   * Default "refuse".
+   */
+  readonly mask?: "keep" | "refuse";
+}
 
 /**
- * The sum of inputs of one shape.
+ * A function of `ops` as a layer: from a node [batch, …] to a node [batch, …].
  *
- * @throws ShapeError where the shapes differ.
+ * @throws OptionError where it is no function; MaskError for a masked input unless mask is "keep".
  * @example
- * import { add, dense, input } from "torte";
- * const x = input({ shape: [8] });
- * const y = add()([dense({ units: 8 })(x), x]);
- * console.log(y.shape); // [null, 8]
+ * import { input, lambda, ops } from "torte";
+ * const half = lambda((x) => ops.mul(x, 0.5));
+ * console.log(half(input({ shape: [3] })).shape); // [null, 3]
  */
-export const add = (options: CommonOptions = {}): LayerFunction => merge("add", options, fold(ops.add));
-export const multiply = (options: CommonOptions = {}): LayerFunction => merge("multiply", options, fold(ops.mul));
-export const maximum = (options: CommonOptions = {}): LayerFunction => merge("maximum", options, fold(ops.maximum));
-export const minimum = (options: CommonOptions = {}): LayerFunction => merge("minimum", options, fold(ops.minimum));
-export const average = (options: CommonOptions = {}): LayerFunction =>
-  merge("average", options, (values) => ops.mul(fold(ops.add)(values), 1 / values.length));
+export function lambda(call: (x: Node) => Node, options: LambdaOptions = {}): LayerFunction {
+  checkOptions("lambda", options, [...COMMON, "mask"]);
+  if (typeof call !== "function") {
+    throw new OptionError({
+      where: "lambda",
+      problem: "there is no function",
+      expected: "a function of a node",
+      received: show(call),
+    });
+  }
+  const keep = oneOf("lambda", "mask", options.mask ?? "refuse", ["keep", "refuse"]) === "keep";
+  const all: LambdaOptions & { readonly function: (x: Node) => Node } = { ...options, function: call };
+  return layerFunction({
+    kind: "lambda",
+    options: all,
+    integers: "accept",
+    call: (inputs, scope) => {
+      if (!keep) refuseMask(scope, inputs);
+      const { value, mask } = inputAt(inputs);
+      return masked(call(value), mask);
+    },
+  });
+}
 
-export interface ConcatenateOptions extends CommonOptions {
-  /** Counted with the batch as axis 0. Default −1, the channels. */
+export interface ReluOptions extends CommonOptions {
+  /** Upper limit. Default none. */
+  readonly maxValue?: number;
+  /** Slope below the threshold, at least 0. Default 0. */
+  readonly negativeSlope?: number;
+  /** Values below it are cut. Default 0. */
+  readonly threshold?: number;
+}
+
+/** An elementwise function as a layer of its own. */
+function elementwise(kind: string, options: CommonOptions, call: (x: Node) => Node): LayerFunction {
+  return layerFunction({ kind, options, call: (inputs) => masked(call(inputAt(inputs).value), inputAt(inputs).mask) });
+}
+
+/**
+ * min(x, maxValue) from the threshold on, negativeSlope·(x − threshold) below it. Input and output have the same shape.
+ *
+ * @throws OptionError for options out of range.
+ */
+export function relu(options: ReluOptions = {}): LayerFunction {
+  checkOptions("relu", options, [...COMMON, "maxValue", "negativeSlope", "threshold"]);
+  const most = options.maxValue === undefined ? undefined : numberIn("relu", "maxValue", options.maxValue, { min: 0 });
+  const slope = numberIn("relu", "negativeSlope", options.negativeSlope ?? 0, { min: 0 });
+  const threshold = numberIn("relu", "threshold", options.threshold ?? 0, { min: 0 });
+  return elementwise("relu", options, (x) => {
+    const above = threshold === 0 ? ops.less(0, x) : ops.lessEqual(threshold, x);
+    const bounded = most === undefined ? x : ops.minimum(x, most);
+    return ops.where(above, bounded, slope === 0 ? 0 : ops.mul(ops.sub(x, threshold), slope));
+  });
+}
+
+/** x above 0, negativeSlope·x below; 0.3 by default, as in Keras. Maas et al. 2013. */
+export function leakyRelu(options: CommonOptions & { readonly negativeSlope?: number } = {}): LayerFunction {
+  checkOptions("leakyRelu", options, [...COMMON, "negativeSlope"]);
+  const slope = numberIn("leakyRelu", "negativeSlope", options.negativeSlope ?? 0.3, { min: 0 });
+  return elementwise("leakyRelu", options, (x) => ops.where(ops.less(0, x), x, ops.mul(x, slope)));
+}
+
+/** x above 0, alpha·(eˣ − 1) below; 1 by default. Clevert et al. 2016. */
+export function elu(options: CommonOptions & { readonly alpha?: number } = {}): LayerFunction {
+  checkOptions("elu", options, [...COMMON, "alpha"]);
+  return elementwise("elu", options, eluOf(numberIn("elu", "alpha", options.alpha ?? 1)));
+}
+
+export interface PreluOptions extends CommonOptions {
+  /** Default zeros. */
+  readonly alphaInitializer?: InitializerOption;
+  /** Default none. */
+  readonly alphaRegularizer?: RegularizerOption;
+  readonly alphaConstraint?: ConstraintOption;
+  /** Axes, counted with the batch as axis 0, along which one slope is shared. Default none. */
+  readonly sharedAxes?: readonly number[];
+}
+
+/**
+ * x above 0, α·x below, with a slope α that is learnt for each element. He et al. 2015.
+ *
+ * Input and output have the same shape; alpha has it too, with 1 on shared axes.
+ *
+ * @throws OptionError for shared axes that do not exist.
+ * @example
+ * import { input, prelu } from "torte";
+ * console.log(prelu({ sharedAxes: [1] })(input({ shape: [50, 8] })).shape); // [null, 50, 8]
+ */
+export function prelu(options: PreluOptions = {}): LayerFunction {
+  checkOptions("prelu", options, [...COMMON, "alphaInitializer", "alphaRegularizer", "alphaConstraint", "sharedAxes"]);
+  const weight = {
+    initializer: readInitializer("prelu", "alphaInitializer", options.alphaInitializer ?? "zeros"),
+    regularizer: readRegularizer("prelu", "alphaRegularizer", options.alphaRegularizer),
+    constraint: readConstraint("prelu", "alphaConstraint", options.alphaConstraint),
+  };
+  return layerFunction({
+    kind: "prelu",
+    options,
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      const shared = (options.sharedAxes ?? []).map((axis) => exampleAxis(scope.where, value, axis));
+      const shape = value.shape.slice(1).map((n, i) => (shared.includes(i + 1) ? 1 : n));
+      const alpha = scope.weight("alpha", shape, weight);
+      return masked(ops.where(ops.less(0, value), value, ops.mul(value, alpha)), mask);
+    },
+  });
+}
+
+export interface SoftmaxOptions extends CommonOptions {
+  /** Counted with the batch as axis 0. Default −1. */
   readonly axis?: number;
 }
 
-/** The inputs side by side along one axis. */
-export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
-  checkOptions("concatenate", options, [...COMMON, "axis"]);
+/**
+ * eˣ/Σeˣ along one axis. Over the sequence (axis 1), masked positions take no part and stay zero.
+ *
+ * @throws OptionError for an axis that does not exist.
+ * @example
+ * import { input, softmax } from "torte";
+ * console.log(softmax({ axis: 1 })(input({ shape: [50, 8] })).shape); // [null, 50, 8]
+ */
+export function softmax(options: SoftmaxOptions = {}): LayerFunction {
+  checkOptions("softmax", options, [...COMMON, "axis"]);
   return layerFunction({
-    kind: "concatenate",
+    kind: "softmax",
     options,
-    inputs: "many",
     call: (inputs, scope) => {
-      const rank = inputAt(inputs).value.shape.length;
-      const given = options.axis ?? -1;
-      const axis = given < 0 ? given + rank : given;
-      if (!Number.isInteger(axis) || axis < 1 || axis >= rank) {
-        throw new OptionError({
-          where: scope.where,
-          problem: "axis does not exist",
-          expected: `1…${rank - 1} or negative`,
-          received: String(given),
-        });
-      }
-      sameShapes(scope.where, inputs, axis);
-      const mask = combinedMask(inputs);
-      if (axis === 1 && mask !== undefined) {
-        throw new MaskError({
-          where: scope.where,
-          problem: "sequences with masks cannot be joined end to end",
-          fix: "Put dropMask() before it if padding may count as data from here on.",
-        });
-      }
-      return masked(
-        ops.concat(
-          inputs.map(({ value }) => value),
-          axis,
-        ),
-        mask,
-      );
+      const { value, mask } = inputAt(inputs);
+      const axis = exampleAxis(scope.where, value, options.axis ?? -1);
+      const lowered =
+        mask !== undefined && axis < mask.shape.length
+          ? ops.where(spreadMask(mask, value.shape.length), value, LOWEST)
+          : value;
+      return masked(ops.softmax(lowered, axis), mask);
     },
   });
 }

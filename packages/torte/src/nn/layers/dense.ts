@@ -1,8 +1,10 @@
-import { booleanOption, checkOptions, positiveInteger } from "../../errors.js";
+import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../../errors.js";
+import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
+import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type ActivationOption, readActivation } from "../activations.js";
 import { glorotUniform, type InitializerOption, readInitializer, zeros } from "../initializers.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
 import { masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
@@ -20,6 +22,9 @@ export interface KernelOptions extends CommonOptions {
   readonly kernelRegularizer?: RegularizerOption;
   /** Penalty of the bias. Default none. */
   readonly biasRegularizer?: RegularizerOption;
+  /** What every update of the kernel ends with, by name or function. Default none. */
+  readonly kernelConstraint?: ConstraintOption;
+  readonly biasConstraint?: ConstraintOption;
 }
 
 export const KERNEL_OPTIONS = [
@@ -30,6 +35,8 @@ export const KERNEL_OPTIONS = [
   "biasInitializer",
   "kernelRegularizer",
   "biasRegularizer",
+  "kernelConstraint",
+  "biasConstraint",
 ] as const;
 
 export function readKernelOptions(where: string, options: KernelOptions) {
@@ -39,10 +46,12 @@ export function readKernelOptions(where: string, options: KernelOptions) {
     kernel: {
       initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? glorotUniform),
       regularizer: readRegularizer(where, "kernelRegularizer", options.kernelRegularizer),
+      constraint: readConstraint(where, "kernelConstraint", options.kernelConstraint),
     },
     bias: {
       initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? zeros),
       regularizer: readRegularizer(where, "biasRegularizer", options.biasRegularizer),
+      constraint: readConstraint(where, "biasConstraint", options.biasConstraint),
     },
   };
 }
@@ -80,4 +89,97 @@ export function dense(options: DenseOptions): LayerFunction {
       return masked(activation(useBias ? add(product, scope.weight("bias", [units], bias)) : product), mask);
     },
   });
+}
+
+export interface EinsumDenseOptions extends KernelOptions {
+  /** As of einsum, "abc,cd->abd", the kernel second; "..." stands for the axes before, the batch included. */
+  readonly equation: string;
+  /** Shape of one result; null where the size is that of the input. */
+  readonly outputShape: number | readonly (number | null)[];
+  /** Labels of the result's axes that have a bias. Default none, and then there is no bias. */
+  readonly biasAxes?: string;
+}
+
+/**
+ * A product of the input with a kernel, in the notation of Einstein.
+ *
+ * y = activation(einsum(equation, x, kernel) + bias)
+ *
+ * Kernel and bias take their shapes from the equation and from outputShape. A mask is passed on where the result keeps the
+ * axis of the sequence.
+ *
+ * @throws OptionError for an equation that does not fit.
+ * @example
+ * import { einsumDense, input } from "torte";
+ * const layer = einsumDense({ equation: "abc,cd->abd", outputShape: [null, 64], biasAxes: "d" });
+ * console.log(layer(input({ shape: [32, 128] })).shape); // [null, 32, 64]
+ */
+export function einsumDense(options: EinsumDenseOptions): LayerFunction {
+  const kind = "einsumDense";
+  const allowed = KERNEL_OPTIONS.filter((name) => name !== "useBias");
+  checkOptions(kind, options, [...allowed, "equation", "outputShape", "biasAxes"]);
+  const { activation, kernel, bias } = readKernelOptions(kind, options);
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      const { left, right, out, sizes } = readEquation(scope.where, options, value);
+      const shapeOf = (labels: string): number[] => [...labels].map((label) => sizes.get(label) ?? 1);
+      const product = einsum(`${left},${right}->${out}`, value, scope.weight("kernel", shapeOf(right), kernel));
+      const kept = left[1] !== undefined && out[1] === left[1];
+      if (!kept) refuseMask(scope, inputs);
+      const axes = options.biasAxes;
+      if (axes === undefined) return masked(activation(product), mask);
+      if ([...axes].some((label) => !out.includes(label))) {
+        const [expected, received] = [`labels of ${out}`, show(axes)];
+        throw new OptionError({ where: scope.where, problem: "biasAxes does not fit", expected, received });
+      }
+      const ordered = [...out].filter((label) => axes.includes(label)).join("");
+      const from = out.indexOf(ordered[0] ?? "");
+      const spread = [...out].map((label) => (ordered.includes(label) ? (sizes.get(label) ?? 1) : 1)).slice(from);
+      const weight = scope.weight("bias", spread, bias);
+      return masked(activation(add(product, weight)), mask);
+    },
+  });
+}
+
+interface Equation {
+  readonly left: string;
+  readonly right: string;
+  readonly out: string;
+  readonly sizes: ReadonlyMap<string, number>;
+}
+
+/** Labels of input, kernel and result, the dots written out, with the sizes of all of them. */
+function readEquation(where: string, { equation, outputShape }: EinsumDenseOptions, value: Node): Equation {
+  const fail = (problem: string, expected: string, received: string): never => {
+    throw new OptionError({ where, problem, expected, received });
+  };
+  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(String(equation).replaceAll(" ", ""));
+  if (match === null || (match[1] === undefined) !== (match[4] === undefined))
+    return fail("the equation cannot be read", 'one like "abc,cd->abd" or "...c,cd->...d"', show(equation));
+  const [, dots, given = "", right = "", , result = ""] = match;
+  const used = new Set(given + right + result);
+  const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((label) => !used.has(label));
+  const leading = dots === undefined ? "" : free.slice(0, value.shape.length - given.length).join("");
+  const [left, out] = [leading + given, leading + result];
+  if (left.length !== value.shape.length)
+    return fail("the equation has other axes than the input", `${value.shape.length} labels`, show(left));
+  const sizes = new Map([...left].map((label, i) => [label, value.shape[i] ?? 1]));
+  const list = typeof outputShape === "number" ? [outputShape] : outputShape;
+  const labels = [...out].slice(out.length - list.length);
+  list.forEach((n, i) => {
+    const label = labels[i] ?? "";
+    if (n === null) return;
+    const known = sizes.get(label);
+    const size = positiveInteger(where, "outputShape", n);
+    if (known !== undefined && known !== size)
+      fail(`outputShape contradicts the input in ${label}`, String(known), String(n));
+    sizes.set(label, size);
+  });
+  const unknown = [...right, ...out].find((label) => !sizes.has(label));
+  if (unknown !== undefined)
+    return fail(`the size of ${unknown} is not known`, "it in the input or in outputShape", show(outputShape));
+  return { left, right, out, sizes };
 }

@@ -1,43 +1,123 @@
-/** Normalization over the batch or over the features. */
-import { booleanOption, checkOptions, numberIn, OptionError } from "../../errors.js";
+/** Normalization: over the batch, over features, over groups of channels. */
+import { booleanOption, checkOptions, numberIn, positiveInteger, ShapeError } from "../../errors.js";
+import { read } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { ones, zeros } from "../initializers.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Scope } from "../layer.js";
-import { masked, spreadMask } from "../masks.js";
+import { sizeOf } from "../../tensor/shape.js";
+import { type ConstraintOption, readConstraint } from "../constraints.js";
+import { type InitializerOption, normal, readInitializer } from "../initializers.js";
+import {
+  COMMON,
+  type CommonOptions,
+  inputAt,
+  type LayerFunction,
+  layerFunction,
+  newTracing,
+  type Scope,
+  type Traced,
+  type WeightOptions,
+} from "../layer.js";
+import { exampleAxis, masked, spreadMask } from "../masks.js";
+import { readRegularizer, type RegularizerOption } from "../regularizers.js";
+import { checkInner, wrapping } from "./composite.js";
 
-export interface NormalizationOptions extends CommonOptions {
+export interface AffineOptions extends CommonOptions {
   /** Adds β. Default true. */
   readonly center?: boolean;
   /** Multiplies by γ. Default true. */
   readonly scale?: boolean;
+  /** Default zeros. */
+  readonly betaInitializer?: InitializerOption;
+  /** Default ones. */
+  readonly gammaInitializer?: InitializerOption;
+  /** Default none. */
+  readonly betaRegularizer?: RegularizerOption;
+  readonly gammaRegularizer?: RegularizerOption;
+  readonly betaConstraint?: ConstraintOption;
+  readonly gammaConstraint?: ConstraintOption;
+}
+
+export interface NormalizationOptions extends AffineOptions {
   /** Added to the variance, above 0. Default 1e-3. */
   readonly epsilon?: number;
 }
 
 export interface BatchNormalizationOptions extends NormalizationOptions {
+  /** The axis of the channels, counted with the batch as axis 0. Default −1. */
+  readonly axis?: number;
   /** Weight of the old value in the moving averages, 0 … 1. Default 0.99. */
   readonly momentum?: number;
+  /** Default zeros. */
+  readonly movingMeanInitializer?: InitializerOption;
+  /** Default ones. */
+  readonly movingVarianceInitializer?: InitializerOption;
 }
 
-function readOptions(kind: string, options: NormalizationOptions) {
-  return {
-    center: booleanOption(kind, "center", options.center ?? true),
-    scale: booleanOption(kind, "scale", options.scale ?? true),
-    epsilon: numberIn(kind, "epsilon", options.epsilon ?? 1e-3, { above: 0 }),
+const AFFINE = [
+  ...COMMON,
+  "center",
+  "scale",
+  "betaInitializer",
+  "gammaInitializer",
+  "betaRegularizer",
+  "gammaRegularizer",
+  "betaConstraint",
+  "gammaConstraint",
+] as const;
+
+/** γ·x + β, over the axes that the weights' shape shows. */
+type Affine = (x: Node, shape: readonly number[], spread: readonly number[], scope: Scope) => Node;
+
+function readAffine(kind: string, options: AffineOptions): Affine {
+  const center = booleanOption(kind, "center", options.center ?? true);
+  const scale = booleanOption(kind, "scale", options.scale ?? true);
+  const gamma: WeightOptions = {
+    initializer: readInitializer(kind, "gammaInitializer", options.gammaInitializer ?? "ones"),
+    regularizer: readRegularizer(kind, "gammaRegularizer", options.gammaRegularizer),
+    constraint: readConstraint(kind, "gammaConstraint", options.gammaConstraint),
+  };
+  const beta: WeightOptions = {
+    initializer: readInitializer(kind, "betaInitializer", options.betaInitializer ?? "zeros"),
+    regularizer: readRegularizer(kind, "betaRegularizer", options.betaRegularizer),
+    constraint: readConstraint(kind, "betaConstraint", options.betaConstraint),
+  };
+  return (x, shape, spread, scope) => {
+    const weight = (name: string, weightOptions: WeightOptions): Node =>
+      ops.reshape(scope.weight(name, shape, weightOptions), spread);
+    const scaled = scale ? ops.mul(x, weight("gamma", gamma)) : x;
+    return center ? ops.add(scaled, weight("beta", beta)) : scaled;
   };
 }
 
-function rescale(x: Node, width: number, scope: Scope, { center, scale }: { center: boolean; scale: boolean }): Node {
-  const scaled = scale ? ops.mul(x, scope.weight("gamma", [width], { initializer: ones })) : x;
-  return center ? ops.add(scaled, scope.weight("beta", [width], { initializer: zeros })) : scaled;
+/** Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. */
+function moments({ value, mask }: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
+  if (mask === undefined || !axes.includes(1)) {
+    return { mean: ops.mean(value, { axes, keepDims: true }), variance: ops.variance(value, { axes, keepDims: true }) };
+  }
+  const valid = spreadMask(mask, value.shape.length);
+  const counted = ops.sum(ops.cast(valid, "float32"), { axes, keepDims: true });
+  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
+  const count = ops.maximum(ops.mul(counted, others), 1);
+  const mean = ops.div(ops.sum(value, { axes, keepDims: true }), count);
+  const deviation = ops.where(valid, ops.sub(value, mean), 0);
+  return { mean, variance: ops.div(ops.sum(ops.square(deviation), { axes, keepDims: true }), count) };
 }
+
+const readEpsilon = (kind: string, epsilon: number | undefined, otherwise: number): number =>
+  numberIn(kind, "epsilon", epsilon ?? otherwise, { above: 0 });
+
+/** Size 1 on all axes but those. */
+const spreadOver = (value: Node, axes: readonly number[]): number[] =>
+  value.shape.map((n, axis) => (axes.includes(axis) ? n : 1));
 
 /**
  * Normalizes each channel over the batch and all positions.
  *
  * y = γ·(x − μ)/√(σ² + ε) + β, with mean μ and biased variance σ² of the batch while training (valid positions only) and
- * their moving averages in inference. Ioffe and Szegedy 2015.
+ * their moving averages in inference, or where the layer is frozen. Ioffe and Szegedy 2015.
+ *
+ * In a batch with one value for a channel (one example without other axes) the variance is 0 and the result β. A batch of
+ * another size needs nothing; the moving averages count every step alike.
  *
  * Input and output have the same shape; weights gamma, beta, movingMean, movingVariance, each (channels).
  *
@@ -49,54 +129,61 @@ function rescale(x: Node, width: number, scope: Scope, { center, scale }: { cent
  */
 export function batchNormalization(options: BatchNormalizationOptions = {}): LayerFunction {
   const kind = "batchNormalization";
-  checkOptions(kind, options, [...COMMON, "center", "scale", "epsilon", "momentum"]);
-  const { epsilon, ...affine } = readOptions(kind, options);
+  checkOptions(kind, options, [
+    ...AFFINE,
+    "epsilon",
+    "momentum",
+    "axis",
+    "movingMeanInitializer",
+    "movingVarianceInitializer",
+  ]);
+  const affine = readAffine(kind, options);
+  const epsilon = readEpsilon(kind, options.epsilon, 1e-3);
   const momentum = numberIn(kind, "momentum", options.momentum ?? 0.99, { min: 0, max: 1 });
+  const zeros = readInitializer(kind, "movingMeanInitializer", options.movingMeanInitializer ?? "zeros");
+  const ones = readInitializer(kind, "movingVarianceInitializer", options.movingVarianceInitializer ?? "ones");
   return layerFunction({
     kind,
     options,
     call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
-      const width = value.shape.at(-1) ?? 1;
+      const input = inputAt(inputs);
+      const { value, mask } = input;
+      const axis = exampleAxis(scope.where, value, options.axis ?? -1);
+      const width = value.shape[axis] ?? 1;
       const movingMean = scope.weight("movingMean", [width], { initializer: zeros, trainable: false });
       const movingVariance = scope.weight("movingVariance", [width], { initializer: ones, trainable: false });
-      let [mean, variance] = [movingMean, movingVariance];
-      if (scope.training) {
-        [mean, variance] = batchStatistics(value, mask);
+      const spread = spreadOver(value, [axis]);
+      let [mean, variance] = [ops.reshape(movingMean, spread), ops.reshape(movingVariance, spread)];
+      if (scope.training && scope.trainable) {
+        const axes = value.shape.map((_, i) => i).filter((i) => i !== axis);
+        ({ mean, variance } = moments(input, axes));
         const move = (old: Node, now: Node): Node =>
-          ops.add(ops.mul(old, momentum), ops.mul(ops.stopGradient(now), 1 - momentum));
+          ops.add(ops.mul(old, momentum), ops.mul(ops.stopGradient(ops.reshape(now, [width])), 1 - momentum));
         scope.assign("movingMean", move(movingMean, mean));
         scope.assign("movingVariance", move(movingVariance, variance));
       }
-      const normal = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(variance, epsilon)));
-      return masked(rescale(normal, width, scope, affine), mask);
+      const normal_ = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(variance, epsilon)));
+      return masked(affine(normal_, [width], spread, scope), mask);
     },
   });
 }
 
-/** Mean and biased variance of each channel over the valid positions. */
-function batchStatistics(value: Node, mask: Node | undefined): [Node, Node] {
-  const axes = value.shape.slice(0, -1).map((_, axis) => axis);
-  if (mask === undefined) return [ops.mean(value, { axes }), ops.variance(value, { axes })];
-  const valid = spreadMask(mask, value.shape.length);
-  const rest = value.shape.slice(mask.shape.length, -1).reduce((product, n) => product * n, 1);
-  const count = ops.maximum(ops.mul(ops.sum(ops.cast(mask, "float32")), rest), 1);
-  const mean = ops.div(ops.sum(value, { axes }), count);
-  const deviation = ops.where(valid, ops.sub(value, mean), 0);
-  return [mean, ops.div(ops.sum(ops.mul(deviation, deviation), { axes }), count)];
+export interface LayerNormalizationOptions extends NormalizationOptions {
+  /** Axis or axes to normalize over, counted with the batch as axis 0. Default −1, the features. */
+  readonly axis?: number | readonly number[];
 }
 
-export interface LayerNormalizationOptions extends NormalizationOptions {
-  /** Axis to normalize over. Only −1, the last, is supported with a mask. Default −1. */
-  readonly axis?: number;
-}
+const axesOf = (where: string, value: Node, axis: number | readonly number[] | undefined): number[] =>
+  (typeof axis === "number" || axis === undefined ? [axis ?? -1] : axis)
+    .map((given) => exampleAxis(where, value, given))
+    .sort((a, b) => a - b);
 
 /**
  * Normalizes each position over its features.
  *
- * y = γ·(x − μ)/√(σ² + ε) + β over the last axis. Ba et al. 2016. Independent of the batch.
+ * y = γ·(x − μ)/√(σ² + ε) + β over the last axis, or over `axis`. Ba et al. 2016. Independent of the batch.
  *
- * Input and output have the same shape; weights gamma and beta, each (channels).
+ * Input and output have the same shape; weights gamma and beta, of the sizes of the axes.
  *
  * @throws OptionError for options out of range.
  * @example
@@ -106,25 +193,194 @@ export interface LayerNormalizationOptions extends NormalizationOptions {
  */
 export function layerNormalization(options: LayerNormalizationOptions = {}): LayerFunction {
   const kind = "layerNormalization";
-  checkOptions(kind, options, [...COMMON, "center", "scale", "epsilon", "axis"]);
-  const { epsilon, ...affine } = readOptions(kind, options);
-  if (options.axis !== undefined && options.axis !== -1) {
-    throw new OptionError({
-      where: kind,
-      problem: "axis is not supported",
-      expected: "-1",
-      received: String(options.axis),
-    });
-  }
+  checkOptions(kind, options, [...AFFINE, "epsilon", "axis"]);
+  const affine = readAffine(kind, options);
+  const epsilon = readEpsilon(kind, options.epsilon, 1e-3);
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      const input = inputAt(inputs);
+      const { value } = input;
+      const axes = axesOf(scope.where, value, options.axis);
+      const { mean, variance } = moments(input, axes);
+      const standard = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(variance, epsilon)));
+      const shape = axes.map((axis) => value.shape[axis] ?? 1);
+      return masked(affine(standard, shape, spreadOver(value, axes), scope), input.mask);
+    },
+  });
+}
+
+export interface GroupNormalizationOptions extends NormalizationOptions {
+  /** Groups of neighbouring channels, a divisor of their number; −1 for each channel by itself. Default 32. */
+  readonly groups?: number;
+}
+
+/**
+ * Normalizes each example over groups of channels and all positions.
+ *
+ * y = γ·(x − μ)/√(σ² + ε) + β with μ and σ² of the group, over valid positions. Wu and He 2018. With groups 1 it is layer
+ * normalization over everything, with groups −1 instance normalization.
+ *
+ * Input and output have the same shape, channels last; weights gamma and beta, each (channels).
+ *
+ * @throws OptionError for options out of range; ShapeError where groups does not divide the channels.
+ * @example
+ * import { groupNormalization, input } from "torte";
+ * console.log(groupNormalization({ groups: 4 })(input({ shape: [28, 28, 8] })).shape); // [null, 28, 28, 8]
+ */
+export function groupNormalization(options: GroupNormalizationOptions = {}): LayerFunction {
+  const kind = "groupNormalization";
+  checkOptions(kind, options, [...AFFINE, "epsilon", "groups"]);
+  const affine = readAffine(kind, options);
+  const epsilon = readEpsilon(kind, options.epsilon, 1e-3);
+  const groups = options.groups === -1 ? -1 : positiveInteger(kind, "groups", options.groups ?? 32);
   return layerFunction({
     kind,
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
-      const over = { axes: [-1], keepDims: true };
-      const mean = ops.mean(value, over);
-      const normal = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(ops.variance(value, over), epsilon)));
-      return masked(rescale(normal, value.shape.at(-1) ?? 1, scope, affine), mask);
+      const channels = value.shape.at(-1) ?? 1;
+      const count = groups === -1 ? channels : groups;
+      if (channels % count !== 0) {
+        const [expected, received] = [`channels in multiples of ${count}`, String(channels)];
+        throw new ShapeError({
+          where: scope.where,
+          problem: "groups does not divide the channels",
+          expected,
+          received,
+        });
+      }
+      const grouped = ops.reshape(value, [...value.shape.slice(0, -1), count, channels / count]);
+      const axes = grouped.shape.map((_, i) => i).filter((i) => i > 0 && i !== grouped.shape.length - 2);
+      const { mean, variance } = moments({ value: grouped, mask }, axes);
+      const standard = ops.mul(ops.sub(grouped, mean), ops.rsqrt(ops.add(variance, epsilon)));
+      return masked(affine(ops.reshape(standard, value.shape), [channels], [channels], scope), mask);
     },
   });
+}
+
+export interface RmsNormalizationOptions extends CommonOptions {
+  /** Axis or axes to normalize over, counted with the batch as axis 0. Default −1, the features. */
+  readonly axis?: number | readonly number[];
+  /** Added to the mean square, above 0. Default 1e-6. */
+  readonly epsilon?: number;
+}
+
+/**
+ * Scales each position to mean square 1: y = γ·x/√(mean x² + ε). Zhang and Sennrich 2019.
+ *
+ * Input and output have the same shape; weight scale, of the sizes of the axes.
+ *
+ * @throws OptionError for options out of range.
+ * @example
+ * import { input, rmsNormalization } from "torte";
+ * console.log(rmsNormalization()(input({ shape: [10, 8] })).shape); // [null, 10, 8]
+ */
+export function rmsNormalization(options: RmsNormalizationOptions = {}): LayerFunction {
+  const kind = "rmsNormalization";
+  checkOptions(kind, options, [...COMMON, "axis", "epsilon"]);
+  const epsilon = readEpsilon(kind, options.epsilon, 1e-6);
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      const axes = axesOf(scope.where, value, options.axis);
+      const squares = moments({ value: ops.square(value), mask }, axes).mean;
+      const shape = axes.map((axis) => value.shape[axis] ?? 1);
+      const scale = scope.weight("scale", shape, { initializer: readInitializer(kind, "scale", "ones") });
+      const standard = ops.mul(value, ops.rsqrt(ops.add(squares, epsilon)));
+      return masked(ops.mul(standard, ops.reshape(scale, spreadOver(value, axes))), mask);
+    },
+  });
+}
+
+/**
+ * Scales each position to norm 1 along its features, or along `axis`: y = x/√(Σx²), zero vectors staying zero.
+ *
+ * @throws OptionError for an axis that does not exist.
+ * @example
+ * import { input, unitNormalization } from "torte";
+ * console.log(unitNormalization()(input({ shape: [10, 8] })).shape); // [null, 10, 8]
+ */
+export function unitNormalization(
+  options: CommonOptions & { readonly axis?: number | readonly number[] } = {},
+): LayerFunction {
+  checkOptions("unitNormalization", options, [...COMMON, "axis"]);
+  return layerFunction({
+    kind: "unitNormalization",
+    options,
+    call: (inputs, scope) => {
+      const { value, mask } = inputAt(inputs);
+      const axes = axesOf(scope.where, value, options.axis);
+      const squares = ops.sum(ops.square(value), { axes, keepDims: true });
+      return masked(ops.mul(value, ops.rsqrt(ops.maximum(squares, 1e-12))), mask);
+    },
+  });
+}
+
+export interface SpectralNormalizationOptions extends CommonOptions {
+  /** Rounds of power iteration in each training step. Default 1. */
+  readonly powerIterations?: number;
+}
+
+/**
+ * A layer with its kernel divided by the kernel's largest singular value, which power iteration follows while training.
+ * Miyato et al. 2018.
+ *
+ * The weights are those of the layer, and vectorU (1, units), which is not trained.
+ *
+ * @throws OptionError where the layer has no kernel.
+ * @example
+ * import { dense, input, spectralNormalization } from "torte";
+ * console.log(spectralNormalization(dense({ units: 5 }))(input({ shape: [8] })).shape); // [null, 5]
+ */
+export function spectralNormalization(inner: LayerFunction, options: SpectralNormalizationOptions = {}): LayerFunction {
+  const kind = "spectralNormalization";
+  checkOptions(kind, options, [...COMMON, "powerIterations"]);
+  checkInner(kind, inner);
+  const rounds = positiveInteger(kind, "powerIterations", options.powerIterations ?? 1);
+  return layerFunction({
+    kind,
+    options: wrapping(options, inner),
+    inputs: "many",
+    integers: "accept",
+    endsMask: true,
+    children: () => [inner.layer],
+    call: (inputs, scope) => {
+      const { layer } = inner;
+      const { tracing } = scope;
+      // The weights come into being when the layer is traced.
+      if (layer.weights.size === 0) layer.trace(inputs, newTracing(false));
+      const weight = layer.weights.get("kernel") ?? layer.weights.get("embeddings");
+      if (weight === undefined) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "the layer has no kernel to normalize",
+          expected: "a layer with a kernel, such as dense or a convolution",
+          received: layer.kind,
+        });
+      }
+      const kernel = tracing.substitutes.get(weight.state) ?? read(weight.state);
+      const width = kernel.shape.at(-1) ?? 1;
+      const matrix = ops.reshape(kernel, [-1, width]);
+      const start = scope.weight("vectorU", [1, width], { initializer: normal({ stddev: 0.02 }), trainable: false });
+      const { left, right } = powerIteration(ops.stopGradient(matrix), start, scope.training ? rounds : 0);
+      if (scope.training && scope.trainable) scope.assign("vectorU", right);
+      const largest = ops.sum(ops.mul(ops.einsum("ri,ij->rj", left, matrix), right));
+      const substitutes = new Map([...tracing.substitutes, [weight.state, ops.div(kernel, largest)]]);
+      return layer.trace(inputs, { ...tracing, substitutes });
+    },
+  });
+}
+
+const unitVector = (x: Node): Node => ops.mul(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x)), 1e-12)));
+
+/** Left and right singular vectors of the largest singular value, as rows. */
+function powerIteration(matrix: Node, start: Node, rounds: number): { left: Node; right: Node } {
+  const toLeft = (right: Node): Node => unitVector(ops.einsum("rj,ij->ri", right, matrix));
+  let right = unitVector(start);
+  for (let round = 0; round < rounds; round++) right = unitVector(ops.einsum("ri,ij->rj", toLeft(right), matrix));
+  return { left: ops.stopGradient(toLeft(right)), right: ops.stopGradient(right) };
 }

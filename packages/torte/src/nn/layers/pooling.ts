@@ -1,11 +1,27 @@
 /** Pooling: windows, and whole sequences, reduced to one value. */
-import { checkOptions, oneOf, ShapeError } from "../../errors.js";
+import { checkOptions, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape } from "../../tensor/shape.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
-import { masked, spreadMask, validCount, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import {
+  COMMON,
+  type CommonOptions,
+  inputAt,
+  type LayerFunction,
+  layerFunction,
+  refuseMask,
+  type Traced,
+} from "../layer.js";
+import {
+  checkRank,
+  LOWEST,
+  masked,
+  spreadMask,
+  validCount,
+  windowMask,
+  type WindowOptions,
+  windowsOf,
+} from "../masks.js";
 import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
 
 export interface PoolingOptions extends CommonOptions {
@@ -18,9 +34,6 @@ export interface PoolingOptions extends CommonOptions {
 }
 
 type Pool = (value: Node, mask: Node | undefined, windows: WindowOptions) => Node;
-
-/** Lower than any value of a network, and finite, so that an empty window gives no infinity. */
-const LOWEST = -3.4028234663852886e38;
 
 const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => 1 + rank + i);
 
@@ -109,17 +122,10 @@ function globalPooling(
   return layerFunction({
     kind,
     options,
+    endsMask: true,
     call: (inputs, scope) => {
       const input = inputAt(inputs);
-      if (input.value.shape.length !== rank + 2) {
-        const received = formatShape([null, ...input.value.shape.slice(1)]);
-        throw new ShapeError({
-          where: scope.where,
-          problem: "wrong number of axes",
-          expected: String(rank + 2),
-          received,
-        });
-      }
+      checkRank(scope.where, input.value, rank);
       return { value: reduce(input, axes, options.keepDims ?? false) };
     },
   });
@@ -162,3 +168,79 @@ export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFun
   globalPooling("globalMaxPooling", 2, options, globalMax);
 export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalMaxPooling", 3, options, globalMax);
+
+export interface AdaptivePoolingOptions extends CommonOptions {
+  /** Positions of the result along each axis, at least 1. */
+  readonly outputSize: PerAxis;
+}
+
+/** Window i of `to` over n positions: from ⌊i·n/to⌋ up to ⌈(i + 1)·n/to⌉. */
+function adapt(value: Node, axis: number, to: number, reduce: (x: Node, axis: number) => Node): Node {
+  const n = value.shape[axis] ?? 1;
+  if (n % to === 0) {
+    const split = ops.reshape(value, [...value.shape.slice(0, axis), to, n / to, ...value.shape.slice(axis + 1)]);
+    const reduced = reduce(split, axis + 1);
+    return ops.reshape(
+      reduced,
+      reduced.shape.filter((_, i) => i !== axis + 1),
+    );
+  }
+  const parts = Array.from({ length: to }, (_, i) =>
+    reduce(ops.slice(value, axis, Math.floor((i * n) / to), Math.ceil(((i + 1) * n) / to)), axis),
+  );
+  return ops.concat(parts, axis);
+}
+
+function adaptivePooling(
+  name: string,
+  rank: number,
+  options: AdaptivePoolingOptions,
+  reduce: (x: Node, axis: number) => Node,
+): LayerFunction {
+  const kind = `${name}${rank}d`;
+  checkOptions(kind, options, [...COMMON, "outputSize"]);
+  const size = perAxis(kind, "outputSize", rank, options.outputSize);
+  return layerFunction({
+    kind,
+    options,
+    call: (inputs, scope) => {
+      // How long the windows are would depend on the padding.
+      refuseMask(scope, inputs);
+      const { value } = inputAt(inputs);
+      checkRank(scope.where, value, rank);
+      return { value: size.reduce((x, to, i) => adapt(x, i + 1, to, reduce), value) };
+    },
+  });
+}
+
+const meanOver = (x: Node, axis: number): Node => ops.mean(x, { axes: [axis], keepDims: true });
+const maxOver = (x: Node, axis: number): Node => ops.max(x, { axes: [axis], keepDims: true });
+
+/**
+ * The mean of windows chosen so that the result has a given number of positions: window i of m over n positions reaches from
+ * ⌊i·n/m⌋ up to ⌈(i + 1)·n/m⌉.
+ *
+ * Input (length, channels), output (outputSize, channels). Refuses a mask, since the windows depend on the length.
+ *
+ * @throws OptionError for sizes below 1; MaskError for a masked input.
+ * @example
+ * import { adaptiveAveragePooling1d, input } from "torte";
+ * console.log(adaptiveAveragePooling1d({ outputSize: 4 })(input({ shape: [10, 8] })).shape); // [null, 4, 8]
+ */
+export const adaptiveAveragePooling1d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveAveragePooling", 1, options, meanOver);
+/** Over images; otherwise as adaptiveAveragePooling1d. */
+export const adaptiveAveragePooling2d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveAveragePooling", 2, options, meanOver);
+/** Over volumes; otherwise as adaptiveAveragePooling1d. */
+export const adaptiveAveragePooling3d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveAveragePooling", 3, options, meanOver);
+/** The largest value of each window; otherwise as adaptiveAveragePooling1d. */
+export const adaptiveMaxPooling1d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveMaxPooling", 1, options, maxOver);
+/** Over images; otherwise as adaptiveMaxPooling1d. */
+export const adaptiveMaxPooling2d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveMaxPooling", 2, options, maxOver);
+/** Over volumes; otherwise as adaptiveMaxPooling1d. */
+export const adaptiveMaxPooling3d = (options: AdaptivePoolingOptions): LayerFunction =>
+  adaptivePooling("adaptiveMaxPooling", 3, options, maxOver);

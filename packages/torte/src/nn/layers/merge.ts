@@ -1,0 +1,187 @@
+/** Layers that merge several inputs into one. */
+import { booleanOption, checkOptions, MaskError, OptionError, ShapeError, show } from "../../errors.js";
+import type { Node } from "../../graph/node.js";
+import * as ops from "../../ops/index.js";
+import { formatShape } from "../../tensor/shape.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
+import { exampleAxis, masked } from "../masks.js";
+
+function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
+  const [first] = inputs;
+  const fits = inputs.every(
+    ({ value }) =>
+      value.shape.length === first?.value.shape.length &&
+      value.shape.every((n, axis) => axis === but || n === first.value.shape[axis]),
+  );
+  if (fits) return;
+  throw new ShapeError({
+    where,
+    problem: "the inputs do not fit each other",
+    expected: but === undefined ? "inputs of one shape" : `inputs that differ only on axis ${but}`,
+    received: inputs.map(({ value }) => formatShape([null, ...value.shape.slice(1)])).join(" and "),
+    fix: "Project one of them with a dense layer or a convolution of kernelSize 1.",
+  });
+}
+
+/** A position is valid where it is valid in every input that has a mask. */
+function combinedMask(inputs: readonly Traced[]): Node | undefined {
+  const masks = inputs.map(({ mask }) => mask).filter((mask) => mask !== undefined);
+  return masks.length === 0 ? undefined : masks.reduce((all, mask) => ops.logicalAnd(all, mask));
+}
+
+function merge(kind: string, options: CommonOptions, combine: (values: Node[]) => Node): LayerFunction {
+  checkOptions(kind, options, COMMON);
+  return layerFunction({
+    kind,
+    options,
+    inputs: "many",
+    call: (inputs, scope) => {
+      sameShapes(scope.where, inputs);
+      return masked(combine(inputs.map(({ value }) => value)), combinedMask(inputs));
+    },
+  });
+}
+
+const fold =
+  (combine: (a: Node, b: Node) => Node) =>
+  (values: Node[]): Node =>
+    values.reduce((a, b) => combine(a, b));
+
+/**
+ * The sum of inputs of one shape.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { add, dense, input } from "torte";
+ * const x = input({ shape: [8] });
+ * const y = add()([dense({ units: 8 })(x), x]);
+ * console.log(y.shape); // [null, 8]
+ */
+export const add = (options: CommonOptions = {}): LayerFunction => merge("add", options, fold(ops.add));
+/** The first of two inputs of one shape minus the second. */
+export function subtract(options: CommonOptions = {}): LayerFunction {
+  checkOptions("subtract", options, COMMON);
+  return layerFunction({
+    kind: "subtract",
+    options,
+    inputs: 2,
+    call: (inputs, scope) => {
+      sameShapes(scope.where, inputs);
+      return masked(ops.sub(inputAt(inputs).value, inputAt(inputs, 1).value), combinedMask(inputs));
+    },
+  });
+}
+/** The product of inputs of one shape, element by element. */
+export const multiply = (options: CommonOptions = {}): LayerFunction => merge("multiply", options, fold(ops.mul));
+/** The largest of inputs of one shape, element by element. */
+export const maximum = (options: CommonOptions = {}): LayerFunction => merge("maximum", options, fold(ops.maximum));
+export const minimum = (options: CommonOptions = {}): LayerFunction => merge("minimum", options, fold(ops.minimum));
+/** The mean of inputs of one shape, element by element. */
+export const average = (options: CommonOptions = {}): LayerFunction =>
+  merge("average", options, (values) => ops.mul(fold(ops.add)(values), 1 / values.length));
+
+export interface ConcatenateOptions extends CommonOptions {
+  /** Counted with the batch as axis 0. Default −1, the channels. */
+  readonly axis?: number;
+}
+
+/** The inputs side by side along one axis. */
+export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
+  checkOptions("concatenate", options, [...COMMON, "axis"]);
+  return layerFunction({
+    kind: "concatenate",
+    options,
+    inputs: "many",
+    call: (inputs, scope) => {
+      const axis = exampleAxis(scope.where, inputAt(inputs).value, options.axis ?? -1);
+      sameShapes(scope.where, inputs, axis);
+      const mask = combinedMask(inputs);
+      if (axis === 1 && mask !== undefined) {
+        throw new MaskError({
+          where: scope.where,
+          problem: "sequences with masks cannot be joined end to end",
+          fix: "Put dropMask() before it if padding may count as data from here on.",
+        });
+      }
+      return masked(
+        ops.concat(
+          inputs.map(({ value }) => value),
+          axis,
+        ),
+        mask,
+      );
+    },
+  });
+}
+
+export interface DotOptions extends CommonOptions {
+  /** The axis of both inputs to sum over, or one for each; counted with the batch as axis 0. */
+  readonly axes: number | readonly [number, number];
+  /** Vectors along the axes are first scaled to norm 1, which makes it the cosine. Default false. */
+  readonly normalize?: boolean;
+}
+
+/**
+ * Products of two inputs, example by example, summed over one axis of each.
+ *
+ * y[…, …′] = Σₖ a[…, k]·b[…′, k]. Two vectors give (1).
+ *
+ * Masks end where their sequences do: one of the summed axis is no longer needed, since masked positions are zero.
+ *
+ * @throws OptionError for axes that do not exist; ShapeError where they differ in length.
+ * @example
+ * import { dot, input } from "torte";
+ * const [a, b] = [input({ shape: [7, 16] }), input({ shape: [9, 16] })];
+ * console.log(dot({ axes: 2 })([a, b]).shape); // [null, 7, 9]
+ */
+export function dot(options: DotOptions): LayerFunction {
+  checkOptions("dot", options, [...COMMON, "axes", "normalize"]);
+  const normalize = booleanOption("dot", "normalize", options.normalize ?? false);
+  const given = typeof options.axes === "number" ? [options.axes, options.axes] : options.axes;
+  if (!Array.isArray(given) || given.length !== 2) {
+    throw new OptionError({
+      where: "dot",
+      problem: "axes is missing",
+      expected: "an axis, or one for each input",
+      received: show(options.axes),
+    });
+  }
+  return layerFunction({
+    kind: "dot",
+    options,
+    inputs: 2,
+    endsMask: true,
+    call: (inputs, scope) => {
+      const [a, b] = [0, 1].map((i) => {
+        const { value } = inputAt(inputs, i);
+        const axis = exampleAxis(scope.where, value, given[i] ?? -1);
+        return { axis, value: normalize ? unit(value, axis) : value };
+      });
+      if (a === undefined || b === undefined) throw new RangeError("dot takes two inputs");
+      const [left, right] = [a.value.shape[a.axis], b.value.shape[b.axis]];
+      if (left !== right) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "the summed axes differ in length",
+          expected: String(left),
+          received: String(right),
+        });
+      }
+      const labels = (rank: number, axis: number, names: string): string =>
+        Array.from({ length: rank }, (_, i) => (i === 0 ? "b" : i === axis ? "k" : (names[i] ?? ""))).join("");
+      const [first, second] = [
+        labels(a.value.shape.length, a.axis, "ABCDE"),
+        labels(b.value.shape.length, b.axis, "PQRST"),
+      ];
+      const rest = (names: string): string => names.replace("b", "").replace("k", "");
+      const product = ops.einsum(`${first},${second}->b${rest(first)}${rest(second)}`, a.value, b.value);
+      return { value: product.shape.length === 1 ? ops.expandDims(product, 1) : product };
+    },
+  });
+}
+
+/** Scaled to norm 1 along the axis; zero vectors stay. */
+function unit(value: Node, axis: number): Node {
+  const squares = ops.sum(ops.square(value), { axes: [axis], keepDims: true });
+  return ops.mul(value, ops.rsqrt(ops.maximum(squares, 1e-12)));
+}
