@@ -84,7 +84,7 @@ interface TransposedAxis {
 function transposedPlan(
   n: number,
   { taps, step, apart, padding, extra }: TransposedAxis,
-): { full: number; from: number; length: number; reach: number } {
+): { full: number; from: number; length: number } {
   const reach = (taps - 1) * apart + 1;
   const summed = (n - 1) * step + reach;
   const [before] = padding === "same" ? marginOf(n * step, taps, step, apart, "same") : [0];
@@ -92,7 +92,7 @@ function transposedPlan(
   const length =
     extra === undefined ? plain : summed - (padding === "same" ? 2 * Math.floor((reach - 1) / 2) : 0) + extra;
   const from = extra !== undefined && padding === "same" ? Math.floor((reach - 1) / 2) : before;
-  return { full: Math.max(summed, from + length), from, length, reach };
+  return { full: Math.max(summed, from + length), from, length };
 }
 
 function readOutputPadding(
@@ -114,17 +114,20 @@ function readOutputPadding(
   return list;
 }
 
-/** Positions of the result that a valid position of the input reaches. */
-function reachedMask(
-  mask: Node,
-  { step, reach, from, length }: { step: number; reach: number; from: number; length: number },
-): Node {
+/**
+ * Positions of the result that belong to the sequence: those that the result of the unpadded sequence would have. A result
+ * of n input positions is (n − 1)·step + tail long, and position o writes from o·step − from on.
+ */
+function reachedMask(mask: Node, { step, from, length }: { step: number; from: number; length: number }): Node {
   const [batch = 1, n = 1] = mask.shape;
-  const taps = Math.max(reach, step);
+  const tail = length - (n - 1) * step;
+  // Where windows leave gaps, the gap before a position counts as its own.
+  const before = Math.max(from, step - tail);
+  const taps = before + tail;
   const spread = ops.broadcastTo(ops.reshape(ops.cast(mask, "float32"), [batch, n, 1]), [batch, n, taps]);
-  const lengths = [Math.max(from + length, (n - 1) * step + taps)];
+  const lengths = [before + length];
   const counted = ops.fold(spread, { axis: 1, size: [taps], stride: [step], dilation: [1], lengths });
-  return ops.less(0, ops.slice(counted, 1, from, from + length));
+  return ops.less(0, ops.slice(counted, 1, before, before + length));
 }
 
 /**
@@ -134,7 +137,7 @@ function reachedMask(
  *
  * Input (length, channels), output (length·stride + max(reach − stride, 0), filters) for padding "valid", reach being
  * (kernelSize − 1)·dilation + 1, and (length·stride, filters) for "same". Kernel (kernelSize, filters, channels), bias
- * (filters). With a mask, a position is valid where a valid one reaches.
+ * (filters). With a mask, those positions are valid that the unpadded sequence gives.
  *
  * @throws OptionError for options out of range.
  * @example

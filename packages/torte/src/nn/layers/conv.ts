@@ -52,8 +52,8 @@ export function checkSpatial(
     throw new ShapeError({
       where,
       problem: "the window does not fit into the input",
-      expected: `at least ${formatShape(reach)} positions`,
-      received: formatShape(value.shape.slice(1, -1)),
+      expected: `at least ${reach.join(" x ")} positions`,
+      received: value.shape.slice(1, -1).join(" x "),
       fix: 'Take a smaller window, pool less before it, or set padding: "same".',
     });
   }

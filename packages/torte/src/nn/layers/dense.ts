@@ -156,14 +156,16 @@ function readEquation(where: string, { equation, outputShape }: EinsumDenseOptio
   const fail = (problem: string, expected: string, received: string): never => {
     throw new OptionError({ where, problem, expected, received });
   };
-  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(String(equation).replaceAll(" ", ""));
+  const given: unknown = equation;
+  const text = typeof given === "string" ? given.replaceAll(" ", "") : "";
+  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(text);
   if (match === null || (match[1] === undefined) !== (match[4] === undefined))
     return fail("the equation cannot be read", 'one like "abc,cd->abd" or "...c,cd->...d"', show(equation));
-  const [, dots, given = "", right = "", , result = ""] = match;
-  const used = new Set(given + right + result);
+  const [, dots, explicit = "", right = "", , result = ""] = match;
+  const used = new Set(explicit + right + result);
   const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((label) => !used.has(label));
-  const leading = dots === undefined ? "" : free.slice(0, value.shape.length - given.length).join("");
-  const [left, out] = [leading + given, leading + result];
+  const leading = dots === undefined ? "" : free.slice(0, value.shape.length - explicit.length).join("");
+  const [left, out] = [leading + explicit, leading + result];
   if (left.length !== value.shape.length)
     return fail("the equation has other axes than the input", `${value.shape.length} labels`, show(left));
   const sizes = new Map([...left].map((label, i) => [label, value.shape[i] ?? 1]));

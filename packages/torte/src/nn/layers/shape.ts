@@ -131,17 +131,20 @@ export function repeatVector(options: CommonOptions & { readonly n: number }): L
 export type Margins = number | readonly (number | readonly [number, number])[];
 
 function readMargins(where: string, name: string, rank: number, margins: Margins): (readonly [number, number])[] {
-  const list = typeof margins === "number" ? Array<number>(rank).fill(margins) : margins;
+  const fail = (): never => {
+    const expected = `a number, or ${rank === 1 ? "a pair" : `${rank} numbers or pairs`}`;
+    throw new OptionError({ where, problem: `${name} has the wrong form`, expected, received: show(margins) });
+  };
+  if (typeof margins !== "number" && !Array.isArray(margins)) return fail();
+  const list: readonly (number | readonly [number, number])[] =
+    typeof margins === "number" ? Array<number>(rank).fill(margins) : margins;
   // One axis may be given as its plain pair.
   const [before, after] = list;
   const pairs =
     rank === 1 && list.length === 2 && typeof before === "number" && typeof after === "number"
       ? [[before, after] as const]
       : list;
-  if (!Array.isArray(pairs) || pairs.length !== rank) {
-    const expected = `a number, or ${rank === 1 ? "a pair" : `${rank} numbers or pairs`}`;
-    throw new OptionError({ where, problem: `${name} has the wrong form`, expected, received: show(margins) });
-  }
+  if (pairs.length !== rank) return fail();
   return pairs.map((pair) => {
     const [low, high] = typeof pair === "number" ? [pair, pair] : pair;
     return [wholeNumber(where, name, low), wholeNumber(where, name, high)];
