@@ -16,7 +16,7 @@ import type { DType } from "../packages/torte/src/tensor/dtype.js";
 import { sizeOf } from "../packages/torte/src/tensor/shape.js";
 
 const { values } = parseArgs({ options: { only: { type: "string" } } });
-const fma = hasRelaxedSimd();
+const fma = process.env.PLAIN === undefined && hasRelaxedSimd();
 
 interface Family {
   readonly name: string;

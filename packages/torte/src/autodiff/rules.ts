@@ -3,7 +3,7 @@
  * nodes, so that a gradient can be differentiated again.
  */
 import { constant, iota, make } from "../graph/make.js";
-import type { Attributes, Node, NodeOf, Primitive } from "../graph/node.js";
+import type { Attributes, Matrix, Node, NodeOf, Primitive } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { sizeOf, stridesOf } from "../tensor/shape.js";
 
@@ -73,6 +73,8 @@ function unslice(g: Node, x: Node, { start, step }: Attributes["slice"]): Node {
 function inverse(permutation: readonly number[]): number[] {
   return permutation.map((_, axis) => permutation.indexOf(axis));
 }
+
+const transposed = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
 
 export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   constant: none,
@@ -169,6 +171,10 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   contract: (g, node, inputs) => {
     const { a, b, out } = node.attributes;
     return [ops.einsum(`${out},${b}->${a}`, g, input(inputs, 1)), ops.einsum(`${a},${out}->${b}`, input(inputs, 0), g)];
+  },
+  mix: (g, node) => {
+    const { axis, to, matrix } = node.attributes;
+    return [ops.mix(g, to, transposed(matrix), axis)];
   },
   gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, input(inputs).shape[0] ?? 0)],
   scatterAdd: (g, _node, inputs) => [undefined, ops.gather(g, input(inputs))],

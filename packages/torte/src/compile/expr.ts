@@ -37,6 +37,7 @@ export type Elementwise = Exclude<
   | "reduceMax"
   | "argmax"
   | "contract"
+  | "mix"
   | "gather"
   | "scatterAdd"
   | "stopGradient"

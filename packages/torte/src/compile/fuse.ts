@@ -19,7 +19,7 @@ import { vectorPlaces, WIDTH } from "./loops.js";
 import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized } from "./realize.js";
 
-export type KernelKind = "map" | "reduce" | "contract" | "scatter";
+export type KernelKind = "map" | "reduce" | "contract" | "mix" | "scatter";
 
 export interface Kernel {
   readonly kind: KernelKind;
@@ -39,7 +39,7 @@ export interface FusedProgram {
 }
 
 function kindOf(node: Node): KernelKind {
-  if (node.op === "contract") return "contract";
+  if (node.op === "contract" || node.op === "mix") return node.op;
   if (node.op === "scatterAdd") return "scatter";
   return node.op === "sum" || node.op === "reduceMax" || node.op === "argmax" ? "reduce" : "map";
 }

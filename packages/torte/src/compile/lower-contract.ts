@@ -6,6 +6,7 @@
  * depthwise convolution) the product is a reduction of an elementwise product.
  */
 import type { Node } from "../graph/node.js";
+import { sizeOf } from "../tensor/shape.js";
 import type { Accumulator, Expr } from "./expr.js";
 import {
   addIndex,
@@ -39,7 +40,7 @@ import { inputOf } from "./reader.js";
  * Rows of a register tile two vectors wide, and of one a single vector wide: what keeps the most accumulators busy in 16
  * registers. Without fused multiply-add the product itself needs one.
  */
-const TILE = { vectors: 2, rows: { fma: 6, plain: 5 }, narrowRows: 8 } as const;
+const TILE = { vectors: 2, rows: { fma: 6, plain: 4 }, narrowRows: 8 } as const;
 /** A right operand up to this size stays in the first-level cache while all rows pass by. */
 const SMALL_PANEL_BYTES = 16 * 1024;
 /** Terms of a sum that are taken at a time: the panels of both operands stay in the first-level cache. */
@@ -219,7 +220,6 @@ class Product {
   /** Where the rows of the vectors' operand lie far apart, and enough tiles read them to pay for a copy. */
   #isWorthPacking({ across, sum, rowCount }: Plan): boolean {
     const { exprs } = this.#lowering;
-    if (this.#roles.batch !== "" && product(this.#extents(this.#roles.batch)) > 1) return false;
     if (across.extents.length !== 1 || sum.extents.length === 0 || (across.extents[0] ?? 1) < 2 * WIDTH) return false;
     const terms = product(sum.extents);
     if (rowCount < PACKED_TILES * TILE.rows.fma || terms < CLOSE) return false;
@@ -241,8 +241,11 @@ class Product {
     const [last = 1] = across.extents;
     const padded = Math.ceil(last / WIDTH) * WIDTH;
     const blocks = blocksOf(sum.extents, BLOCK);
-    const single = blocks.outer.length === 0 && blocks.chunks.length === 1;
-    const kept = single ? undefined : exprs.newScratch(`${this.#node.origin}:sums`, rowCount * last);
+    const rounds = product(blocks.outer) * blocks.chunks.reduce((sum, chunk) => sum + chunk.rounds, 0);
+    const single = rounds === 1;
+    const { batch } = this.#roles;
+    const batches = this.#extents(batch);
+    const kept = single ? undefined : exprs.newScratch(`${this.#node.origin}:sums`, sizeOf(this.#node.shape));
     const tiles = Math.ceil(rowCount / this.#tileRows(last));
     const groups =
       Math.ceil(last / (TILE.vectors * WIDTH)) < UNITS ? Math.min(UNITS, Math.ceil(tiles / PACKED_TILES)) : 1;
@@ -250,15 +253,20 @@ class Product {
     const groupCount = Math.ceil(rowCount / groupRows);
     const panels = blocks.chunks.map(({ count }) => {
       const terms = count * product(blocks.inner);
-      return { terms, buffer: exprs.newScratch(`${this.#node.origin}:panel`, groupCount * padded * terms) };
+      return {
+        terms,
+        buffer: exprs.newScratch(`${this.#node.origin}:panel`, product(batches) * groupCount * padded * terms),
+      };
     });
-    const unit = (group: Index, from: Index, count: number, strip: Strip): readonly Statement[] => {
+    const unit = ({ batchAt, group, from, count }: Part, strip: Strip): readonly Statement[] => {
+      const batchPlaces = this.#places(batch, batchAt);
       const columns = this.#stripColumns(across, [], strip);
       const work = blocks.chunks.flatMap((chunk, c) => {
         const panel = panels[c];
         if (panel === undefined) return [];
-        // Groups and strips fill their own parts of the panel, since threads share them.
-        const start = scaleIndex(addIndex(scaleIndex(group, padded), strip.start), panel.terms);
+        // Batches, groups and strips fill their own parts of the panel, since threads share them.
+        const own = addIndex(scaleIndex(linearIndex(batchAt, batches), groupCount), group);
+        const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
         const width = strip.lanes.length * WIDTH;
         const packedAt = (term: Index, v: number, lane: LoopVariable): Index =>
           addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
@@ -275,17 +283,17 @@ class Product {
               op: "store",
               buffer: panel.buffer,
               index: packedAt(linearIndex(over, inner), v, lane),
-              value: this.#load("vectors", places, termAt(over)),
+              value: this.#load("vectors", places, batchPlaces, termAt(over)),
               lane,
             })),
           );
           const tile = (row: Index, rows: number): readonly Statement[] => {
-            const cells = this.#cells(row, rows, columns, new Map());
+            const cells = this.#cells(row, rows, columns, batchPlaces);
             const sums = this.#sum(cells, inner, (over) => {
               const places = termAt(over);
               const term = linearIndex(over, inner);
               return {
-                spread: (cell) => this.#load("spread", cell.row, places),
+                spread: (cell) => this.#load("spread", cell.row, batchPlaces, places),
                 vectors: (cell) => exprs.load(panel.buffer, packedAt(term, cell.vector, cell.lane)),
               };
             });
@@ -296,7 +304,7 @@ class Product {
                 ...cells.flatMap((cell) => this.#finish(cell, exprs.accumulator(cell.accumulator))),
               ];
             }
-            const resting = cells.map((cell) => ({ cell, index: this.#result(cell.row, cell.column) }));
+            const resting = cells.map((cell) => ({ cell, index: this.#result(cell.row, cell.column, batchPlaces) }));
             return [
               ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
                 op: "restore",
@@ -321,8 +329,8 @@ class Product {
       if (kept === undefined) return work;
       const each = (body: (cell: Cell, index: Index) => readonly Statement[]): readonly Statement[] =>
         nest(exprs, [count], ([row]) =>
-          this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, new Map()).flatMap((cell) =>
-            body(cell, this.#result(cell.row, cell.column)),
+          this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, batchPlaces).flatMap((cell) =>
+            body(cell, this.#result(cell.row, cell.column, batchPlaces)),
           ),
         );
       return [
@@ -331,17 +339,24 @@ class Product {
         ...each((cell, index) => this.#finish(cell, exprs.load(kept, index))),
       ];
     };
-    const byStrips = (outermost: boolean, group: Index, from: Index, count: number): readonly Statement[] =>
-      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, (strip) => unit(group, from, count, strip));
-    if (groupCount === 1) return byStrips(true, constantIndex(0), constantIndex(0), rowCount);
+    const byStrips = (outermost: boolean, part: Part): readonly Statement[] =>
+      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, (strip) => unit(part, strip));
     const full = Math.floor(rowCount / groupRows);
     const left = rowCount - full * groupRows;
-    return [
-      parallelLoop(exprs, full, (group) => byStrips(false, group, scaleIndex(group, groupRows), groupRows)),
-      ...(left > 0
-        ? [parallelLoop(exprs, 1, () => byStrips(false, constantIndex(full), constantIndex(full * groupRows), left))]
-        : []),
-    ];
+    return parallelNest(exprs, batches, (batchAt, outermost) => {
+      const zero = constantIndex(0);
+      if (groupCount === 1) return byStrips(outermost, { batchAt, group: zero, from: zero, count: rowCount });
+      const groupsOf = (rounds: number, body: (group: Index) => readonly Statement[]): readonly Statement[] =>
+        outermost
+          ? [parallelLoop(exprs, rounds, body)]
+          : nest(exprs, [rounds], ([group]) => body(group ?? constantIndex(0)));
+      const part = (group: Index, count: number): readonly Statement[] =>
+        byStrips(false, { batchAt, group, from: scaleIndex(group, groupRows), count });
+      return [
+        ...groupsOf(full, (group) => part(group, groupRows)),
+        ...(left > 0 ? groupsOf(1, (group) => part(shiftIndex(group, full), left)) : []),
+      ];
+    });
   }
 
   #tileRows(columns: number): number {
@@ -425,6 +440,14 @@ interface Plan {
   readonly across: Coalesced;
   readonly sum: Coalesced;
   readonly rowCount: number;
+}
+
+/** Rows of one product of a batch that are worked on together. */
+interface Part {
+  readonly batchAt: readonly Index[];
+  readonly group: Index;
+  readonly from: Index;
+  readonly count: number;
 }
 
 interface Column {

@@ -27,7 +27,8 @@ import {
   strips,
   WIDTH,
 } from "./loops.js";
-import { inputOf, type Local, Reader } from "./reader.js";
+import { combine } from "./combine.js";
+import { inputOf, insertAxes, type Local, Reader } from "./reader.js";
 
 /** Rows of a transposed array that are read together: their elements share cache lines. */
 const COLUMN_BLOCK = 16;
@@ -79,6 +80,8 @@ export class KernelLowering {
         return this.#reduce();
       case "contract":
         return lowerContract(this);
+      case "mix":
+        return this.#mix();
       case "scatter":
         return this.#scatter();
     }
@@ -139,6 +142,43 @@ export class KernelLowering {
         nest(exprs, [block], ([row]) => stores([...at.slice(0, -1), addIndex(first, row ?? constantIndex(0))], strip)),
       );
     });
+  }
+
+  /** Vectors run along the axes after the one that is mixed; all results of a place are made from one reading of it. */
+  #mix(): readonly Statement[] {
+    const { exprs, primary } = this;
+    if (primary.op !== "mix") throw new RangeError("nothing is mixed");
+    const { axis, to, matrix } = primary.attributes;
+    const input = inputOf(primary, 0);
+    const others = input.shape.filter((_, i) => i !== axis);
+    const inputs = (at: readonly Index[]): Expr[] =>
+      Array.from({ length: input.shape[axis] ?? 0 }, (_, j) =>
+        this.reader.value(input, insertAxes(at, [axis], [constantIndex(j)])),
+      );
+    const places = (at: readonly Index[]): Index[] =>
+      matrix.map((_, i) => linearIndex(insertAxes(at, [to], [constantIndex(i)]), primary.shape));
+    const { extents, expand } = coalesce(exprs, others, (at) => [
+      ...inputs(at).flatMap(indicesIn),
+      ...places(at).flatMap((linear) => [linear, ...this.epilogueIndices(linear)]),
+    ]);
+    const width = this.#vectorWidth(extents, (at, inner) => {
+      const place = expand([...at, inner]);
+      return [
+        ...inputs(place),
+        ...places(place).flatMap((linear) => [...this.values(linear, this.#placeholders()).values()]),
+      ];
+    });
+    return parallelNest(exprs, extents.slice(0, -1), (at, outermost) =>
+      strips(exprs, extents.at(-1) ?? 1, { width, wide: 1, outermost }, (strip) =>
+        strip.lanes.flatMap((lane, v) => {
+          const place = expand([...at, lanePlace(strip, v, width, lane)]);
+          const mixed = combine(exprs, matrix, inputs(place));
+          return places(place).flatMap((linear, i) =>
+            this.stores(linear, lane, new Map([[primary, mixed[i] ?? exprs.number(0, "float32")]])),
+          );
+        }),
+      ),
+    );
   }
 
   /** Whether vectors collect their lanes from far apart, while the next row finds its own beside them. */

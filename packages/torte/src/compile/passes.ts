@@ -1,6 +1,7 @@
 /** The passes over the graph, in order; each is a pure function from program to program. */
 import type { Program } from "../graph/node.js";
 import { verify } from "../graph/verify.js";
+import { fastConvolutions } from "./fast-convolution.js";
 import { layout } from "./layout.js";
 import { shareCommon } from "./share.js";
 import { unfold } from "./unfold.js";
@@ -13,6 +14,7 @@ export interface Pass {
 export const PASSES: readonly Pass[] = [
   { name: "share", run: shareCommon },
   { name: "unfold", run: unfold },
+  { name: "fast convolutions", run: fastConvolutions },
   { name: "layout", run: layout },
   { name: "share again", run: shareCommon },
 ];

@@ -82,6 +82,7 @@ export class Reader {
       }
       case "state":
       case "contract":
+      case "mix":
       case "scatterAdd":
       case "argmax":
         throw new RangeError(`${node.op} is read from memory, never recomputed`);

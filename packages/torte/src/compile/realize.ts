@@ -50,7 +50,8 @@ export function chooseRealized(program: Program): Set<Node> {
   for (const node of [...order].reverse()) {
     const times = repeats.get(node) ?? 0;
     if (node.op !== "state" && !realized.has(node) && mustKeep(node, times, costs.get(node) ?? 0)) realized.add(node);
-    if (node.op === "contract") for (const operand of node.inputs) realized.add(strided(operand) ?? operand);
+    if (node.op === "contract" || node.op === "mix")
+      for (const operand of node.inputs) realized.add(strided(operand) ?? operand);
     const kept = realized.has(node);
     for (const input of node.inputs) {
       const through = kept ? 1 : times;

@@ -7,6 +7,7 @@ import { evaluate } from "../backends/reference/index.js";
 import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { Cases } from "../testing/compare.js";
+import { fastConvolutions, toomCook } from "./fast-convolution.js";
 import { layout } from "./layout.js";
 import { mapTables } from "./lookup.js";
 import { shareCommon } from "./share.js";
@@ -163,4 +164,82 @@ it("sharing finds equal parts, constants and neutral elements", () => {
   const [a, b] = roots(shareCommon({ name: "p", outputs: [sum, neutral], updates: [] }));
   expect(count([a ?? sum], "exp")).toBe(1);
   expect(b?.op).toBe("state");
+});
+
+describe("fast convolutions", () => {
+  const program = (outputs: readonly Node[]): Program => ({ name: "test", outputs, updates: [] });
+  const mixes = (nodes: readonly Node[]): number => count(nodes, "mix");
+
+  it("take the results of a tile from products at the points", () => {
+    for (const [tile, taps] of [
+      [2, 3],
+      [4, 3],
+      [6, 3],
+      [2, 4],
+      [4, 5],
+      [2, 7],
+    ] as const) {
+      const { results, kernel, inputs } = toomCook(tile, taps);
+      expect(results[0]?.length).toBe(tile + taps - 1);
+      const [d, g] = [inputs.map((_, i) => Math.sin(3 * i + 1)), Array.from({ length: taps }, (_, k) => Math.cos(k))];
+      const at = (matrix: readonly (readonly number[])[], x: readonly number[]): number[] =>
+        matrix.map((row) => row.reduce((sum, factor, j) => sum + factor * (x[j] ?? 0), 0));
+      const [v, w] = [at(inputs, d), at(kernel, g)];
+      at(
+        results,
+        v.map((x, p) => x * (w[p] ?? 0)),
+      ).forEach((y, i) => {
+        expect(y).toBeCloseTo(
+          g.reduce((sum, factor, k) => sum + factor * (d[i + k] ?? 0), 0),
+          12,
+        );
+      });
+    }
+  });
+
+  it("compute what the plain convolution does, forward and backward, along any number of axes", () => {
+    let changed = 0;
+    fc.assert(
+      fc.property(
+        fc.record({
+          rank: fc.integer({ min: 1, max: 3 }),
+          taps: fc.integer({ min: 3, max: 5 }),
+          extra: fc.integer({ min: 0, max: 7 }),
+          margin: fc.integer({ min: 0, max: 2 }),
+          seed: fc.integer({ min: 0, max: 1000 }),
+        }),
+        ({ rank, taps, extra, margin, seed }) => {
+          const cases = new Cases(seed);
+          const [channels, filters] = [24, 32];
+          const sizes = Array<number>(rank).fill(taps);
+          const lengths = sizes.map((n, i) => n + (i === 0 ? extra : 1));
+          const x = cases.float([1, ...lengths, channels]);
+          const w = cases.float([...sizes, channels, filters]);
+          const edges = lengths.map(() => [margin, margin] as const);
+          const padded = ops.pad(x, [[0, 0], ...edges, [0, 0]]);
+          const ones = sizes.map(() => 1);
+          const view = ops.windows(padded, { axis: 1, size: sizes, stride: ones, dilation: ones });
+          const [o, k] = ["opq".slice(0, rank), "ijk".slice(0, rank)];
+          const y = ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, view, w);
+          const plain = unfold(program([y, ...gradients(ops.sum(ops.mul(y, cases.float(y.shape))), [x, w])]));
+          const fast = fastConvolutions(plain);
+          changed += Number(mixes(fast.outputs) > 0);
+          expectSame(plain.outputs, fast.outputs, cases);
+        },
+      ),
+      { numRuns: 12, seed: 3 },
+    );
+    expect(changed).toBeGreaterThan(4);
+  });
+
+  it("happen where they save work, and only there", () => {
+    const of = (channels: number, stride: number): number => {
+      const cases = new Cases(1);
+      const view = ops.windows(cases.float([8, 60, channels]), { axis: 1, size: [5], stride: [stride], dilation: [1] });
+      return mixes(
+        fastConvolutions(program([ops.einsum("bokc,kcf->bof", view, cases.float([5, channels, 64]))])).outputs,
+      );
+    };
+    expect([of(64, 1), of(1, 1), of(64, 2)]).toEqual([3, 0, 0]);
+  });
 });

@@ -95,11 +95,16 @@ export interface Attributes {
   // Products and indirection.
   /** Sum over the labels that are missing in `out` of a·b, as in einsum. */
   contract: { readonly a: string; readonly b: string; readonly out: string };
+  /** A matrix of numbers applied along `axis`, which becomes axis `to` of the result: yᵢ = Σ_j matrix[i][j]·xⱼ. */
+  mix: { readonly axis: number; readonly to: number; readonly matrix: Matrix };
   /** `gather(table [V, ...rest], indices [...])`: rows of the table, [...indices, ...rest]. */
   gather: None;
   /** `scatterAdd(indices [...], updates [...indices, ...rest])`: [rows, ...rest], repeated indices add up. */
   scatterAdd: { readonly rows: number };
 }
+
+/** Rows of numbers, all of one length. */
+export type Matrix = readonly (readonly number[])[];
 
 export interface WindowAttributes {
   readonly axis: number;

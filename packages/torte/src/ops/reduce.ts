@@ -1,6 +1,6 @@
 /** Reductions, products and the functions made of them. */
 import { make } from "../graph/make.js";
-import type { Node } from "../graph/node.js";
+import type { Matrix, Node } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
 import { add, cast, div, exp, less, log, logicalNot, mul, neg, stopGradient, sub } from "./basic.js";
 import { normalizeAxis, reshape } from "./movement.js";
@@ -55,6 +55,12 @@ export function einsum(spec: string, a: Node, b: Node): Node {
   if (match === null) throw new RangeError(`einsum: expected "ab,bc->ac", received "${spec}"`);
   const [, left = "", right = "", out = ""] = match;
   return make("contract", [a, b], { a: left, b: right, out });
+}
+
+/** A matrix of numbers applied along `axis`, which becomes axis `to` (default: stays): yᵢ = Σ_j matrix[i][j]·xⱼ. */
+export function mix(x: Node, axis: number, matrix: Matrix, to = axis): Node {
+  const rank = x.shape.length;
+  return make("mix", [x], { axis: normalizeAxis(axis, rank), to: normalizeAxis(to, rank), matrix });
 }
 
 /** log Σ exp(x), shifted by the maximum. */

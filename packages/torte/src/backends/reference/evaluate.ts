@@ -138,6 +138,20 @@ const contract: Evaluate<"contract"> = (node, inputs) => {
   return result;
 };
 
+const mix: Evaluate<"mix"> = (node, inputs) => {
+  const x = input(inputs);
+  const { axis, to, matrix } = node.attributes;
+  const result = new Float64Array(sizeOf(node.shape));
+  eachPlace(x.shape, (i, at) => {
+    const others = at.filter((_, k) => k !== axis);
+    for (const [row, factors] of matrix.entries()) {
+      const place = placeOf(node.shape, [...others.slice(0, to), row, ...others.slice(to)]);
+      result[place] = (result[place] ?? 0) + (factors[at[axis] ?? 0] ?? 0) * (x.data[i] ?? 0);
+    }
+  });
+  return result;
+};
+
 const gather: Evaluate<"gather"> = (node, inputs) => {
   const [table, indices] = [input(inputs, 0), input(inputs, 1)];
   const row = sizeOf(table.shape.slice(1));
@@ -258,6 +272,7 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
     reduction(node.dtype === "int32" ? -(2 ** 31) : -Infinity, (a, b) => Math.max(a, b))(node, inputs, states),
   argmax,
   contract,
+  mix,
   gather,
   scatterAdd,
 };

@@ -1,4 +1,5 @@
 import { describe, it } from "vitest";
+import { gradients } from "../../autodiff/gradient.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { Cases, compareBackends, stateOf } from "../../testing/compare.js";
@@ -189,6 +190,30 @@ describe("products", () => {
       ];
     });
   }
+  for (const [m, k, n] of [
+    [30, 320, 20],
+    [100, 600, 64],
+    [25, 1030, 70],
+  ] as const) {
+    check(`sums of ${k} terms, taken in blocks`, (c) => [
+      ops.einsum("ik,kj->ij", c.float([m, k], 0.1), c.float([k, n])),
+      ops.einsum("bik,bkj->bij", c.float([3, m, k], 0.1), c.float([3, k, n])),
+      ops.relu(ops.add(ops.einsum("ki,kj->ij", c.float([k, m], 0.1), c.float([k, n])), c.float([n]))),
+    ]);
+  }
+  check("convolutions by fast algorithms", (c) => {
+    const [x, w] = [c.float([4, 33, 40]), c.float([5, 40, 32], 0.1)];
+    const view = ops.windows(
+      ops.pad(x, [
+        [0, 0],
+        [2, 2],
+        [0, 0],
+      ]),
+      { axis: 1, size: [5], stride: [1], dilation: [1] },
+    );
+    const y = ops.einsum("bokc,kcf->bof", view, w);
+    return [ops.relu(ops.add(y, c.float([32]))), ...gradients(ops.sum(ops.mul(y, c.float(y.shape, 0.1))), [x, w])];
+  });
   check("batched", (c) => [
     ops.einsum("bik,bkj->bij", c.float([3, 5, 7]), c.float([3, 7, 9])),
     ops.einsum("bik,bjk->bij", c.float([3, 5, 7]), c.float([3, 9, 7])),
