@@ -148,9 +148,9 @@ async function measure({ name, build }: Family): Promise<void> {
   }
   const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
   for (const [k, kernel] of module.kernels.entries()) {
-    const f = instance.exports[`k${k}`] as () => void;
+    const f = instance.exports[`k${k}`] as (thread: number) => void;
     const seconds = await time((rounds) => {
-      for (let i = 0; i < rounds; i++) f();
+      for (let i = 0; i < rounds; i++) f(0);
     });
     const label = module.kernels.length === 1 ? name : `${name} (${kernel.name})`;
     const flops = flopsOf(kernel.body);

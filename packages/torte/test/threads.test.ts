@@ -21,6 +21,7 @@ async function trained(threads: number): Promise<Record<string, Tensor>> {
     conv1d({ filters: 24, kernelSize: 5, activation: "relu" }),
     batchNormalization(),
     maxPooling1d({ poolSize: 2 }),
+    conv1d({ filters: 32, kernelSize: 5, padding: "same" }),
     conv1d({ filters: 20, kernelSize: 3, activation: "gelu" }),
     flatten(),
     dense({ units: 70, activation: "relu" }),

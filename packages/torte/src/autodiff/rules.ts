@@ -177,7 +177,13 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
     return [ops.mix(g, to, transposed(matrix), axis)];
   },
   gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, input(inputs).shape[0] ?? 0)],
-  scatterAdd: (g, _node, inputs) => [undefined, ops.gather(g, input(inputs))],
+  scatterAdd: (g, node, inputs) => {
+    const { rows, batch } = node.attributes;
+    const indices = input(inputs);
+    const strides = stridesOf(indices.shape.slice(0, batch));
+    const place = strides.reduce((at, n, axis) => add(at, mul(iota(indices.shape, axis), n * rows)), indices);
+    return [undefined, ops.gather(ops.reshape(g, [-1, ...g.shape.slice(batch + 1)]), place)];
+  },
 };
 
 export function pullBack<P extends Primitive>(g: Node, node: NodeOf<P>, out: Node): (Node | undefined)[] {

@@ -422,32 +422,41 @@ export class KernelLowering {
   #scatter(): readonly Statement[] {
     const { exprs, primary } = this;
     const [indices, updates] = [inputOf(primary, 0), inputOf(primary, 1)];
+    if (primary.op !== "scatterAdd") throw new RangeError("nothing is scattered");
+    const { rows, batch } = primary.attributes;
     const buffer = this.bufferOf(primary);
-    const rest = primary.shape.slice(1);
+    const tables = indices.shape.slice(0, batch);
+    const rest = primary.shape.slice(batch + 1);
     const row = sizeOf(rest);
-    const add = (at: Index[], inner: Index, lane: LoopVariable): Statement => {
-      const target = exprs.atoms.dynamic(this.reader.value(indices, at), primary.shape[0] ?? 1);
-      const value = this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]);
-      return { op: "addTo", buffer, index: addIndex(scaleIndex(indexOf(target), row), inner), value, lane };
-    };
-    const clear = (at: Index, inner: Index, lane: LoopVariable): Statement => {
-      const index = addIndex(scaleIndex(at, row), inner);
-      return { op: "store", buffer, index, value: exprs.number(0, primary.dtype), lane };
-    };
-    const width = this.#vectorWidth([...indices.shape, row], (at, inner) => [
-      this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]),
-    ]);
-    // Threads share the columns, so that every row is added to in the order of the indices.
-    return strips(exprs, row, { width, wide: SCATTER_VECTORS, outermost: true }, (strip) => {
+    const place = (table: readonly Index[], at: Index, inner: Index): Index =>
+      addIndex(scaleIndex(addIndex(scaleIndex(linearIndex(table, tables), rows), at), row), inner);
+    const update = (at: readonly Index[], inner: Index): Expr =>
+      this.reader.value(updates, [...at, ...coordinatesOf(exprs.atoms, inner, rest)]);
+    const width = this.#vectorWidth([...indices.shape, row], (at, inner) => [update(at, inner)]);
+    const table = (own: readonly Index[], strip: Strip): readonly Statement[] => {
       const each = (make: (inner: Index, lane: LoopVariable) => Statement): Statement[] =>
         strip.lanes.map((lane, v) => make(lanePlace(strip, v, width, lane), lane));
-      return [
-        ...nest(exprs, [primary.shape[0] ?? 1], ([at]) =>
-          each((inner, lane) => clear(at ?? constantIndex(0), inner, lane)),
-        ),
-        ...nest(exprs, indices.shape, (at) => each((inner, lane) => add(at, inner, lane))),
-      ];
-    });
+      const zero = exprs.number(0, primary.dtype);
+      const clear = nest(exprs, [rows], ([at = constantIndex(0)]) =>
+        each((inner, lane) => ({ op: "store", buffer, index: place(own, at, inner), value: zero, lane })),
+      );
+      const add = nest(exprs, indices.shape.slice(batch), (inside) => {
+        const at = [...own, ...inside];
+        const target = indexOf(exprs.atoms.dynamic(this.reader.value(indices, at), rows));
+        return each((inner, lane) => ({
+          op: "addTo",
+          buffer,
+          index: place(own, target, inner),
+          value: update(at, inner),
+          lane,
+        }));
+      });
+      return [...clear, ...add];
+    };
+    // Threads share tables or columns, so that every row is added to in the order of the indices.
+    return parallelNest(exprs, tables, (own, outermost) =>
+      strips(exprs, row, { width, wide: SCATTER_VECTORS, outermost }, (strip) => table(own, strip)),
+    );
   }
 }
 

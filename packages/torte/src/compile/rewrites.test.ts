@@ -10,6 +10,7 @@ import { Cases } from "../testing/compare.js";
 import { fastConvolutions, toomCook } from "./fast-convolution.js";
 import { layout } from "./layout.js";
 import { mapTables } from "./lookup.js";
+import { partScatters } from "./part-scatters.js";
 import { shareCommon } from "./share.js";
 import { unfold } from "./unfold.js";
 
@@ -241,5 +242,23 @@ describe("fast convolutions", () => {
       );
     };
     expect([of(64, 1), of(1, 1), of(64, 2)]).toEqual([3, 0, 0]);
+  });
+});
+
+describe("scatters in parts", () => {
+  it("add up what one scatter does, where the table is small and its rows are narrow", () => {
+    const of = (rows: number, width: number): Node[] => {
+      const cases = new Cases(2);
+      const plain = ops.scatterAdd(cases.int([12, 300], rows), cases.float([12, 300, width]), rows);
+      const { outputs } = partScatters({ name: "test", outputs: [plain], updates: [] });
+      expectSame([plain], outputs, cases);
+      return [...outputs];
+    };
+    const parts = (nodes: readonly Node[]): number | undefined =>
+      topological(nodes).find((node) => node.op === "scatterAdd")?.shape[0];
+    expect(parts(of(10, 8))).toBe(6);
+    expect(parts(of(40, 8))).toBe(2);
+    expect(parts(of(400, 8))).toBe(400);
+    expect(parts(of(10, 64))).toBe(10);
   });
 });

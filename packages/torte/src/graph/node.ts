@@ -99,8 +99,11 @@ export interface Attributes {
   mix: { readonly axis: number; readonly to: number; readonly matrix: Matrix };
   /** `gather(table [V, ...rest], indices [...])`: rows of the table, [...indices, ...rest]. */
   gather: None;
-  /** `scatterAdd(indices [...], updates [...indices, ...rest])`: [rows, ...rest], repeated indices add up. */
-  scatterAdd: { readonly rows: number };
+  /**
+   * `scatterAdd(indices [...], updates [...indices, ...rest])`: [rows, ...rest], repeated indices add up. The first
+   * `batch` axes of the indices have tables of their own: [...batch, rows, ...rest].
+   */
+  scatterAdd: { readonly rows: number; readonly batch: number };
 }
 
 /** Rows of numbers, all of one length. */

@@ -329,7 +329,7 @@ export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
   scatterAdd: {
     arity: 2,
     kind: "indirect",
-    typed: (inputs, { rows }) => {
+    typed: (inputs, { rows, batch }) => {
       const [indices, updates] = [at(inputs, 0), at(inputs, 1)];
       want("scatterAdd", indices, ["int32"]);
       want("scatterAdd", updates, FLOAT);
@@ -337,7 +337,8 @@ export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
       if (!sameShape(indices.shape, updates.shape.slice(0, rank))) {
         fail("scatterAdd", `updates that start with ${formatShape(indices.shape)}`, describe(updates));
       }
-      return { shape: [rows, ...updates.shape.slice(rank)], dtype: updates.dtype };
+      if (batch < 0 || batch > rank) fail("scatterAdd", `at most ${rank} axes of a batch`, String(batch));
+      return { shape: [...indices.shape.slice(0, batch), rows, ...updates.shape.slice(rank)], dtype: updates.dtype };
     },
   },
 };

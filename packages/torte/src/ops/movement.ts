@@ -104,8 +104,9 @@ export function gather(table: Node, indices: Node): Node {
   return make("gather", [table, indices], {});
 }
 
-export function scatterAdd(indices: Node, updates: Node, rows: number): Node {
-  return make("scatterAdd", [indices, updates], { rows });
+/** Adds `updates` to the rows at `indices`; the first `batch` axes have tables of their own. */
+export function scatterAdd(indices: Node, updates: Node, rows: number, batch = 0): Node {
+  return make("scatterAdd", [indices, updates], { rows, batch });
 }
 
 export function oneHot(indices: Node, depth: number): Node {

@@ -452,7 +452,8 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
   },
   scatterAdd: (d) => {
     const { rows, indices, row } = drawLookup(d);
-    return make("scatterAdd", [indices, d.operand([...indices.shape, ...row])], { rows });
+    const batch = d.int(0, indices.shape.length);
+    return make("scatterAdd", [indices, d.operand([...indices.shape, ...row])], { rows, batch });
   },
 };
 

@@ -162,11 +162,13 @@ const gather: Evaluate<"gather"> = (node, inputs) => {
 
 const scatterAdd: Evaluate<"scatterAdd"> = (node, inputs) => {
   const [indices, updates] = [input(inputs, 0), input(inputs, 1)];
-  const row = sizeOf(node.shape.slice(1));
+  const { rows, batch } = node.attributes;
+  const row = sizeOf(node.shape.slice(batch + 1));
+  const perTable = sizeOf(indices.shape.slice(batch));
   const result = new Float64Array(sizeOf(node.shape));
   indices.data.forEach((index, i) => {
-    for (let k = 0; k < row; k++)
-      result[index * row + k] = (result[index * row + k] ?? 0) + (updates.data[i * row + k] ?? 0);
+    const start = (Math.floor(i / perTable) * rows + index) * row;
+    for (let k = 0; k < row; k++) result[start + k] = (result[start + k] ?? 0) + (updates.data[i * row + k] ?? 0);
   });
   return result;
 };

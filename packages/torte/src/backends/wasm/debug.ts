@@ -53,7 +53,7 @@ export function bytesOf({ reads, writes }: LoweredKernel): number {
 /** Time per kernel of one step, the longest first. */
 export function profileReport(
   name: string,
-  kernels: readonly LoweredKernel[],
+  { kernels, threads }: { readonly kernels: readonly LoweredKernel[]; readonly threads: number },
   milliseconds: readonly number[],
   steps: number,
 ): string {
@@ -71,6 +71,6 @@ export function profileReport(
       ];
       return `${cells.join("")}  ${kernel.origin === "" ? "–" : kernel.origin}: ${kernel.name}`;
     });
-  const head = `profile of ${name}, one thread: ${(total / steps).toFixed(3)} ms a step over ${steps} steps`;
+  const head = `profile of ${name}, ${threads === 1 ? "one thread" : `${threads} threads`}: ${(total / steps).toFixed(3)} ms a step over ${steps} steps`;
   return [head, "       µs   share  GFLOP/s   GB/s  kernel", ...rows].join("\n");
 }

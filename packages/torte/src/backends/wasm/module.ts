@@ -21,7 +21,7 @@ export interface TargetOptions {
   readonly threads: number;
   readonly maximumPages: number;
   readonly fma: boolean;
-  /** Also exports each kernel by its number, k0, k1, …, for measuring. */
+  /** Also exports each kernel by its number, k0(thread), k1(thread), …, for measuring: all threads meet at its end. */
   readonly profile?: boolean;
 }
 
@@ -107,14 +107,19 @@ function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array
     const target = functions[kernel];
     if (target === undefined) continue;
     if (meets && barrier !== undefined) run.call(barrier);
-    emitCall(run, target, shared ? options.threads : 1, options.threads > 1);
+    emitCall(run, target, THREAD, { sharers: shared ? options.threads : 1, several: options.threads > 1 });
   }
   if (barrier !== undefined) run.call(barrier);
   run.get(STEPS).i32(1).op(OP.i32Sub).tee(STEPS).branchIf(0).op(OP.end).op(OP.end);
   module.add([I32, I32], [], run, "run");
   if (options.profile === true) {
-    for (const [i, { index, units }] of functions.entries()) {
-      module.add([], [], new Code(0).i32(0).i32(units).call(index), `k${i}`);
+    for (const { kernel, shared } of plan) {
+      const target = functions[kernel];
+      if (target === undefined) continue;
+      const code = new Code(1);
+      emitCall(code, target, 0, { sharers: shared ? options.threads : 1, several: options.threads > 1 });
+      if (barrier !== undefined) code.call(barrier);
+      module.add([I32], [], code, `k${kernel}`);
     }
   }
   return module.encode();
@@ -124,20 +129,20 @@ function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array
 const STEPS = 0;
 const THREAD = 1;
 
-/** A thread's share of the rounds, or all of them for the first thread. */
+/** A thread's share of the rounds, or all of them for the first thread; `thread` is the parameter with its number. */
 function emitCall(
   run: Code,
   { index, units }: { index: number; units: number },
-  sharers: number,
-  several: boolean,
+  thread: number,
+  { sharers, several }: { sharers: number; several: boolean },
 ): void {
   if (sharers > 1) {
-    run.get(THREAD).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
-    run.get(THREAD).i32(1).op(OP.i32Add).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
+    run.get(thread).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
+    run.get(thread).i32(1).op(OP.i32Add).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
     run.call(index);
     return;
   }
-  if (several) run.get(THREAD).op(OP.i32Eqz).if();
+  if (several) run.get(thread).op(OP.i32Eqz).if();
   run.i32(0).i32(units).call(index);
   if (several) run.op(OP.end);
 }

@@ -118,7 +118,7 @@ class WasmSession implements Session {
       program,
       {
         shared: this.#threads > 1,
-        threads: profile ? 1 : this.#threads,
+        threads: this.#threads,
         maximumPages: MAXIMUM_PAGES,
         fma: this.#options.precision === "fast" && hasRelaxedSimd(),
         profile,
@@ -157,7 +157,7 @@ class WasmSession implements Session {
     executable.profiled += steps;
     if (profiled < WARM_UP || !(times instanceof Float64Array)) return;
     executable.profiled = Infinity;
-    console.error(profileReport(program.name, module.kernels, [...times], steps));
+    console.error(profileReport(program.name, module, [...times], steps));
   }
 
   async snapshot(name: string, states: readonly State[]): Promise<void> {

@@ -68,7 +68,7 @@ const actions = {
   },
   load: async ({ session: id, program, code, kernels }) => {
     const owner = session(id);
-    tellHelpers(owner, { action: "load", session: id, program, code, kernels: 0 });
+    tellHelpers(owner, { action: "load", session: id, program, code, kernels });
     const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
     const exports = /** @type {Record<string, any>} */ (instance.exports);
     const times = new Float64Array(kernels);
@@ -89,13 +89,13 @@ const actions = {
   help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.run(steps, thread),
 };
 
-/** Runs the kernels one by one and adds up their times. @param {Record<string, () => void>} exports @param {Float64Array} times @returns {Run} */
+/** Runs the kernels one by one and adds up their times. @param {Record<string, (thread: number) => void>} exports @param {Float64Array} times @returns {Run} */
 function measured(exports, times) {
-  return (steps) => {
+  return (steps, thread) => {
     for (let step = 0; step < steps; step++) {
       for (let k = 0; k < times.length; k++) {
         const start = performance.now();
-        exports[`k${k}`]?.();
+        exports[`k${k}`]?.(thread);
         times[k] = (times[k] ?? 0) + performance.now() - start;
       }
     }
