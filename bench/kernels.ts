@@ -1,6 +1,7 @@
 /**
- * `npm run bench:kernels [-- --only NAME]`: GFLOP/s and GB/s of each family of kernels on one thread, beside what this machine
- * can do: multiply-adds in registers, and copying within and beyond its caches.
+ * `npm run bench:kernels [-- --only NAME] [--plain] [--sweep]`: GFLOP/s and GB/s of each family of kernels on one thread,
+ * beside what this machine can do: multiply-adds in registers, and copying within and beyond its caches. Then what layers
+ * cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300.
  */
 import { parseArgs } from "node:util";
 import { compileModule } from "../packages/torte/src/backends/wasm/module.js";
@@ -11,12 +12,30 @@ import { gradients } from "../packages/torte/src/autodiff/gradient.js";
 import { read } from "../packages/torte/src/graph/make.js";
 import { type Node, type Program, State } from "../packages/torte/src/graph/node.js";
 import * as ops from "../packages/torte/src/ops/index.js";
+import {
+  activation,
+  batchNormalization,
+  concatenate,
+  conv1d,
+  conv2d,
+  depthwiseConv2d,
+  dropout,
+  lambda,
+} from "../packages/torte/src/nn/layers/index.js";
+import { type LayerFunction, newTracing, type SymbolicTensor } from "../packages/torte/src/nn/layer.js";
+import { input, Network } from "../packages/torte/src/nn/network.js";
 import { adam } from "../packages/torte/src/optim/optimizers.js";
 import type { DType } from "../packages/torte/src/tensor/dtype.js";
 import { sizeOf } from "../packages/torte/src/tensor/shape.js";
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
-const fma = process.env.PLAIN === undefined && hasRelaxedSimd();
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    plain: { type: "boolean", default: false },
+    sweep: { type: "boolean", default: false },
+  },
+});
+const fma = !values.plain && hasRelaxedSimd();
 
 interface Family {
   readonly name: string;
@@ -117,7 +136,15 @@ async function time(run: (rounds: number) => void): Promise<number> {
   return best;
 }
 
-async function measure({ name, build }: Family): Promise<void> {
+interface Measured {
+  readonly kernel: string;
+  readonly seconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Each kernel of the program on made-up data, and the milliseconds that compiling it took. */
+async function measure({ name, build }: Family): Promise<{ compileMs: number; kernels: Measured[] }> {
   let end = 65536;
   const place = (bytes: number): number => {
     const at = end;
@@ -138,7 +165,7 @@ async function measure({ name, build }: Family): Promise<void> {
     stateAddress: (state) => addresses.get(state) ?? 0,
     reserveArena: place,
   });
-  const compiled = performance.now() - start;
+  const compileMs = performance.now() - start;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1, maximum: 65536 });
   const floats = new Float32Array(memory.buffer);
   for (const [state, address] of addresses) {
@@ -147,22 +174,104 @@ async function measure({ name, build }: Family): Promise<void> {
     else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
   }
   const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
+  const kernels: Measured[] = [];
   for (const [k, kernel] of module.kernels.entries()) {
     const f = instance.exports[`k${k}`] as (thread: number) => void;
     const seconds = await time((rounds) => {
       for (let i = 0; i < rounds; i++) f(0);
     });
-    const label = module.kernels.length === 1 ? name : `${name} (${kernel.name})`;
-    const flops = flopsOf(kernel.body);
+    kernels.push({ kernel: kernel.name, seconds, flops: flopsOf(kernel.body), bytes: bytesOf(kernel) });
+  }
+  return { compileMs, kernels };
+}
+
+async function show(family: Family): Promise<void> {
+  const { compileMs, kernels } = await measure(family);
+  for (const [k, { kernel, seconds, flops, bytes }] of kernels.entries()) {
+    const label = kernels.length === 1 ? family.name : `${family.name} (${kernel})`;
     const cells = [
       `  ${label}`.padEnd(64),
       (seconds * 1e6).toFixed(1).padStart(10),
       (flops === 0 ? "" : (flops / seconds / 1e9).toFixed(1)).padStart(9),
-      (bytesOf(kernel) / seconds / 1e9).toFixed(1).padStart(8),
-      k === 0 ? `${compiled.toFixed(0)} ms`.padStart(9) : "",
+      (bytes / seconds / 1e9).toFixed(1).padStart(8),
+      k === 0 ? `${compileMs.toFixed(0)} ms`.padStart(9) : "",
     ];
     console.log(cells.join(""));
   }
+}
+
+/** Forward and backward through some layers, all kernels together. */
+async function layerSeconds(shape: readonly number[], layers: (x: SymbolicTensor) => SymbolicTensor): Promise<number> {
+  const { kernels } = await measure({
+    name: "layers",
+    build: (state) => {
+      const inputs = input({ shape: shape.slice(1) });
+      const network = new Network([inputs], [layers(inputs)]);
+      const weights = new Map([...network.weights.values()].map((weight) => [weight.state, state(weight.state.shape)]));
+      const x = state(shape);
+      const tracing = newTracing(true, state([2], "int32"), weights);
+      const [y] = network.trace([{ value: x }], tracing);
+      if (y === undefined) throw new RangeError("a network has an output");
+      const moved = [...tracing.updates.values()];
+      const trained = [...weights].filter(([own]) => !tracing.updates.has(own)).map(([, node]) => node);
+      return [...gradients(ops.sum(ops.mul(y.value, state(y.value.shape))), [x, ...trained]), ...moved];
+    },
+  });
+  return kernels.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+/** What layers cost beside a convolution, and groups beside separate convolutions. */
+async function compareLayers(): Promise<void> {
+  console.log("\n  layers, forward and backward                                           ms    ratio");
+  const print = (name: string, seconds: number, ratio?: number): void => {
+    const last = ratio === undefined ? "" : ratio.toFixed(2).padStart(9);
+    console.log(`  ${name}`.padEnd(64) + (seconds * 1e3).toFixed(2).padStart(10) + last);
+  };
+  for (const [name, shape, conv] of [
+    ["conv1d 32×200×64, 5 taps, 64", [32, 200, 64], () => conv1d({ filters: 64, kernelSize: 5, padding: "same" })],
+    ["conv2d 32×28×28×32, 3×3, 32", [32, 28, 28, 32], () => conv2d({ filters: 32, kernelSize: 3, padding: "same" })],
+  ] as const) {
+    const alone = await layerSeconds(shape, (x) => conv()(x));
+    const block = await layerSeconds(shape, (x) =>
+      dropout({ rate: 0.2 })(activation("relu")(batchNormalization()(conv()(x)))),
+    );
+    print(name, alone);
+    print("  with batch normalization, relu, dropout", block, block / alone);
+  }
+  const shape = [16, 28, 28, 64];
+  const part = (i: number, width: number): LayerFunction => lambda((x) => ops.slice(x, 3, i * width, (i + 1) * width));
+  const separate = (groups: number, each: (x: SymbolicTensor) => SymbolicTensor) => (x: SymbolicTensor) =>
+    concatenate()(Array.from({ length: groups }, (_, i) => each(part(i, 64 / groups)(x))));
+  const grouped = await layerSeconds(shape, (x) => conv2d({ filters: 64, kernelSize: 3, groups: 4 })(x));
+  const fours = await layerSeconds(
+    shape,
+    separate(4, (x) => conv2d({ filters: 16, kernelSize: 3 })(x)),
+  );
+  const depthwise = await layerSeconds(shape, (x) => depthwiseConv2d({ kernelSize: 3 })(x));
+  const ones = await layerSeconds(
+    shape,
+    separate(64, (x) => conv2d({ filters: 1, kernelSize: 3 })(x)),
+  );
+  print("conv2d 16×28×28×64, 3×3, 64, 4 groups", grouped);
+  print("  as 4 convolutions", fours, fours / grouped);
+  print("depthwiseConv2d 16×28×28×64, 3×3", depthwise);
+  print("  as 64 convolutions", ones, ones / depthwise);
+}
+
+/** Square products of every size: how far the slowest falls behind the median of its neighbours. */
+async function sweep(): Promise<void> {
+  const speeds: number[] = [];
+  for (let n = 1; n <= 300; n++) {
+    const { kernels } = await measure({ name: `product ${n}³`, build: product("ik,kj->ij", [n, n], [n, n]) });
+    speeds.push((2 * n ** 3) / kernels.reduce((sum, { seconds }) => sum + seconds, 0) / 1e9);
+  }
+  const rows = speeds.map((speed, i) => {
+    const near = speeds.slice(Math.max(0, i - 4), i + 5).sort((a, b) => a - b);
+    return { n: i + 1, speed, share: speed / (near[Math.floor(near.length / 2)] ?? speed) };
+  });
+  console.log("\n  square products from 1 to 300: GFLOP/s, and the share of the median of nine neighbours");
+  for (const { n, speed, share } of [...rows].sort((a, b) => a.share - b.share).slice(0, 8))
+    console.log(`  ${n}³`.padEnd(12) + speed.toFixed(1).padStart(8) + `${(100 * share).toFixed(0)} %`.padStart(8));
 }
 
 /** Independent multiply-adds that never leave the registers. */
@@ -173,8 +282,9 @@ async function peak(): Promise<number> {
   const factor = code.newLocal(V128);
   code.loop();
   for (const sum of sums) {
-    if (fma) code.get(factor).get(factor).get(sum).simd(SIMD.f32x4RelaxedMadd).set(sum);
-    else code.get(factor).get(factor).simd(SIMD.f32x4Mul).get(sum).simd(SIMD.f32x4Add).set(sum);
+    // The product changes with the sum, so that the host cannot compute it once for all.
+    if (fma) code.get(sum).get(factor).get(factor).simd(SIMD.f32x4RelaxedMadd).set(sum);
+    else code.get(sum).get(factor).simd(SIMD.f32x4Mul).get(factor).simd(SIMD.f32x4Add).set(sum);
   }
   code.get(0).i32(1).op(OP.i32Sub).tee(0).branchIf(0).op(OP.end);
   for (const [i, sum] of sums.entries())
@@ -221,5 +331,6 @@ for (const [bytes, what] of [
 ] as const)
   console.log(`  copy of ${what}`.padEnd(31) + `${(await copying(bytes)).toFixed(1)} GB/s`);
 console.log(`\n${"  kernel".padEnd(64)}        µs  GFLOP/s    GB/s  compile`);
-for (const family of FAMILIES)
-  if (values.only === undefined || family.name.includes(values.only)) await measure(family);
+for (const family of FAMILIES) if (values.only === undefined || family.name.includes(values.only)) await show(family);
+if (values.only === undefined || values.only === "layers") await compareLayers();
+if (values.sweep) await sweep();

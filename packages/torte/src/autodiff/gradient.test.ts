@@ -68,6 +68,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   argmax: "zero",
   contract: "derivative",
   gather: "derivative",
+  mix: "derivative",
   scatterAdd: "derivative",
 };
 const kinds = Object.entries(PASSES) as [Primitive, (typeof PASSES)[Primitive]][];

@@ -262,3 +262,22 @@ describe("scatters in parts", () => {
     expect(parts(of(10, 64))).toBe(10);
   });
 });
+
+describe("factors that do not change along a sum", () => {
+  it("leave it, and sums that differ only in them become one", () => {
+    const cases = new Cases(4);
+    const [x, y, scale] = [cases.float([3, 5, 4]), cases.float([3, 5, 4]), cases.float([4])];
+    const axes = [0, 1];
+    const plain = [
+      ops.sum(ops.mul(ops.mul(x, scale), y), { axes }),
+      ops.sum(ops.mul(x, ops.mul(y, ops.neg(scale))), { axes }),
+      ops.sum(ops.neg(ops.mul(ops.mul(x, y), 3)), { axes }),
+      ops.sum(ops.mul(x, scale)),
+      ops.sum(ops.mul(cases.float([3, 1, 4]), ops.mul(y, x)), { axes: [1] }),
+    ];
+    const { outputs } = shareCommon({ name: "test", outputs: plain, updates: [] });
+    expectSame(plain, outputs, cases);
+    expect(count(plain, "sum")).toBe(5);
+    expect(count(outputs, "sum")).toBe(3);
+  });
+});

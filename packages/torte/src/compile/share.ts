@@ -62,7 +62,7 @@ function simplifyNode(node: Node): Node {
       if (b === c && b !== undefined) return b;
       return node;
     case "sum":
-      return sumOfConstant(node, first);
+      return first === undefined ? factorOut(node) : sumOfConstant(node, first);
     default:
       return node;
   }
@@ -75,6 +75,49 @@ function foldBinary(node: Node, compute: (a: number, b: number) => number): Node
   if (a === undefined || b === undefined) return node;
   const value = node.dtype === "int32" ? compute(a, b) | 0 : Math.fround(compute(Math.fround(a), Math.fround(b)));
   return constant(value, node.shape, node.dtype);
+}
+
+/**
+ * Σ c·x = c·Σ x for factors that do not change along the summed axes: less work, and sums that differ in such factors only,
+ * as in the derivative of a normalization, become one.
+ */
+function factorOut(node: Node & { op: "sum" }): Node {
+  const [x] = node.inputs;
+  const { axes } = node.attributes;
+  if (x?.dtype !== "float32" || axes.length === 0) return node;
+  const factors = factorsOf(x);
+  const fixed = factors.nodes.map((factor) => withoutAxes(factor, axes));
+  const [first, ...others] = factors.nodes.filter((_, i) => fixed[i] === undefined);
+  if (first === undefined || (others.length + 1 === factors.nodes.length && !factors.negative)) return node;
+  const rest = others.reduce((product, factor) => make("mul", [product, factor], {}), first);
+  const total = fixed.reduce<Node>(
+    (product, factor) => (factor === undefined ? product : make("mul", [product, factor], {})),
+    make("sum", [rest], node.attributes),
+  );
+  return factors.negative ? make("neg", [total], {}) : total;
+}
+
+/** The factors of a product of products, and whether it is negative. */
+function factorsOf(x: Node): { readonly nodes: readonly Node[]; readonly negative: boolean } {
+  const [a, b] = x.inputs;
+  if (x.op === "neg" && a !== undefined) {
+    const { nodes, negative } = factorsOf(a);
+    return { nodes, negative: !negative };
+  }
+  if (x.op !== "mul" || a === undefined || b === undefined) return { nodes: [x], negative: false };
+  const [left, right] = [factorsOf(a), factorsOf(b)];
+  return { nodes: [...left.nodes, ...right.nodes], negative: left.negative !== right.negative };
+}
+
+/** What the values are without the axes, along which they do not change; undefined where they do. */
+function withoutAxes(x: Node, axes: readonly number[]): Node | undefined {
+  const shape = x.shape.filter((_, axis) => !axes.includes(axis));
+  if (x.op === "constant") return constant(x.attributes.value, shape, x.dtype);
+  const [source] = x.inputs;
+  if (x.op !== "broadcast" || source === undefined || axes.some((axis) => source.shape[axis] !== 1)) return undefined;
+  const kept = source.shape.filter((_, axis) => !axes.includes(axis));
+  const flat = sameShape(kept, source.shape) ? source : make("reshape", [source], { shape: kept });
+  return sameShape(kept, shape) ? flat : make("broadcast", [flat], { shape });
 }
 
 function sumOfConstant(node: Node, value: number | undefined): Node {

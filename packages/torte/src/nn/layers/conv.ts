@@ -109,8 +109,10 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
         });
       }
       const weights = scope.weight("kernel", [...windows.size, channels / groups, filters], kernel);
-      const view = windowsOf(value, windows, 0);
-      const product = groups === 1 ? correlate(view, weights, rank) : correlateGroups(view, weights, rank, groups);
+      const product =
+        groups === 1
+          ? correlate(windowsOf(value, windows, 0), weights, rank)
+          : correlateGroups(value, weights, windows, groups);
       const result = activation(useBias ? add(product, scope.weight("bias", [filters], bias)) : product);
       return masked(result, mask === undefined ? undefined : windowMask(mask, windows));
     },
@@ -127,10 +129,12 @@ function correlate(view: Node, kernel: Node, rank: number): Node {
   return einsum(`b${o}${k}c,${k}cf->b${o}f`, view, kernel);
 }
 
-function correlateGroups(view: Node, kernel: Node, rank: number, groups: number): Node {
+/** The channels split into groups before the windows are taken, each with its part of the kernel. */
+function correlateGroups(value: Node, kernel: Node, options: WindowOptions, groups: number): Node {
+  const rank = options.size.length;
   const [o, k] = [POSITIONS.slice(0, rank), TAPS.slice(0, rank)];
   const split = (x: Node): Node => reshape(x, [...x.shape.slice(0, -1), groups, (x.shape.at(-1) ?? 1) / groups]);
-  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, split(view), split(kernel));
+  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), options, 0), split(kernel));
   return reshape(product, [...product.shape.slice(0, -2), -1]);
 }
 
