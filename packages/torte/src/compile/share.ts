@@ -9,14 +9,13 @@ import { rewrite } from "./rewrite.js";
 export function shareCommon(program: Program): Program {
   const known = new Map<string, Node>();
   const states = new Map<object, number>();
-  return rewrite(program, (node) => {
-    const simpler = simplifyNode(node);
-    const key = keyOf(simpler, states);
+  const shared = (node: Node): Node => {
+    const key = keyOf(node, states);
     const found = known.get(key);
-    if (found !== undefined) return found;
-    known.set(key, simpler);
-    return simpler;
-  });
+    if (found === undefined) known.set(key, node);
+    return found ?? node;
+  };
+  return rewrite(program, (node) => shared(simplifyNode(node, shared)));
 }
 
 function keyOf(node: Node, states: Map<object, number>): string {
@@ -33,7 +32,8 @@ function keyOf(node: Node, states: Map<object, number>): string {
 const valueOf = (node: Node | undefined): number | undefined =>
   node?.op === "constant" ? node.attributes.value : undefined;
 
-function simplifyNode(node: Node): Node {
+/** What stands in for the node; new nodes that it is made of go through `shared`. */
+function simplifyNode(node: Node, shared: (node: Node) => Node): Node {
   const [a, b, c] = node.inputs;
   const movement = PRIMITIVES[node.op].kind === "movement";
   const first = valueOf(a);
@@ -62,7 +62,7 @@ function simplifyNode(node: Node): Node {
       if (b === c && b !== undefined) return b;
       return node;
     case "sum":
-      return first === undefined ? factorOut(node) : sumOfConstant(node, first);
+      return first === undefined ? factorOut(node, shared) : sumOfConstant(node, first);
     default:
       return node;
   }
@@ -81,7 +81,7 @@ function foldBinary(node: Node, compute: (a: number, b: number) => number): Node
  * Σ c·x = c·Σ x for factors that do not change along the summed axes: less work, and sums that differ in such factors only,
  * as in the derivative of a normalization, become one.
  */
-function factorOut(node: Node & { op: "sum" }): Node {
+function factorOut(node: Node & { op: "sum" }, shared: (node: Node) => Node): Node {
   const [x] = node.inputs;
   const { axes } = node.attributes;
   if (x?.dtype !== "float32" || axes.length === 0) return node;
@@ -89,11 +89,9 @@ function factorOut(node: Node & { op: "sum" }): Node {
   const fixed = factors.nodes.map((factor) => withoutAxes(factor, axes));
   const [first, ...others] = factors.nodes.filter((_, i) => fixed[i] === undefined);
   if (first === undefined || (others.length + 1 === factors.nodes.length && !factors.negative)) return node;
-  const rest = others.reduce((product, factor) => make("mul", [product, factor], {}), first);
-  const total = fixed.reduce<Node>(
-    (product, factor) => (factor === undefined ? product : make("mul", [product, factor], {})),
-    make("sum", [rest], node.attributes),
-  );
+  const times = (a: Node, b: Node): Node => shared(make("mul", [a, b], {}));
+  const sum = shared(make("sum", [others.reduce(times, first)], node.attributes));
+  const total = fixed.reduce<Node>((product, factor) => (factor === undefined ? product : times(product, factor)), sum);
   return factors.negative ? make("neg", [total], {}) : total;
 }
 
