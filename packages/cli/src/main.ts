@@ -3,12 +3,13 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { OptionError, TorteError } from "torte";
 import { guarded } from "./guard.js";
-import { train, type TrainOptions } from "./train.js";
+import type { TrainOptions } from "./train.js";
 
 /** Runs the command line; returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
   const program = commandLine(async (file, options) => {
+    const { train } = await import("./train.js");
     status = await guarded(async (signal) => (await train(file, options, signal)).status === "interrupted", explain);
   });
   try {

@@ -4,7 +4,6 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type Callback, formatSafetensors, type History, type Logs, type Model } from "torte";
-import { drawCurves } from "./curves.js";
 import { type DataSource, majorityBaseline } from "./data.js";
 import type { Experiment, ExperimentData } from "./experiment.js";
 import { inExperiment } from "./load.js";
@@ -164,6 +163,7 @@ export class Run {
     if (this.#epochs.length === 0) return;
     const { experiment, variant } = this.#plan;
     const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
+    const { drawCurves } = await import("./curves.js"); // the drawing library is slow to load
     await this.#folder.write("curves.svg", await drawCurves(this.#epochs, title));
   }
 
