@@ -291,8 +291,24 @@ describe("data", () => {
   });
 
   it("that is empty", () => {
-    expect(message(() => Dataset.fromTensors({ x: tensor([], { shape: [0, 3] }) }))).toContain("Dataset.fromTensors");
+    expect(message(() => Dataset.fromTensors({ x: tensor([], { shape: [0, 3] }) }))).toBe(
+      "Dataset.fromTensors: there are no rows: expected at least one example.",
+    );
     const few = Dataset.fromTensors({ x: tensor([[1], [2]]) });
-    expect(message(() => split(few, { fractions: [0.8, 0.1, 0.1] } as never))).toMatch(/split/);
+    expect(message(() => split(few))).toBe(
+      "split: a part would be empty: expected at least one row in each, received 2 train, 0 validation, 0 test of 2 rows.",
+    );
+    expect(message(() => split(few, loose({ fractions: [0.8, 0.1, 0.1] })))).toBe(
+      'split: unknown option "fractions": expected one of validation, test, seed, stratify.',
+    );
+    expect(message(() => few.take(0))).toBe(
+      "take: count is out of range: expected a whole number from 1 to 2 (the dataset has 2 rows), received 0.",
+    );
+    expect(message(() => few.skip(2))).toBe(
+      "skip: count is out of range: expected a whole number from 0 to 1 (the dataset has 2 rows), received 2.",
+    );
+    expect(message(() => few.batch(3, { dropRemainder: true }))).toBe(
+      "batch: no batch is left: expected a size of at most 2 with dropRemainder, received 3.",
+    );
   });
 });
