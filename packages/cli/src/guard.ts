@@ -43,7 +43,10 @@ export async function guarded(
   try {
     return (await run(controller.signal)) ? status : 0;
   } catch (error) {
-    if (!controller.signal.aborted || error !== controller.signal.reason) throw error;
+    const { aborted } = controller.signal;
+    const reason: unknown = controller.signal.reason;
+    // An experiment's data() that is interrupted in a download fails with this as the cause.
+    if (!aborted || (error !== reason && !(error instanceof Error && error.cause === reason))) throw error;
     process.stderr.write("Interrupted before training began; nothing is written.\n");
     return status;
   } finally {

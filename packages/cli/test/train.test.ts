@@ -1,5 +1,7 @@
 /** Whole runs of `torte train`. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { parseSafetensors } from "torte";
 import { describe, expect, it } from "vitest";
@@ -115,6 +117,28 @@ Trained in #; everything is in made/run
       error: "Interrupted before training began; nothing is written.\n",
     });
     expect(readdirSync(folder)).toEqual(["tiny.ts"]);
+  });
+
+  it("leaves nothing behind where it ends in a download", async () => {
+    const server = createServer((_, response) => response.writeHead(200, { "content-length": 1000 }).write("half"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/x.npz`;
+    const folder = experimentFolder([
+      "data() {",
+      `async data({ npz }) { await npz({ file: "x.npz", url: ${JSON.stringify(url)}, arrays: {} });`,
+    ]);
+    const run = start(folder, ["train", "tiny.ts"]);
+    await new Promise((resolve) => server.once("request", resolve));
+    run.process.kill("SIGINT");
+    expect(await run.result).toEqual({
+      status: 130,
+      out: "",
+      error: "Interrupted before training began; nothing is written.\n",
+    });
+    expect(readdirSync(join(folder, "cache/torte"))).toEqual([]);
+    expect(existsSync(join(folder, "runs"))).toBe(false);
+    server.closeAllConnections();
+    server.close();
   });
 
   it("ends where nobody reads its output any more", async () => {
