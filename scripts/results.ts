@@ -31,9 +31,14 @@ function trained(variant: string, seed: number): string {
     out,
   ]);
   const run = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as {
+    data: { synthetic: boolean };
     test: { accuracy: number };
     baseline: number;
   };
+  if (run.data.synthetic) {
+    console.error("The data is not to be had: these would be figures of the synthetic stand-in. Set TORTE_DATA.");
+    process.exit(1);
+  }
   const history = JSON.parse(readFileSync(join(out, "history.json"), "utf8")) as { epochs: Epoch[] };
   const losses = history.epochs.map(({ valLoss }) => valLoss);
   const best = Math.min(...losses);

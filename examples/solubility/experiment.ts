@@ -19,6 +19,7 @@ export default experiment({
     const { positives, negatives } = await npz({
       file: "solubility.npz",
       arrays: { positives: [null, 200], negatives: [null, 200] },
+      range: [0, 20],
       sha256: "37b2e198e5d28a7468c67d7599c88f4ab4c37d8d2481be7fb314f40caeaf085d",
       url: "https://github.com/whitead/dmol-book/raw/main/data/solubility.npz",
       standIn: syntheticProteins,

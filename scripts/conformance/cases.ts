@@ -56,8 +56,25 @@ export interface ModelCase {
 
 export type Case = LayerCase | LossCase | OptimizerCase | ModelCase;
 
+/** A file that cannot be read as a list of cases. */
+export class CasesError extends Error {}
+
 export async function readCases(file: string): Promise<readonly Case[]> {
-  const content = JSON.parse(await readFile(file, "utf8")) as { readonly cases?: readonly Case[] };
-  if (!Array.isArray(content.cases)) throw new Error(`${file} has no list of cases`);
-  return content.cases as readonly Case[];
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw new CasesError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const cases = isRecord(content) ? content["cases"] : undefined;
+  if (!Array.isArray(cases) || cases.length === 0) throw new CasesError(`${file}: there is no list of cases`);
+  cases.forEach((item: unknown, i) => {
+    if (!isRecord(item) || typeof item["kind"] !== "string" || typeof item["name"] !== "string")
+      throw new CasesError(`${file}: case ${i} has no kind and name`);
+  });
+  // The rest of a case is met when it is run; what is wrong there fails the case.
+  return cases as readonly Case[];
 }
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -22,6 +22,8 @@ export interface DataFileOptions {
   readonly signal?: AbortSignal;
   /** Default: the global one. */
   readonly fetch?: typeof fetch;
+  /** Milliseconds without an answer, or without a further byte, before a download is given up. Default 20 seconds. */
+  readonly patience?: number;
   /** Told while a download goes on; the total is unknown where the server does not say. */
   readonly onDownload?: (received: number, total: number | undefined) => void;
 }
@@ -97,7 +99,6 @@ export function cacheFolder(
   return join(base === undefined || base === "" ? join(homedir(), ".cache") : base, "torte");
 }
 
-/** No answer, or no further byte, for so long: the network is as good as not there. */
 const PATIENCE_MS = 20_000;
 
 /** Downloads beside the place and moves the file there when it is whole and right; else nothing is left behind. */
@@ -125,10 +126,11 @@ async function download(
 
 async function fetchTo(part: string, url: string, options: DataFileOptions): Promise<string> {
   const stalled = new AbortController();
+  const patience = options.patience ?? PATIENCE_MS;
   const stop = (): void => {
-    stalled.abort(new Error(`nothing came for ${PATIENCE_MS / 1000} s`));
+    stalled.abort(new Error(`nothing came for ${patience / 1000} s`));
   };
-  let timer = setTimeout(stop, PATIENCE_MS);
+  let timer = setTimeout(stop, patience);
   const signal = options.signal === undefined ? stalled.signal : AbortSignal.any([options.signal, stalled.signal]);
   const file = await open(part, "wx");
   try {
@@ -140,7 +142,7 @@ async function fetchTo(part: string, url: string, options: DataFileOptions): Pro
     const reader = response.body.getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       clearTimeout(timer);
-      timer = setTimeout(stop, PATIENCE_MS);
+      timer = setTimeout(stop, patience);
       hash.update(part.value);
       await file.write(part.value);
       received += part.value.length;

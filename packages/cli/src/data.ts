@@ -41,7 +41,7 @@ export function dataContext(seed: number, options: DataFileOptions): SourcedData
 }
 
 function checkArrays<Name extends string>(
-  { arrays }: NpzRequest<Name>,
+  { arrays, range }: NpzRequest<Name>,
   given: Readonly<Record<string, Tensor>>,
   where: string,
 ): Readonly<Record<Name, Tensor>> {
@@ -65,9 +65,23 @@ function checkArrays<Name extends string>(
         received: show(array.shape),
       });
     }
+    if (range !== undefined) checkRange(`${where}: ${name}`, array, range);
     result[name] = array;
   }
   return result as Record<Name, Tensor>;
+}
+
+/** Here row and column are those of the file, which they no longer are when the rows have been split. */
+function checkRange(where: string, array: Tensor, [least, largest]: readonly [number, number]): void {
+  const bad = array.data.findIndex((value) => !(value >= least && value <= largest));
+  if (bad < 0) return;
+  const columns = array.data.length / (array.shape[0] ?? 1);
+  throw new DataError({
+    where,
+    problem: "a value is out of range",
+    expected: `${least}…${largest}`,
+    received: `${array.data[bad] ?? NaN} at row ${Math.floor(bad / columns)}, column ${bad % columns}`,
+  });
 }
 
 /** The accuracy of answering every question with the training set's most frequent class; undefined without classes. */

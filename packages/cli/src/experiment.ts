@@ -15,6 +15,8 @@ export interface NpzRequest<Name extends string> {
   readonly file: string;
   /** The arrays that are read, each with its shape; null stands for any size. */
   readonly arrays: Readonly<Record<Name, readonly (number | null)[]>>;
+  /** The least and the largest value that the arrays may hold. Default: any. */
+  readonly range?: readonly [least: number, largest: number];
   /** Checked always, wherever the file comes from. Default: any file will do. */
   readonly sha256?: string;
   /** Where it is downloaded from when no folder has it. */

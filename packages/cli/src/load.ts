@@ -1,9 +1,9 @@
 /** Loading an experiment file, TypeScript or JavaScript, and saying where it fails. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
 import * as torte from "torte";
-import { DataError, TorteError } from "torte";
+import { DataError, TorteError, TrainingError } from "torte";
 import { checkExperiment, type Experiment } from "./experiment.js";
 import * as cli from "./index.js";
 
@@ -11,7 +11,7 @@ import * as cli from "./index.js";
 export class ExperimentError extends TorteError {
   constructor(place: string, doing: string, cause: unknown) {
     super({ where: place, problem: `${doing}: ${reasonOf(cause)}` });
-    this.message = this.message.replace(/\.\.$/, ".");
+    this.message = this.message.replace(/([.?!])\.$/, "$1");
     this.cause = cause;
   }
 }
@@ -39,6 +39,8 @@ export async function loadExperiment(file: string): Promise<Experiment> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new DataError({ where: file, problem: "there is no such file", expected: "an experiment file" });
+  if (statSync(path).isDirectory())
+    throw new DataError({ where: file, problem: "this is a folder", expected: "an experiment file" });
   const jiti = createJiti(import.meta.url, {
     fsCache: false,
     interopDefault: false,
@@ -59,14 +61,13 @@ export async function inExperiment<T>(file: string, part: string, run: () => T |
   try {
     return await run();
   } catch (error) {
-    const place = placeOf(error, resolve(file), file);
-    // An error of the command itself, such as an unreadable data file, does not come from a line of the experiment.
-    if (error instanceof DataError || error instanceof ExperimentError) throw error;
-    throw new ExperimentError(place, `${part} fails`, error);
+    // Data that is wrong and training that fails do not come from a line of the experiment, nor do errors that are told.
+    if (error instanceof DataError || error instanceof TrainingError || error instanceof ExperimentError) throw error;
+    throw new ExperimentError(placeOf(error, resolve(file), file), `${part} fails`, error);
   }
 }
 
-/** FILE:LINE:COLUMN of the innermost line that is the experiment's, from the error's text or stack. */
+/** FILE:LINE of the innermost line that is the experiment's; a parser's message has the column, too. */
 function placeOf(error: unknown, path: string, shown: string): string {
   if (!(error instanceof Error)) return shown;
   const missing =
@@ -74,12 +75,15 @@ function placeOf(error: unknown, path: string, shown: string): string {
       ? /Cannot find module '([^']+)'/.exec(error.message)?.[1]
       : undefined;
   if (missing !== undefined) return placeOfText(missing, path, shown);
-  for (const line of `${error.message}\n${error.stack ?? ""}`.split("\n")) {
-    const at = line.indexOf(`${path}:`);
-    const numbers = at < 0 ? undefined : /^\d+(:\d+)?/.exec(line.slice(at + path.length + 1))?.[0];
-    if (numbers !== undefined) return `${shown}:${numbers}`;
-  }
-  return shown;
+  const find = (text: string, pattern: RegExp): string | undefined =>
+    text
+      .split(`${path}:`)
+      .slice(1)
+      .map((rest) => pattern.exec(rest)?.[0])
+      .find((numbers) => numbers !== undefined);
+  // Columns of the stack are those of the translated code.
+  const numbers = find(error.message, /^\d+(:\d+)?/) ?? find(error.stack ?? "", /^\d+/);
+  return numbers === undefined ? shown : `${shown}:${numbers}`;
 }
 
 /** The line that names a module; where it is met, the stack has only generated code. */

@@ -1,16 +1,16 @@
 /** The `torte` command. */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
-import { TorteError } from "torte";
-import { train, type TrainOptions } from "./train.js";
-
-/** A shell's number for a process that Ctrl-C ended. */
-const INTERRUPTED = 130;
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { OptionError, TorteError } from "torte";
+import { guarded } from "./guard.js";
+import type { TrainOptions } from "./train.js";
 
 /** Runs the command line; returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
   const program = commandLine(async (file, options) => {
-    status = await withInterrupt(async (signal) => (await train(file, options, signal)).status === "interrupted");
+    const { train } = await import("./train.js");
+    status = await guarded(async (signal) => (await train(file, options, signal)).status === "interrupted", explain);
   });
   try {
     await program.parseAsync(args, { from: "user" });
@@ -24,9 +24,14 @@ export async function main(args: readonly string[]): Promise<number> {
 
 type TrainAction = (file: string, options: TrainOptions) => Promise<void>;
 
-export function commandLine(onTrain: TrainAction): Command {
+function commandLine(onTrain: TrainAction): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   const program = new Command("torte")
     .description("Deep learning in layers: trains models that experiment files describe.")
+    .version(version)
+    .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .exitOverride();
   program
     .command("train")
@@ -35,33 +40,36 @@ export function commandLine(onTrain: TrainAction): Command {
     .option(
       "--data <path>",
       "the data file, or the folder that has it (default: $TORTE_DATA, the cache, a download)",
-      text,
+      text("--data"),
     )
-    .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", counting("epochs", 1))
+    .option(
+      "--epochs <n>",
+      "passes over the training data (default: the experiment's, else 10)",
+      counting("--epochs", 1),
+    )
     .option(
       "--batch-size <n>",
       "examples in a training step (default: the experiment's, else 16)",
-      counting("examples", 1),
+      counting("--batch-size", 1),
     )
     .option(
       "--seed <n>",
       "of the split, the first weights, the order and dropout (default: the experiment's, else 0)",
-      counting("seed", 0, 0xffffffff),
+      counting("--seed", 0, 0xffffffff),
     )
     .option(
       "--variant <name>",
       "one of the experiment's variants (default: its first); solubility has base, dropout and l2",
-      text,
+      text("--variant"),
     )
     .option(
       "--threads <n>",
       "threads to train on; the results do not depend on it (default: the cores)",
-      counting("threads", 1, 64),
+      counting("--threads", 1, 64),
     )
-    .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<experiment>)", text)
+    .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<experiment>)", text("--out"))
     .addHelpText("after", HELP)
     .exitOverride()
-    .showHelpAfterError("(torte train --help lists the options)")
     .action(onTrain);
   return program;
 }
@@ -74,48 +82,39 @@ The run folder, written as the run goes:
   run.json           options, seed, versions, the data's checksum, test figures
   model.safetensors  the weights, and model.json, which describes the model
 
-Ctrl-C ends a run after the step it is in, and writes the folder.
-Exit status: 0 finished, 1 an error, 130 interrupted.
+Ctrl-C ends a run after the steps it is in, and writes the folder.
+Exit status: 0 finished, 1 an error, 130 interrupted (143 by SIGTERM, 129 by
+SIGHUP, 141 where nobody reads the output any more).
 
 Environment:
   TORTE_DATA         a folder with data files
   TORTE_DEBUG        set to anything, errors come with their stack`;
 
-function text(value: string): string {
-  if (value === "") throw new InvalidArgumentError("It is empty.");
-  return value;
+function text(option: string): (value: string) => string {
+  return (value) => {
+    if (value !== "") return value;
+    throw new OptionError({ where: option, problem: "it is empty" });
+  };
 }
 
-function counting(what: string, least: number, most = Number.MAX_SAFE_INTEGER): (value: string) => number {
+function counting(option: string, least: number, most?: number): (value: string) => number {
   return (value) => {
     const n = /^\d+$/.test(value) ? Number(value) : NaN;
-    if (n >= least && n <= most) return n;
-    const range =
-      most === least
-        ? `only ${least} works`
-        : most === Number.MAX_SAFE_INTEGER
-          ? `of at least ${least}`
-          : `from ${least} to ${most}`;
-    throw new InvalidArgumentError(`Expected a whole number${most === least ? ";" : ""} ${range} (${what}).`);
+    if (n >= least && n <= (most ?? Number.MAX_SAFE_INTEGER)) return n;
+    throw new OptionError({
+      where: option,
+      problem: "out of range",
+      expected: `a whole number ${most === undefined ? `of at least ${least}` : `from ${least} to ${most}`}`,
+      received: value,
+    });
   };
 }
 
-/** The first Ctrl-C asks the run to end, the second ends the process. Returns the exit status. */
-async function withInterrupt(run: (signal: AbortSignal) => Promise<boolean>): Promise<number> {
-  const controller = new AbortController();
-  const interrupt = (): void => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED);
-    controller.abort();
-  };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-  try {
-    return (await run(controller.signal)) ? INTERRUPTED : 0;
-  } catch (error) {
-    if (controller.signal.aborted && error === controller.signal.reason) return INTERRUPTED;
-    throw error;
-  } finally {
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-  }
+/** The parser's message and its hint, in the form of all other errors. */
+function oneLine(message: string): string {
+  const [problem = "", hint] = message.trim().split("\n");
+  const more = hint === undefined ? "torte train --help lists the options." : hint.replace(/^\((.*)\)$/, "$1");
+  return `${problem.replace(/^error:/, "Error:").replace(/\.?$/, ".")} ${more}\n`;
 }
 
 /** What a person can use: the message; the stack only when it is asked for. */
@@ -124,6 +123,5 @@ function explain(error: unknown): string {
   const debug = process.env["TORTE_DEBUG"];
   if (debug !== undefined && debug !== "")
     return [error, error.cause].map((e) => (e instanceof Error ? e.stack : "")).join("\n");
-  const hint = error instanceof TorteError ? "" : "\nSet TORTE_DEBUG=1 for where it happened.";
-  return `Error: ${error.message}${hint}`;
+  return `Error: ${error.message}${error instanceof TorteError ? "" : " (TORTE_DEBUG=1 shows where.)"}`;
 }

@@ -17,7 +17,7 @@ export class Reporter {
   readonly #live: boolean;
   #bar: SingleBar | undefined;
   #barText = "";
-  #lastPlain = -Infinity;
+  #lastPlain = performance.now();
 
   constructor(output: Output & NodeJS.WritableStream = process.stdout) {
     this.#output = output;

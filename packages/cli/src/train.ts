@@ -1,17 +1,12 @@
 /** `torte train`: from an experiment file to a run folder. */
 import { availableParallelism } from "node:os";
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { type Callback, formatSafetensors, type History, type Logs, type Model, OptionError } from "torte";
-import { type DataSource, dataContext, majorityBaseline } from "./data.js";
-import { drawCurves } from "./curves.js";
-import type { Experiment, ExperimentData } from "./experiment.js";
+import { DataError, Dataset, Model, OptionError, ShapeError } from "torte";
+import { type DataSource, dataContext } from "./data.js";
+import type { ExperimentData } from "./experiment.js";
 import { inExperiment, loadExperiment } from "./load.js";
-import { describeModel } from "./model-description.js";
-import { duration, epochLine, Reporter } from "./reporter.js";
+import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
+import { type Plan, Run, type TrainResult } from "./run.js";
 
 export interface TrainOptions {
   readonly data?: string;
@@ -23,26 +18,7 @@ export interface TrainOptions {
   readonly out?: string;
 }
 
-export interface TrainResult {
-  readonly folder: string;
-  readonly status: "finished" | "interrupted";
-  readonly epochs: readonly Logs[];
-  readonly test?: Logs;
-  readonly baseline?: number;
-  readonly synthetic: boolean;
-}
-
-/** Everything that is settled before the first step. */
-interface Plan {
-  readonly file: string;
-  readonly experiment: Experiment;
-  readonly variant: string;
-  readonly epochs: number;
-  readonly batchSize: number;
-  readonly seed: number;
-  readonly threads: number;
-}
-
+/** Everything that can be wrong is found before the folder is made and the first step taken. */
 export async function train(
   file: string,
   options: TrainOptions,
@@ -51,17 +27,20 @@ export async function train(
 ): Promise<TrainResult> {
   const experiment = await loadExperiment(file);
   const plan = settle(file, experiment, options);
-  const environment = process.env["TORTE_DATA"];
+  if (options.out !== undefined) await RunFolder.check(options.out);
   const { context, sources } = dataContext(plan.seed, {
     path: options.data,
-    folder: environment,
+    folder: process.env["TORTE_DATA"],
     signal,
     onDownload: (received, total) => {
       reporter.download(received, total);
     },
   });
-  const data = await inExperiment(file, "data()", () => experiment.data(context));
-  reporter.end();
+  const data = await inExperiment(file, "data()", () => experiment.data(context)).finally(() => {
+    reporter.end();
+  });
+  signal.throwIfAborted();
+  checkParts(file, data);
   if (options.data !== undefined && sources.length === 0) {
     throw new OptionError({
       where: "--data",
@@ -73,13 +52,18 @@ export async function train(
   const model = await inExperiment(file, "model()", () =>
     experiment.model({ variant: plan.variant, options: { seed: plan.seed, threads: plan.threads } }),
   );
+  checkModel(file, model);
   reporter.line(`\n${model.summary()}\n`);
-  return new Run(plan, data, sources, model, reporter, await RunFolder.create(experiment.name, options.out)).run(
-    signal,
-  );
+  await inExperiment(file, "compile", () => {
+    model.compile(experiment.compile);
+  });
+  await checkRows(model, data);
+  signal.throwIfAborted();
+  const folder = await RunFolder.create(experiment.name, options.out);
+  return new Run(plan, data, sources, model, reporter, folder).run(signal);
 }
 
-function settle(file: string, experiment: Experiment, options: TrainOptions): Plan {
+function settle(file: string, experiment: Plan["experiment"], options: TrainOptions): Plan {
   const variants = experiment.variants ?? ["base"];
   const variant = options.variant ?? variants[0] ?? "base";
   if (!variants.includes(variant)) {
@@ -120,183 +104,44 @@ function announceData(
   reporter.line(parts.join(", "));
 }
 
-/** One run: trains, tells, and keeps the folder up to date. */
-class Run {
-  readonly #plan: Plan;
-  readonly #data: ExperimentData;
-  readonly #sources: readonly DataSource[];
-  readonly #model: Model;
-  readonly #reporter: Reporter;
-  readonly #folder: RunFolder;
-  readonly #epochs: Logs[] = [];
-  readonly #started = new Date();
+const PARTS = ["train", "validation", "test"] as const;
 
-  constructor(
-    plan: Plan,
-    data: ExperimentData,
-    sources: readonly DataSource[],
-    model: Model,
-    reporter: Reporter,
-    folder: RunFolder,
-  ) {
-    this.#plan = plan;
-    this.#data = data;
-    this.#sources = sources;
-    this.#model = model;
-    this.#reporter = reporter;
-    this.#folder = folder;
+function checkParts(file: string, data: unknown): asserts data is ExperimentData {
+  const wrong = (problem: string, received: string): never => {
+    const expected = "{ train, validation, test } of Datasets, as split gives them; test may be left out";
+    throw new DataError({ where: file, problem: `data() ${problem}`, expected, received });
+  };
+  if (typeof data !== "object" || data === null) return wrong("gives no data", String(data));
+  const given: Readonly<Record<string, unknown>> = { ...data };
+  for (const name of PARTS) {
+    const part = given[name];
+    if (part instanceof Dataset || (name === "test" && part === undefined)) continue;
+    wrong(`gives no Dataset as ${name}`, part === undefined ? "nothing" : typeof part);
   }
-
-  get #synthetic(): boolean {
-    return this.#sources.some(({ kind }) => kind === "synthetic");
-  }
-
-  /** What the data is called in every file. */
-  get #dataLabel(): string {
-    return this.#synthetic ? "synthetic" : "real";
-  }
-
-  async run(signal: AbortSignal): Promise<TrainResult> {
-    const { experiment, file } = this.#plan;
-    await this.#folder.write("summary.txt", `${this.#headline()}\n\n${this.#model.summary()}\n`);
-    await this.#describe("running");
-    await this.#writeHistory();
-    const started = performance.now();
-    try {
-      await inExperiment(file, "compile", () => {
-        this.#model.compile(experiment.compile);
-      });
-      const history = await this.#fit(signal);
-      await this.#writeModel();
-      if (history.ended === "aborted") return await this.#interrupted();
-      return await this.#finish((performance.now() - started) / 1000);
-    } catch (error) {
-      this.#reporter.end();
-      await this.#describe("failed", { error: error instanceof Error ? error.message : String(error) });
-      throw error;
-    } finally {
-      await this.#model.close();
-    }
-  }
-
-  #headline(): string {
-    const { experiment, variant } = this.#plan;
-    const { train, validation, test } = this.#data;
-    const parts = [
-      `${train.size} train`,
-      `${validation.size} validation`,
-      ...(test === undefined ? [] : [`${test.size} test`]),
-    ];
-    return `${experiment.name}, variant ${variant}, ${this.#synthetic ? "SYNTHETIC DATA, made up" : "real data"}: ${parts.join(", ")}`;
-  }
-
-  #fit(signal: AbortSignal): Promise<History> {
-    const { epochs, batchSize, experiment } = this.#plan;
-    const started = performance.now();
-    const report: Callback = {
-      onProgress: (progress) => {
-        this.#reporter.progress(progress, epochs, started);
-      },
-      onEpochEnd: async (epoch, logs) => {
-        this.#epochs.push(logs);
-        this.#reporter.line(epochLine(epoch, epochs, logs));
-        await this.#writeHistory();
-      },
-    };
-    return this.#model.fit(this.#data.train, {
-      epochs,
-      batchSize,
-      signal,
-      validationData: this.#data.validation,
-      callbacks: [report, ...(experiment.callbacks?.() ?? [])],
-    });
-  }
-
-  async #interrupted(): Promise<TrainResult> {
-    await this.#describe("interrupted");
-    const done = this.#epochs.length;
-    this.#reporter.line(
-      `Interrupted after ${done} whole epoch${done === 1 ? "" : "s"}; the weights as they are now are in ${this.#folder.path}`,
-    );
-    return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
-  }
-
-  async #finish(seconds: number): Promise<TrainResult> {
-    const measured = await this.#test();
-    await this.#describe("finished", { seconds, ...measured });
-    this.#reporter.line(`Trained in ${duration(seconds)}; everything is in ${this.#folder.path}`);
-    return {
-      folder: this.#folder.path,
-      status: "finished",
-      epochs: this.#epochs,
-      synthetic: this.#synthetic,
-      ...measured,
-    };
-  }
-
-  /** The test figures, looked at once, beside what no learning gives. */
-  async #test(): Promise<{ test?: Logs; baseline?: number }> {
-    const { train, test } = this.#data;
-    if (test === undefined) return {};
-    const logs = await this.#model.evaluate(test, { batchSize: Math.min(test.size, 256) });
-    const majority = await majorityBaseline(train, test);
-    const figures = Object.entries(logs).map(([name, value]) => `${name} ${value.toFixed(4)}`);
-    const note = this.#synthetic ? " (SYNTHETIC DATA)" : "";
-    this.#reporter.line(`\ntest${note}  ${figures.join("  ")}`);
-    if (majority === undefined) return { test: logs };
-    this.#reporter.line(`majority class alone: accuracy ${majority.accuracy.toFixed(4)} (always ${majority.label})`);
-    return { test: logs, baseline: majority.accuracy };
-  }
-
-  async #writeHistory(): Promise<void> {
-    await this.#folder.writeJson("history.json", { data: this.#dataLabel, epochs: this.#epochs });
-    if (this.#epochs.length === 0) return;
-    const { experiment, variant } = this.#plan;
-    const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
-    await this.#folder.write("curves.svg", await drawCurves(this.#epochs, title));
-  }
-
-  async #writeModel(): Promise<void> {
-    const { experiment, variant } = this.#plan;
-    const weights = await this.#model.getWeights();
-    const metadata = { experiment: experiment.name, variant, data: this.#dataLabel };
-    await this.#folder.write("model.safetensors", formatSafetensors(weights, metadata));
-    await this.#folder.writeJson("model.json", { ...metadata, ...describeModel(this.#model) });
-  }
-
-  async #describe(status: string, more: object = {}): Promise<void> {
-    const { file, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
-    const { train, validation, test } = this.#data;
-    await this.#folder.writeJson("run.json", {
-      status,
-      experiment: {
-        name: experiment.name,
-        file,
-        sha256: createHash("sha256")
-          .update(await readFile(file))
-          .digest("hex"),
-      },
-      options: { variant, epochs, batchSize, seed, threads },
-      data: {
-        synthetic: this.#synthetic,
-        sources: this.#sources,
-        train: train.size,
-        validation: validation.size,
-        test: test?.size ?? 0,
-      },
-      parameters: this.#model.countParams(),
-      epochsDone: this.#epochs.length,
-      started: this.#started.toISOString(),
-      written: new Date().toISOString(),
-      versions: { torte: torteVersion(), node: process.version, platform: `${process.platform}-${process.arch}` },
-      ...more,
-    });
-  }
+  const unknown = Object.keys(given).find((name) => !PARTS.some((part) => part === name));
+  if (unknown !== undefined) wrong("gives a part that nobody reads", JSON.stringify(unknown));
 }
 
-/** Of the library that trains. */
-function torteVersion(): string {
-  const require = createRequire(import.meta.url);
-  const { version } = require(join(dirname(require.resolve("torte")), "../package.json")) as { version: string };
-  return version;
+function checkModel(file: string, model: unknown): asserts model is Model {
+  if (model instanceof Model) return;
+  throw new OptionError({
+    where: file,
+    problem: "model() gives no model",
+    expected: "what sequential or functional return",
+    received: typeof model,
+  });
+}
+
+/** Also of the test data, which is not looked at before training has ended. */
+async function checkRows(model: Model, data: ExperimentData): Promise<void> {
+  for (const name of PARTS) {
+    const part = data[name];
+    if (part === undefined) continue;
+    try {
+      await model.checkData(part);
+    } catch (error) {
+      if (!(error instanceof DataError || error instanceof ShapeError)) throw error;
+      throw new DataError({ ...error.facts, where: `${error.facts.where} of the ${name} data` });
+    }
+  }
 }

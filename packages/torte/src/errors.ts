@@ -110,6 +110,12 @@ export function checkOptions(where: string, options: unknown, allowed: readonly 
   }
 }
 
+/** Whether an option is an object that has the function which makes it one of its kind, not a name or something else. */
+export function isRule<T>(option: T, method: string): option is Extract<T, object> {
+  if (typeof option !== "object" || option === null) return false;
+  return typeof (option as Readonly<Record<string, unknown>>)[method] === "function";
+}
+
 export function positiveInteger(where: string, name: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
     throw new OptionError({

@@ -85,9 +85,52 @@ describe("options", () => {
       () => dense({ units: 2, kernelRegularizer: loose("l3" as never) }),
       'dense: kernelRegularizer is unknown: expected a function or one of "l1", "l2", "l1l2", "l2Norm", "orthogonal", received "l3".',
     ],
+    [
+      () => sequential(loose([input({ shape: [1] }), dense({ units: 1 })])),
+      "sequential: part 0 has the wrong type: expected an input, received [a SymbolicTensor, a function]. Write sequential(input({ shape }), layer, layer, …, options).",
+    ],
+    [
+      () => sequential(input({ shape: [1] }), { seed: 1 }, dense({ units: 1 })),
+      "sequential: part 1 has the wrong type: expected a layer, received { seed: 1 }. Write sequential(input({ shape }), layer, layer, …, options).",
+    ],
+    [
+      () => sequential(input({ shape: [1] }), dense({ units: 1 }), loose({ sed: 1 })),
+      'model: unknown option "sed": expected one of backend, precision, threads, seed, name. Did you mean "seed"?',
+    ],
     [() => dense({ units: 2, name: "a/b" }), 'dense: name is unusable: expected a text without /, received "a/b".'],
   ])("%#", (body, expected) => {
     expect(message(body)).toBe(expected);
+  });
+});
+
+describe("compile", () => {
+  const compile = (options: object) => () => {
+    sequential(input({ shape: [1] }), dense({ units: 1 })).compile(loose(options));
+  };
+  const losses =
+    "binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy, meanSquaredError, meanAbsoluteError, huber, logCosh, hinge";
+  it.each([
+    [
+      { loss: "meanSquaredError", optimiser: "adam" },
+      'compile: unknown option "optimiser": expected one of optimizer, loss, metrics. Did you mean "optimizer"?',
+    ],
+    [{}, `compile: loss is unknown: expected a loss or one of ${losses}, received undefined.`],
+    [{ loss: "mse" }, `compile: loss is unknown: expected a loss or one of ${losses}, received "mse".`],
+    [{ loss: {} }, `compile: loss is unknown: expected a loss or one of ${losses}, received {}.`],
+    [
+      { loss: "meanSquaredError", optimizer: {} },
+      "compile: optimizer is unknown: expected an optimizer or one of sgd, adam, adamw, rmsprop, adagrad, received {}.",
+    ],
+    [
+      { loss: "meanSquaredError", metrics: "accuracy" },
+      'compile: metrics has the wrong type: expected a list, such as ["accuracy"], received "accuracy".',
+    ],
+    [
+      { loss: "meanSquaredError", metrics: ["acc"] },
+      'compile: metric is unknown: expected a metric or "accuracy", received "acc".',
+    ],
+  ])("%j", (options, expected) => {
+    expect(message(compile(options))).toBe(expected);
   });
 });
 
@@ -212,6 +255,34 @@ describe("data", () => {
       'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle. Did you mean "epochs"?',
     ],
     [
+      () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: loose([5]) }),
+      "fit: callback 0 has the wrong type: expected an object with functions such as onEpochEnd, received 5.",
+    ],
+    [
+      () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: [loose({ onEpochend: () => 1 })] }),
+      'fit: callback 0 has an unknown function: expected onTrainBegin, onEpochBegin, onProgress, onEpochEnd, onTrainEnd, received "onEpochend".',
+    ],
+    [
+      () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { signal: loose({}) }),
+      "fit: signal has the wrong type: expected the signal of an AbortController, received {}.",
+    ],
+    [
+      () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { batchSize: 0 }),
+      "fit: batchSize is out of range: expected a whole number of at least 1, received 0.",
+    ],
+    [
+      () =>
+        floats().fit(
+          { x: tensor([[1, 2]]), y: tensor([[1]]) },
+          { validationData: { x: tensor([[1, Infinity]]), y: tensor([[1]]) } },
+        ),
+      "input of validationData: the data is not finite: expected finite numbers, received Infinity at row 0, column 1.",
+    ],
+    [
+      () => tokens().checkData({ x: ints([[0, 0, 30]]), y: tensor([[1]]) }),
+      "input: a token is out of range: expected 0…20, received 30 at row 0, column 2.",
+    ],
+    [
       () => sequential(input({ shape: [2] }), dense({ units: 1 })).fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }),
       "fit: the model is not compiled. Call model.compile({ optimizer, loss }) first.",
     ],
@@ -220,8 +291,24 @@ describe("data", () => {
   });
 
   it("that is empty", () => {
-    expect(message(() => Dataset.fromTensors({ x: tensor([], { shape: [0, 3] }) }))).toContain("Dataset.fromTensors");
+    expect(message(() => Dataset.fromTensors({ x: tensor([], { shape: [0, 3] }) }))).toBe(
+      "Dataset.fromTensors: there are no rows: expected at least one example.",
+    );
     const few = Dataset.fromTensors({ x: tensor([[1], [2]]) });
-    expect(message(() => split(few, { fractions: [0.8, 0.1, 0.1] } as never))).toMatch(/split/);
+    expect(message(() => split(few))).toBe(
+      "split: a part would be empty: expected at least one row in each, received 2 train, 0 validation, 0 test of 2 rows.",
+    );
+    expect(message(() => split(few, loose({ fractions: [0.8, 0.1, 0.1] })))).toBe(
+      'split: unknown option "fractions": expected one of validation, test, seed, stratify.',
+    );
+    expect(message(() => few.take(0))).toBe(
+      "take: count is out of range: expected a whole number from 1 to 2 (the dataset has 2 rows), received 0.",
+    );
+    expect(message(() => few.skip(2))).toBe(
+      "skip: count is out of range: expected a whole number from 0 to 1 (the dataset has 2 rows), received 2.",
+    );
+    expect(message(() => few.batch(3, { dropRemainder: true }))).toBe(
+      "batch: no batch is left: expected a size of at most 2 with dropRemainder, received 3.",
+    );
   });
 });

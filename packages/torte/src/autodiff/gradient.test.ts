@@ -67,6 +67,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   reduceMax: "derivative",
   argmax: "zero",
   contract: "derivative",
+  mix: "derivative",
   gather: "derivative",
   mix: "derivative",
   scatterAdd: "derivative",

@@ -1,5 +1,5 @@
 /** Losses: for each position of the result one number, from the target and the prediction. */
-import { checkOptions, numberIn, OptionError } from "../errors.js";
+import { checkOptions, isRule, numberIn, OptionError, show } from "../errors.js";
 import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
@@ -128,11 +128,11 @@ const NAMED = {
 export type LossOption = Loss | keyof typeof NAMED;
 
 export function readLoss(option: LossOption): Loss {
-  if (typeof option === "object") return option;
+  if (isRule(option, "call")) return option;
   const found = Object.entries(NAMED).find(([name]) => name === option);
   if (found === undefined) {
     const expected = `a loss or one of ${Object.keys(NAMED).join(", ")}`;
-    throw new OptionError({ where: "compile", problem: "loss is unknown", expected, received: JSON.stringify(option) });
+    throw new OptionError({ where: "compile", problem: "loss is unknown", expected, received: show(option) });
   }
   return found[1]();
 }

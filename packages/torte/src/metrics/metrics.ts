@@ -1,5 +1,5 @@
 /** Metrics: for each position one number, averaged over all that count. */
-import { OptionError } from "../errors.js";
+import { isRule, OptionError, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import type { Loss } from "../losses/losses.js";
 import * as ops from "../ops/index.js";
@@ -26,13 +26,24 @@ export const accuracy: Metric = {
 
 const right = (condition: Node): Node => ops.cast(condition, "float32");
 
-export function readMetric(option: MetricOption): Metric {
-  if (typeof option === "object") return option;
+export function readMetrics(options: readonly MetricOption[]): Metric[] {
+  if (Array.isArray(options)) return options.map((option: MetricOption) => readMetric(option));
+  const expected = 'a list, such as ["accuracy"]';
+  throw new OptionError({
+    where: "compile",
+    problem: "metrics has the wrong type",
+    expected,
+    received: show(options),
+  });
+}
+
+function readMetric(option: MetricOption): Metric {
+  if (isRule(option, "call")) return option;
   if ((option as string) === "accuracy") return accuracy;
   throw new OptionError({
     where: "compile",
     problem: "metric is unknown",
     expected: 'a metric or "accuracy"',
-    received: JSON.stringify(option),
+    received: show(option),
   });
 }

@@ -1,5 +1,5 @@
 /** Optimizers: from a weight, its gradient and what was remembered of it to the new weight. */
-import { booleanOption, checkOptions, numberIn, OptionError } from "../errors.js";
+import { booleanOption, checkOptions, isRule, numberIn, OptionError, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 
@@ -181,7 +181,7 @@ const NAMED = { sgd, adam, adamw, rmsprop, adagrad };
 export type OptimizerOption = Optimizer | keyof typeof NAMED;
 
 export function readOptimizer(option: OptimizerOption): Optimizer {
-  if (typeof option === "object") return option;
+  if (isRule(option, "update")) return option;
   const found = Object.entries(NAMED).find(([name]) => name === option);
   if (found === undefined) {
     const expected = `an optimizer or one of ${Object.keys(NAMED).join(", ")}`;
@@ -189,7 +189,7 @@ export function readOptimizer(option: OptimizerOption): Optimizer {
       where: "compile",
       problem: "optimizer is unknown",
       expected,
-      received: JSON.stringify(option),
+      received: show(option),
     });
   }
   return found[1]();

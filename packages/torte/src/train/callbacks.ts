@@ -1,5 +1,5 @@
 /** What happens around epochs: the interface of callbacks, and early stopping. */
-import { booleanOption, checkOptions, numberIn, oneOf, OptionError, wholeNumber } from "../errors.js";
+import { booleanOption, checkOptions, numberIn, oneOf, OptionError, show, wholeNumber } from "../errors.js";
 
 /** Figures of one epoch by name: loss, accuracy, valLoss, valAccuracy, … */
 export type Logs = Readonly<Record<string, number>>;
@@ -32,6 +32,31 @@ export interface Callback {
   onEpochEnd?(epoch: number, logs: Logs, control: TrainingControl): void | Promise<void>;
   /** Also after an interruption or an error. */
   onTrainEnd?(control: TrainingControl): void | Promise<void>;
+}
+
+const HOOKS: Readonly<Record<keyof Callback, true>> = {
+  onTrainBegin: true,
+  onEpochBegin: true,
+  onProgress: true,
+  onEpochEnd: true,
+  onTrainEnd: true,
+};
+
+/** @throws OptionError for what is no list of callbacks, or for one with a misspelt name, which would never be called. */
+export function checkCallbacks(where: string, callbacks: unknown): void {
+  const wrong = (problem: string, expected: string, received: string): never => {
+    throw new OptionError({ where, problem, expected, received });
+  };
+  if (!Array.isArray(callbacks)) return wrong("callbacks has the wrong type", "a list of callbacks", show(callbacks));
+  callbacks.forEach((callback: unknown, i) => {
+    if (typeof callback !== "object" || callback === null) {
+      wrong(`callback ${i} has the wrong type`, "an object with functions such as onEpochEnd", show(callback));
+      return;
+    }
+    const strange = Object.keys(callback).find((name) => /^on[A-Z]/.test(name) && !(name in HOOKS));
+    if (strange !== undefined)
+      wrong(`callback ${i} has an unknown function`, Object.keys(HOOKS).join(", "), JSON.stringify(strange));
+  });
 }
 
 export interface EarlyStoppingOptions {
@@ -77,6 +102,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const mode = oneOf(where, "mode", options.mode ?? "auto", ["auto", "min", "max"]);
   const start = wholeNumber(where, "startFromEpoch", options.startFromEpoch ?? 0);
   const restore = booleanOption(where, "restoreBestWeights", options.restoreBestWeights ?? true);
+  const baseline = options.baseline === undefined ? undefined : numberIn(where, "baseline", options.baseline);
   const upwards = mode === "max" || (mode === "auto" && /acc/i.test(monitor));
   const better = (value: number, than: number): boolean =>
     upwards ? value - minDelta > than : value + minDelta < than;
@@ -104,7 +130,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
         best = value;
         if (restore) await control.keepWeights();
         kept = restore;
-        if (options.baseline === undefined || better(value, options.baseline)) {
+        if (baseline === undefined || better(value, baseline)) {
           waited = 0;
           return;
         }

@@ -32,11 +32,12 @@ function tokenLimit(network: Network, input: number): number | undefined {
   return limit;
 }
 
-export function checkInputs(network: Network, x: readonly Tensor[]): void {
+/** `part` tells which data it is that is looked at, such as " of validationData". */
+export function checkInputs(network: Network, x: readonly Tensor[], part = ""): void {
   const specs = network.inputSpecs;
   if (specs.length !== x.length) {
     throw new DataError({
-      where: "model",
+      where: `model${part}`,
       problem: "wrong number of inputs",
       expected: String(specs.length),
       received: String(x.length),
@@ -48,7 +49,7 @@ export function checkInputs(network: Network, x: readonly Tensor[]): void {
     if (!sameShape(tensor.shape.slice(1), spec.shape)) {
       const [expected, received] = [formatShape([null, ...spec.shape]), formatShape(tensor.shape)];
       throw new ShapeError({
-        where: spec.name,
+        where: `${spec.name}${part}`,
         problem: "the data does not have the shape of the input",
         expected,
         received,
@@ -58,7 +59,7 @@ export function checkInputs(network: Network, x: readonly Tensor[]): void {
       if (tensor.dtype !== "int32") {
         const fix = 'Make it with tensor(values, { dtype: "int32" }).';
         throw new DataError({
-          where: spec.name,
+          where: `${spec.name}${part}`,
           problem: "the input takes integers",
           expected: "int32",
           received: tensor.dtype,
@@ -70,13 +71,13 @@ export function checkInputs(network: Network, x: readonly Tensor[]): void {
       if (bad >= 0 && limit !== Infinity) {
         const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
         throw new DataError({
-          where: spec.name,
+          where: `${spec.name}${part}`,
           problem: "a token is out of range",
           expected: `0…${limit - 1}`,
           received,
         });
       }
-    } else checkFinite(spec.name, tensor);
+    } else checkFinite(`${spec.name}${part}`, tensor);
   });
 }
 
@@ -87,12 +88,12 @@ function checkFinite(where: string, tensor: Tensor): void {
   throw new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });
 }
 
-export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[]): void {
+export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[], part = ""): void {
   const [target] = y;
   const output = network.outputs[0];
   if (target === undefined || y.length !== 1 || output === undefined) {
     throw new DataError({
-      where: "model",
+      where: `model${part}`,
       problem: "wrong number of targets",
       expected: "1",
       received: String(y.length),
@@ -105,13 +106,13 @@ export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[])
   if (sizeOf(given) !== sizeOf(wanted)) {
     const [expected, received] = [formatShape([null, ...wanted]), formatShape(target.shape)];
     throw new ShapeError({
-      where: loss.name,
+      where: `${loss.name}${part}`,
       problem: "the targets do not have the shape of the output",
       expected,
       received,
     });
   }
-  checkFinite("targets", target);
+  checkFinite(`targets${part}`, target);
   const count = shape.at(-1) ?? 1;
   const bad = firstWhere(target, (value) => {
     if (loss.targets === "binary") return value !== 0 && value !== 1;
@@ -119,7 +120,7 @@ export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[])
   });
   if (bad < 0) return;
   throw new DataError({
-    where: loss.name,
+    where: `${loss.name}${part}`,
     problem: "a label is out of range",
     expected: classes ? `whole numbers 0…${count - 1}` : "0 or 1",
     received: `${target.data[bad] ?? NaN} at ${placeIn(target, bad)}`,

@@ -1,9 +1,18 @@
 /** The training loop: epochs of steps that run in the engine, in chunks short enough to report and to be stopped. */
-import type { Session } from "../backends/backend.js";
+import type { Executable, Session } from "../backends/backend.js";
 import type { Dataset, EpochPlan } from "../data/dataset.js";
-import { checkOptions, positiveInteger, TrainingError, wholeNumber } from "../errors.js";
+import {
+  booleanOption,
+  checkOptions,
+  OptionError,
+  positiveInteger,
+  show,
+  TrainingError,
+  wholeNumber,
+} from "../errors.js";
+import type { Program } from "../graph/node.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Callback, Logs, TrainingControl } from "./callbacks.js";
+import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
@@ -33,6 +42,23 @@ export class History {
   ended: "finished" | "stopped" | "aborted" = "finished";
 }
 
+const FIT_OPTIONS = ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"];
+
+/** @throws OptionError for options that are unknown or of the wrong type; `epochs` and `batchSize` are read later. */
+export function checkFitOptions(options: FitOptions): void {
+  checkOptions("fit", options, FIT_OPTIONS);
+  booleanOption("fit", "shuffle", options.shuffle ?? false);
+  checkCallbacks("fit", options.callbacks ?? []);
+  const signal: unknown = options.signal;
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new OptionError({
+    where: "fit",
+    problem: "signal has the wrong type",
+    expected: "the signal of an AbortController",
+    received: show(signal),
+  });
+}
+
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 60;
 const WEIGHTS = "best weights";
@@ -49,7 +75,6 @@ export class Trainer {
   #stopped = false;
 
   constructor(model: Model, compiled: Compiled, session: Session, options: FitOptions) {
-    checkOptions("fit", options, ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"]);
     this.#model = model;
     this.#compiled = compiled;
     this.#session = session;
@@ -86,13 +111,13 @@ export class Trainer {
 
   async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
     const plan = await validation?.plan(0);
-    if (plan !== undefined) this.#check(plan);
+    if (plan !== undefined) this.#check(plan, " of validationData");
     return plan;
   }
 
-  #check({ columns }: EpochPlan): void {
-    checkInputs(this.#model.network, columns.x);
-    checkTargets(this.#model.network, this.#compiled.objective.loss, columns.y);
+  #check({ columns }: EpochPlan, part = ""): void {
+    checkInputs(this.#model.network, columns.x, part);
+    checkTargets(this.#model.network, this.#compiled.objective.loss, columns.y, part);
   }
 
   /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
@@ -126,8 +151,10 @@ export class Trainer {
       new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"),
     );
     await this.#session.write(states.badStep, new Tensor(Int32Array.of(-1), [], "int32"));
+    const size = Math.min(batch, plan.order.length);
+    await this.#program(data, size); // compiled before the clock starts
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
-    const finished = await this.#steps(epoch, data, plan.order.length, Math.min(batch, plan.order.length));
+    const finished = await this.#steps(epoch, data, plan.order.length, size);
     if (!finished) return;
     const logs = this.#compiled.logs(await this.#session.read(states.sums));
     const measured = held === undefined ? {} : await this.#validate(held, batch);
@@ -165,13 +192,15 @@ export class Trainer {
     return true;
   }
 
-  async #run(data: Resident, batch: number, count: number): Promise<void> {
+  #program(data: Resident, batch: number): Promise<Executable> {
     const { objective, optimizer, states } = this.#compiled;
-    const executable = await this.#model.executable(
-      data,
-      (resident) => trainProgram(objective, optimizer, states, resident, batch),
-      `train ${batch}`,
-    );
+    const make = (resident: Resident): Program => trainProgram(objective, optimizer, states, resident, batch);
+    return this.#model.executable(data, make, `train ${batch}`);
+  }
+
+  async #run(data: Resident, batch: number, count: number): Promise<void> {
+    const { states } = this.#compiled;
+    const executable = await this.#program(data, batch);
     const everything = [
       ...allTrainingStates(states),
       data.cursor,
@@ -194,14 +223,10 @@ export class Trainer {
 
   /** Names the step and, by replaying the chunk up to it, the layer where the numbers went wrong. */
   async #fail(data: Resident, batch: number, bad: number): Promise<never> {
-    const { objective, optimizer, states } = this.#compiled;
+    const { objective, states } = this.#compiled;
     await this.#session.restore(CHUNK_START);
     const [done = 0] = (await this.#session.read(states.step)).data;
-    const executable = await this.#model.executable(
-      data,
-      (resident) => trainProgram(objective, optimizer, states, resident, batch),
-      `train ${batch}`,
-    );
+    const executable = await this.#program(data, batch);
     if (bad - 1 - done > 0) await this.#session.run(executable, { steps: bad - 1 - done });
     const layer = await findBadLayer(this.#session, objective, states, data, batch);
     throw new TrainingError({

@@ -1,11 +1,20 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import type { Executable, Session } from "../backends/backend.js";
 import { Dataset, type Columns, type TensorOrList } from "../data/dataset.js";
-import { checkOptions, DataError, positiveInteger, TorteError, wholeNumber } from "../errors.js";
+import {
+  checkOptions,
+  DataError,
+  OptionError,
+  positiveInteger,
+  show,
+  TorteError,
+  TrainingError,
+  wholeNumber,
+} from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import { type LossOption, readLoss } from "../losses/losses.js";
-import { type MetricOption, readMetric } from "../metrics/metrics.js";
-import type { LayerFunction, SymbolicTensor, Weight } from "../nn/layer.js";
+import { type MetricOption, readMetrics } from "../metrics/metrics.js";
+import { type LayerFunction, SymbolicTensor, type Weight } from "../nn/layer.js";
 import { chain, Network } from "../nn/network.js";
 import { summarize } from "../nn/summary.js";
 import { type OptimizerOption, readOptimizer } from "../optim/optimizers.js";
@@ -16,8 +25,9 @@ import { type BackendOptions, selectBackend } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
-import { type FitOptions, type History, Trainer } from "./fit.js";
+import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
 import { batchFor, chunkFor, inChunks } from "./predict.js";
+import { Queue } from "./queue.js";
 import { evaluateProgram, type Objective, predictProgram } from "./programs.js";
 import { type Resident, ResidentData } from "./resident.js";
 import { Compiled } from "./compiled.js";
@@ -56,6 +66,10 @@ export class Model {
   #ready: Promise<void> | undefined;
   #compiled: Compiled | undefined;
   readonly #executables = new Map<string, Promise<Executable>>();
+  /** Predictions and evaluations take turns: they share places in the engine's memory. */
+  readonly #turns = new Queue();
+  #training = false;
+  #closed: Promise<void> | undefined;
   /** Used by fit, too. */
   readonly resident: ResidentData;
 
@@ -86,23 +100,52 @@ export class Model {
   /** Chooses what training does. */
   compile(options: CompileOptions): void {
     checkOptions("compile", options, ["optimizer", "loss", "metrics"]);
+    this.#refuseWhileTraining("compile");
     const loss = readLoss(options.loss);
-    const metrics = (options.metrics ?? []).map((metric) => readMetric(metric));
+    const metrics = readMetrics(options.metrics ?? []);
     const objective: Objective = { network: this.network, loss, metrics };
     this.#executables.clear();
     this.#compiled = new Compiled(objective, readOptimizer(options.optimizer ?? "rmsprop"));
   }
 
   /**
-   * Trains on the data.
+   * Trains on the data. A later fit goes on from where this one ends.
    *
-   * @throws DataError for data that the model cannot take; TrainingError where the loss is no longer finite.
+   * @throws DataError for data that the model cannot take; TrainingError where the loss is no longer finite, or where the
+   * model is in training already.
    */
   async fit(data: Data, options: FitOptions = {}): Promise<History> {
+    checkFitOptions(options);
     const compiled = this.#needCompiled("fit");
-    await this.#prepare();
-    const shuffle = options.shuffle ?? !(data instanceof Dataset);
-    return new Trainer(this, compiled, this.#session, { ...options, shuffle }).run(asDataset(data));
+    this.#refuseWhileTraining("fit");
+    this.#training = true;
+    try {
+      await this.#prepare();
+      const shuffle = options.shuffle ?? !(data instanceof Dataset);
+      return await new Trainer(this, compiled, this.#session, { ...options, shuffle }).run(asDataset(data));
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  #refuseWhileTraining(where: string): void {
+    if (!this.#training) return;
+    throw new TrainingError({
+      where,
+      problem: "the model is in training",
+      fix: "Await the fit that is running first.",
+    });
+  }
+
+  /**
+   * Looks at every row, as fit and evaluate do.
+   *
+   * @throws DataError, or ShapeError, for data that the model cannot take, with row and column.
+   */
+  async checkData(data: Data): Promise<void> {
+    const { columns } = await asDataset(data).plan(0);
+    checkInputs(this.network, columns.x);
+    checkTargets(this.network, this.#needCompiled("checkData").objective.loss, columns.y);
   }
 
   /** Loss (with its penalties) and metrics over the data. */
@@ -118,7 +161,11 @@ export class Model {
   }
 
   /** Used by fit for its validation data, too; the columns stay in the engine under their name. */
-  async evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
+  evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
+    return this.#turns.run(() => this.#evaluateRows(name, columns, order, batch));
+  }
+
+  async #evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
     const compiled = this.#needCompiled("evaluate");
     const { evaluationSums } = compiled;
     await this.#session.allocate([evaluationSums]);
@@ -150,7 +197,11 @@ export class Model {
     checkInputs(this.network, columns.x);
     await this.#prepare();
     const batch = batchFor(dataset.size, positiveInteger("predict", "batchSize", options.batchSize ?? 256));
-    const chunk = chunkFor(dataset.size, batch);
+    return this.#turns.run(() => this.#predict(columns, dataset.size, batch));
+  }
+
+  async #predict(columns: Columns, size: number, batch: number): Promise<Tensor> {
+    const chunk = chunkFor(size, batch);
     const [output] = await inChunks(columns, chunk, async (part, rows) => {
       const data = await this.resident.load(`predict ${chunk}`, part, undefined, chunk);
       const executable = await this.executable(
@@ -210,9 +261,9 @@ export class Model {
   }
 
   /** Weights in the engine, with their first values unless they have been set. */
-  #prepare(): Promise<void> {
-    this.#ready ??= this.#initialize();
-    return this.#ready;
+  async #prepare(): Promise<void> {
+    if (this.#closed !== undefined) throw new TorteError({ where: this.name, problem: "the model is closed" });
+    await (this.#ready ??= this.#initialize());
   }
 
   async #initialize(): Promise<void> {
@@ -252,8 +303,9 @@ export class Model {
   }
 
   /** Gives the engine's memory back. The model cannot be used afterwards. Not needed: a model that is forgotten costs only memory. */
-  async close(): Promise<void> {
-    await this.#session.close();
+  close(): Promise<void> {
+    this.#closed ??= this.#session.close();
+    return this.#closed;
   }
 }
 
@@ -292,6 +344,7 @@ export interface FunctionalOptions extends ModelOptions {
  * console.log(model.countParams()); // 49
  */
 export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFunction | ModelOptions)[]): Model {
+  checkParts([first, ...rest]);
   const layers = rest.filter((part): part is LayerFunction => typeof part === "function");
   const options = rest.filter((part): part is ModelOptions => typeof part !== "function");
   if (layers.length === 0)
@@ -301,6 +354,25 @@ export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFuncti
       expected: "an input and at least one layer",
     });
   return new Model(new Network([first], [chain(first, layers)]), Object.assign({}, ...options) as ModelOptions);
+}
+
+/** As from JavaScript, where nobody checks types. */
+function checkParts(parts: readonly unknown[]): void {
+  const wrong = (i: number, expected: string): never => {
+    const fix = "Write sequential(input({ shape }), layer, layer, …, options).";
+    throw new OptionError({
+      where: "sequential",
+      problem: `part ${i} has the wrong type`,
+      expected,
+      received: show(parts[i]),
+      fix,
+    });
+  };
+  parts.forEach((part, i) => {
+    if (i === 0 && !(part instanceof SymbolicTensor)) wrong(i, "an input");
+    const isOptions = i === parts.length - 1 && typeof part === "object" && part !== null && !Array.isArray(part);
+    if (i > 0 && typeof part !== "function" && (!isOptions || part instanceof SymbolicTensor)) wrong(i, "a layer");
+  });
 }
 
 /**

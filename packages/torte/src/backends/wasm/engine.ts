@@ -63,7 +63,8 @@ export class Engine {
   #startInNode(): Port {
     // Not an import, which bundlers for browsers would follow.
     const { Worker } = process.getBuiltinModule("node:worker_threads");
-    const worker = new Worker(new URL("./worker.mjs", import.meta.url), { name: "torte" });
+    // Without the options of node's command line, some of which (--input-type) no worker takes.
+    const worker = new Worker(new URL("./worker.mjs", import.meta.url), { name: "torte", execArgv: [] });
     worker.on("message", this.#receive);
     worker.on("error", this.#fail);
     worker.unref();

@@ -136,7 +136,7 @@ async function startHelper() {
   const url = new URL(import.meta.url);
   if (inNode) {
     const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
-    const helper = new NodeWorker(url, { name: "torte helper" });
+    const helper = new NodeWorker(url, { name: "torte helper", execArgv: [] });
     helper.unref();
     return { post: (message) => helper.postMessage(message) };
   }

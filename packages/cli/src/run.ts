@@ -1,0 +1,213 @@
+/** One run: trains, tells, and keeps the folder up to date. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { type Callback, formatSafetensors, type History, type Logs, type Model } from "torte";
+import { type DataSource, majorityBaseline } from "./data.js";
+import type { Experiment, ExperimentData } from "./experiment.js";
+import { inExperiment } from "./load.js";
+import { describeModel } from "./model-description.js";
+import { duration, epochLine, type Reporter } from "./reporter.js";
+import type { RunFolder } from "./run-folder.js";
+
+export interface TrainResult {
+  readonly folder: string;
+  readonly status: "finished" | "interrupted";
+  readonly epochs: readonly Logs[];
+  readonly test?: Logs;
+  readonly baseline?: number;
+  readonly synthetic: boolean;
+}
+
+/** Everything that is settled before the first step. */
+export interface Plan {
+  readonly file: string;
+  readonly experiment: Experiment;
+  readonly variant: string;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly threads: number;
+}
+
+export class Run {
+  readonly #plan: Plan;
+  readonly #data: ExperimentData;
+  readonly #sources: readonly DataSource[];
+  readonly #model: Model;
+  readonly #reporter: Reporter;
+  readonly #folder: RunFolder;
+  readonly #epochs: Logs[] = [];
+  readonly #started = new Date();
+
+  constructor(
+    plan: Plan,
+    data: ExperimentData,
+    sources: readonly DataSource[],
+    model: Model,
+    reporter: Reporter,
+    folder: RunFolder,
+  ) {
+    this.#plan = plan;
+    this.#data = data;
+    this.#sources = sources;
+    this.#model = model;
+    this.#reporter = reporter;
+    this.#folder = folder;
+  }
+
+  get #synthetic(): boolean {
+    return this.#sources.some(({ kind }) => kind === "synthetic");
+  }
+
+  /** What the data is called in every file. */
+  get #dataLabel(): string {
+    return this.#synthetic ? "synthetic" : "real";
+  }
+
+  async run(signal: AbortSignal): Promise<TrainResult> {
+    await this.#folder.write("summary.txt", `${this.#headline()}\n\n${this.#model.summary()}\n`);
+    await this.#describe("running");
+    await this.#writeHistory();
+    const started = performance.now();
+    try {
+      const history = await inExperiment(this.#plan.file, "training", () => this.#fit(signal));
+      await this.#writeModel();
+      if (history.ended === "aborted") return await this.#interrupted();
+      return await this.#finish((performance.now() - started) / 1000);
+    } catch (error) {
+      this.#reporter.end();
+      await this.#describe("failed", { error: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      await this.#model.close();
+    }
+  }
+
+  #headline(): string {
+    const { experiment, variant } = this.#plan;
+    const { train, validation, test } = this.#data;
+    const parts = [
+      `${train.size} train`,
+      `${validation.size} validation`,
+      ...(test === undefined ? [] : [`${test.size} test`]),
+    ];
+    return `${experiment.name}, variant ${variant}, ${this.#synthetic ? "SYNTHETIC DATA, made up" : "real data"}: ${parts.join(", ")}`;
+  }
+
+  #fit(signal: AbortSignal): Promise<History> {
+    const { epochs, batchSize, experiment } = this.#plan;
+    let started = performance.now();
+    const report: Callback = {
+      onEpochBegin: (epoch) => {
+        if (epoch === 0) started = performance.now(); // what was compiled before says nothing of the time that is left
+      },
+      onProgress: (progress) => {
+        this.#reporter.progress(progress, epochs, started);
+      },
+      onEpochEnd: async (epoch, logs) => {
+        this.#epochs.push(logs);
+        this.#reporter.line(epochLine(epoch, epochs, logs));
+        await this.#writeHistory();
+        await this.#writeModel();
+      },
+    };
+    return this.#model.fit(this.#data.train, {
+      epochs,
+      batchSize,
+      signal,
+      validationData: this.#data.validation,
+      callbacks: [report, experiment.callbacks?.() ?? []].flat(),
+    });
+  }
+
+  async #interrupted(): Promise<TrainResult> {
+    await this.#describe("interrupted");
+    const done = this.#epochs.length;
+    this.#reporter.line(
+      `Interrupted after ${done} whole epoch${done === 1 ? "" : "s"}; history and weights are in ${this.#folder.path}`,
+    );
+    return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
+  }
+
+  async #finish(seconds: number): Promise<TrainResult> {
+    const measured = await this.#test();
+    await this.#describe("finished", { seconds, ...measured });
+    this.#reporter.line(`Trained in ${duration(seconds)}; everything is in ${this.#folder.path}`);
+    return {
+      folder: this.#folder.path,
+      status: "finished",
+      epochs: this.#epochs,
+      synthetic: this.#synthetic,
+      ...measured,
+    };
+  }
+
+  /** The test figures, looked at once, beside what no learning gives. */
+  async #test(): Promise<{ test?: Logs; baseline?: number }> {
+    const { train, test } = this.#data;
+    if (test === undefined) return {};
+    const logs = await this.#model.evaluate(test, { batchSize: Math.min(test.size, 256) });
+    const majority = await majorityBaseline(train, test);
+    const figures = Object.entries(logs).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+    const note = this.#synthetic ? " (SYNTHETIC DATA)" : "";
+    this.#reporter.line(`\ntest${note}  ${figures.join("  ")}`);
+    if (majority === undefined) return { test: logs };
+    this.#reporter.line(`majority class alone: accuracy ${majority.accuracy.toFixed(4)} (always ${majority.label})`);
+    return { test: logs, baseline: majority.accuracy };
+  }
+
+  async #writeHistory(): Promise<void> {
+    await this.#folder.writeJson("history.json", { data: this.#dataLabel, epochs: this.#epochs });
+    if (this.#epochs.length === 0) return;
+    const { experiment, variant } = this.#plan;
+    const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
+    const { drawCurves } = await import("./curves.js"); // the drawing library is slow to load
+    await this.#folder.write("curves.svg", await drawCurves(this.#epochs, title));
+  }
+
+  async #writeModel(): Promise<void> {
+    const { experiment, variant } = this.#plan;
+    const weights = await this.#model.getWeights();
+    const metadata = { experiment: experiment.name, variant, data: this.#dataLabel };
+    await this.#folder.write("model.safetensors", formatSafetensors(weights, metadata));
+    await this.#folder.writeJson("model.json", { ...metadata, ...describeModel(this.#model) });
+  }
+
+  async #describe(status: string, more: object = {}): Promise<void> {
+    const { file, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
+    const { train, validation, test } = this.#data;
+    await this.#folder.writeJson("run.json", {
+      status,
+      experiment: {
+        name: experiment.name,
+        file,
+        sha256: createHash("sha256")
+          .update(await readFile(file))
+          .digest("hex"),
+      },
+      options: { variant, epochs, batchSize, seed, threads },
+      data: {
+        synthetic: this.#synthetic,
+        sources: this.#sources,
+        train: train.size,
+        validation: validation.size,
+        test: test?.size ?? 0,
+      },
+      parameters: this.#model.countParams(),
+      epochsDone: this.#epochs.length,
+      started: this.#started.toISOString(),
+      written: new Date().toISOString(),
+      versions: { torte: torteVersion(), node: process.version, platform: `${process.platform}-${process.arch}` },
+      ...more,
+    });
+  }
+}
+
+/** Of the library that trains. */
+function torteVersion(): string {
+  const require = createRequire(import.meta.url);
+  const { version } = require(join(dirname(require.resolve("torte")), "../package.json")) as { version: string };
+  return version;
+}
