@@ -4,12 +4,11 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Callback, formatSafetensors, type History, type Logs, type Model, OptionError } from "torte";
+import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
 import { type DataSource, dataContext, majorityBaseline } from "./data.js";
 import { drawCurves } from "./curves.js";
 import type { Experiment, ExperimentData } from "./experiment.js";
 import { inExperiment, loadExperiment } from "./load.js";
-import { describeModel } from "./model-description.js";
 import { duration, epochLine, Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
 
@@ -258,10 +257,20 @@ class Run {
 
   async #writeModel(): Promise<void> {
     const { experiment, variant } = this.#plan;
-    const weights = await this.#model.getWeights();
     const metadata = { experiment: experiment.name, variant, data: this.#dataLabel };
-    await this.#folder.write("model.safetensors", formatSafetensors(weights, metadata));
-    await this.#folder.writeJson("model.json", { ...metadata, ...describeModel(this.#model) });
+    await this.#folder.writeJson("model.json", { ...metadata, ...this.#model.describe() });
+    await this.#folder.write("model.safetensors", await this.#saved(metadata));
+  }
+
+  /** The whole model; where it has functions that no file can hold, its weights. */
+  async #saved(metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
+    try {
+      return await this.#model.save({ metadata });
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      this.#reporter.line(`model.safetensors has the weights only: ${error.message}`);
+      return this.#model.saveWeights({ metadata });
+    }
   }
 
   async #describe(status: string, more: object = {}): Promise<void> {

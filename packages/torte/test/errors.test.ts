@@ -79,11 +79,11 @@ describe("options", () => {
     ],
     [
       () => dense({ units: 2, activation: loose("rleu" as never) }),
-      'dense: activation is unknown: expected a function or one of linear, relu, sigmoid, tanh, softplus, exponential, softsign, softmax, logSoftmax, swish, silu, mish, hardSigmoid, hardSwish, relu6, elu, selu, leakyRelu, gelu, received "rleu".',
+      'dense: activation is unknown: expected a function or one of linear, relu, relu6, leakyRelu, elu, celu, selu, gelu, sigmoid, logSigmoid, hardSigmoid, sparseSigmoid, tanh, hardTanh, tanhShrink, hardShrink, softShrink, threshold, softplus, squareplus, sparsePlus, softsign, exponential, swish, silu, hardSwish, hardSilu, mish, glu, softmax, logSoftmax, sparsemax, received "rleu". Did you mean "relu"?',
     ],
     [
       () => dense({ units: 2, kernelRegularizer: loose("l3" as never) }),
-      'dense: kernelRegularizer is unknown: expected a function or one of "l1", "l2", "l1l2", "l2Norm", "orthogonal", received "l3".',
+      'dense: kernelRegularizer is unknown: expected a function or one of l1, l2, l1l2, l2Norm, orthogonal, received "l3". Did you mean "l1"?',
     ],
     [() => dense({ units: 2, name: "a/b" }), 'dense: name is unusable: expected a text without /, received "a/b".'],
   ])("%#", (body, expected) => {

@@ -27,6 +27,7 @@ import {
   type Model,
   residual,
   sequential,
+  ShapeError,
   softmax,
   Tensor,
   upSampling1d,
@@ -88,15 +89,20 @@ const options = { backend: "reference", seed: 4 } as const;
 const LENGTH = 16;
 
 function build(pieces: readonly Piece[], length: number, ending: LayerFunction): Model {
-  // Layers with 4 channels fit each other in any order.
-  return sequential(
-    input({ shape: [length], dtype: "int32" }),
-    embedding({ inputDim: TOKENS, outputDim: 4, maskZero: true, name: "embedding" }),
-    ...pieces.map(({ make }) => make()),
-    ending,
-    dense({ units: 2, name: "last" }),
-    options,
-  );
+  // Layers with 4 channels fit each other in any order, if enough positions are left.
+  try {
+    return sequential(
+      input({ shape: [length], dtype: "int32" }),
+      embedding({ inputDim: TOKENS, outputDim: 4, maskZero: true, name: "embedding" }),
+      ...pieces.map(({ make }) => make()),
+      ending,
+      dense({ units: 2, name: "last" }),
+      options,
+    );
+  } catch (error) {
+    fc.pre(!(error instanceof ShapeError));
+    throw error;
+  }
 }
 
 /** Sequences of different lengths, padded with 0 up to `length`. */

@@ -13,6 +13,7 @@ import { hashName } from "../tensor/random.js";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.js";
 import type { Constraint } from "./constraints.js";
 import type { Initializer } from "./initializers.js";
+import type { Network } from "./network.js";
 import { readRegularizer, type Regularizer, type RegularizerOption } from "./regularizers.js";
 
 /** A value on its way through a model. Where the mask (bool, [batch, length]) is false, the value is zero. */
@@ -77,8 +78,8 @@ export interface Scope {
   /** What the whole model collects; for layers made of others. */
   readonly tracing: Tracing;
   weight(name: string, shape: Shape, options: WeightOptions): Node;
-  /** Uniform random numbers, new in every step. */
-  random(shape: Shape): Node;
+  /** Uniform random numbers, new in every step; with a seed, apart from the model's seed and the layer's name. */
+  random(shape: Shape, seed?: number): Node;
   penalty(value: Node): void;
   /** Writes a weight that is not trained, after the step. */
   assign(name: string, value: Node): void;
@@ -106,6 +107,8 @@ export interface LayerDefinition {
   readonly endsMask?: true;
   /** The layers that this one is made of, once it has been applied. */
   readonly children?: () => readonly Layer[];
+  /** The network of those layers, where the layer does what that does. */
+  readonly network?: () => Network | undefined;
 }
 
 export class Layer {
@@ -148,7 +151,12 @@ export class Layer {
 
   /** The layers that this one is made of. */
   get children(): readonly Layer[] {
-    return this.#definition.children?.() ?? [];
+    return this.#definition.children?.() ?? this.network?.layers ?? [];
+  }
+
+  /** The network inside, of a block, a residue or a model; undefined before it has been applied, and for other layers. */
+  get network(): Network | undefined {
+    return this.#definition.network?.();
   }
 
   rename(name: string): void {
@@ -240,9 +248,13 @@ export class Layer {
         seen.add(name);
         return node;
       },
-      random: (shape) => {
-        if (tracing.randomKey === undefined) throw new RangeError(`${path} draws random numbers without a key`);
-        return uniform(tracing.randomKey, hashName(`${path}/${draws++}`), shape);
+      random: (shape, seed) => {
+        const key = tracing.randomKey;
+        if (key === undefined) throw new RangeError(`${path} draws random numbers without a key`);
+        const draw = draws++;
+        if (seed === undefined) return uniform(key, hashName(`${path}/${draw}`), shape);
+        const own = ops.concat([ops.constant(seed | 0, [1], "int32"), ops.slice(key, 0, 1)], 0);
+        return uniform(own, draw, shape);
       },
       penalty: (value) => {
         tracing.penalties.push(value);
@@ -311,6 +323,9 @@ export interface LayerFunction {
   (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor;
   readonly layer: Layer;
 }
+
+export const isLayerFunction = (value: unknown): value is LayerFunction =>
+  typeof value === "function" && "layer" in value && value.layer instanceof Layer;
 
 export const PLACEHOLDER_BATCH = 2;
 

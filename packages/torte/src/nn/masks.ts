@@ -38,6 +38,19 @@ export function checkRank(where: string, value: Node, rank: number): void {
   });
 }
 
+/** At least one axis besides the batch. */
+export function checkFeatures(where: string, value: Node): void {
+  if (value.shape.length >= 2) return;
+  const fix = "Declare the input with shape: [1].";
+  throw new ShapeError({
+    where,
+    problem: "there are no features",
+    expected: "(batch, …, features)",
+    received: "(None)",
+    fix,
+  });
+}
+
 /** The mask with axes of size 1 up to the rank of the value, to be broadcast. */
 export function spreadMask(mask: Node, rank: number): Node {
   return ops.reshape(mask, [...mask.shape, ...Array<number>(rank - mask.shape.length).fill(1)]);

@@ -7,7 +7,7 @@ import type { Callback, Logs, TrainingControl } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
-import { asDataset, batchSizeOf, type Data, type Model } from "./model.js";
+import { type AnyModel, asDataset, batchSizeOf, type Data } from "./model.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
@@ -35,11 +35,9 @@ export class History {
 
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 60;
-const WEIGHTS = "best weights";
-const CHUNK_START = "chunk start";
 
 export class Trainer {
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #compiled: Compiled;
   readonly #session: Session;
   readonly #options: FitOptions;
@@ -48,7 +46,12 @@ export class Trainer {
   readonly #control: TrainingControl;
   #stopped = false;
 
-  constructor(model: Model, compiled: Compiled, session: Session, options: FitOptions) {
+  /** Of the copy that a chunk can be replayed from. */
+  get #chunkStart(): string {
+    return `chunk start ${this.#model.id}`;
+  }
+
+  constructor(model: AnyModel, compiled: Compiled, session: Session, options: FitOptions) {
     checkOptions("fit", options, ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"]);
     this.#model = model;
     this.#compiled = compiled;
@@ -60,8 +63,8 @@ export class Trainer {
       stop: () => {
         this.#stopped = true;
       },
-      keepWeights: () => session.snapshot(WEIGHTS, weights),
-      restoreWeights: () => session.restore(WEIGHTS),
+      keepWeights: () => session.snapshot(`best weights ${model.id}`, weights),
+      restoreWeights: () => session.restore(`best weights ${model.id}`),
       setLearningRate: (value) => session.write(compiled.states.learningRate, scalar(value)),
     };
   }
@@ -92,7 +95,7 @@ export class Trainer {
 
   #check({ columns }: EpochPlan): void {
     checkInputs(this.#model.network, columns.x);
-    checkTargets(this.#model.network, this.#compiled.objective.loss, columns.y);
+    checkTargets(this.#model.network, this.#compiled.objective.goals, columns.y);
   }
 
   /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
@@ -179,7 +182,7 @@ export class Trainer {
     ];
     const before = performance.now();
     const [, , badStep] = await Promise.all([
-      this.#session.snapshot(CHUNK_START, everything),
+      this.#session.snapshot(this.#chunkStart, everything),
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
     ]);
@@ -195,7 +198,7 @@ export class Trainer {
   /** Names the step and, by replaying the chunk up to it, the layer where the numbers went wrong. */
   async #fail(data: Resident, batch: number, bad: number): Promise<never> {
     const { objective, optimizer, states } = this.#compiled;
-    await this.#session.restore(CHUNK_START);
+    await this.#session.restore(this.#chunkStart);
     const [done = 0] = (await this.#session.read(states.step)).data;
     const executable = await this.#model.executable(
       data,

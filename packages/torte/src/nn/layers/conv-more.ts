@@ -3,7 +3,7 @@ import { checkOptions, oneOf, OptionError, positiveInteger, wholeNumber } from "
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
-import { glorotUniform, type InitializerOption, readInitializer } from "../initializers.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank, marginOf, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
@@ -167,7 +167,9 @@ interface WindowedOptions extends KernelOptions {
 export interface DepthwiseConvOptions extends WindowedOptions {
   /** Default glorotUniform. */
   readonly depthwiseInitializer?: InitializerOption;
+  /** Default none. */
   readonly depthwiseRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly depthwiseConstraint?: ConstraintOption;
 }
 
@@ -176,7 +178,9 @@ export interface SeparableConvOptions extends DepthwiseConvOptions {
   readonly filters: number;
   /** Default glorotUniform. */
   readonly pointwiseInitializer?: InitializerOption;
+  /** Default none. */
   readonly pointwiseRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly pointwiseConstraint?: ConstraintOption;
 }
 
@@ -209,7 +213,7 @@ function readWindowed(kind: string, rank: number, options: DepthwiseConvOptions)
     windows,
     multiplier: positiveInteger(kind, "depthMultiplier", options.depthMultiplier ?? 1),
     depthwise: {
-      initializer: readInitializer(kind, "depthwiseInitializer", options.depthwiseInitializer ?? glorotUniform),
+      initializer: readInitializer(kind, "depthwiseInitializer", options.depthwiseInitializer ?? "glorotUniform"),
       regularizer: readRegularizer(kind, "depthwiseRegularizer", options.depthwiseRegularizer),
       constraint: readConstraint(kind, "depthwiseConstraint", options.depthwiseConstraint),
     },
@@ -269,7 +273,7 @@ function separableConv(rank: number, options: SeparableConvOptions): LayerFuncti
   const filters = positiveInteger(kind, "filters", options.filters);
   const { windows, multiplier, depthwise, activation, useBias, bias } = readWindowed(kind, rank, options);
   const pointwise = {
-    initializer: readInitializer(kind, "pointwiseInitializer", options.pointwiseInitializer ?? glorotUniform),
+    initializer: readInitializer(kind, "pointwiseInitializer", options.pointwiseInitializer ?? "glorotUniform"),
     regularizer: readRegularizer(kind, "pointwiseRegularizer", options.pointwiseRegularizer),
     constraint: readConstraint(kind, "pointwiseConstraint", options.pointwiseConstraint),
   };

@@ -166,6 +166,7 @@ export interface PreluOptions extends CommonOptions {
   readonly alphaInitializer?: InitializerOption;
   /** Default none. */
   readonly alphaRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly alphaConstraint?: ConstraintOption;
   /** Axes, counted with the batch as axis 0, along which one slope is shared. Default none. */
   readonly sharedAxes?: readonly number[];

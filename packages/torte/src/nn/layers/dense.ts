@@ -3,9 +3,9 @@ import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type ActivationOption, readActivation } from "../activations.js";
-import { glorotUniform, type InitializerOption, readInitializer, zeros } from "../initializers.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
-import { masked } from "../masks.js";
+import { checkFeatures, masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
 /** Options that layers with a kernel and a bias share. */
@@ -24,6 +24,7 @@ export interface KernelOptions extends CommonOptions {
   readonly biasRegularizer?: RegularizerOption;
   /** What every update of the kernel ends with, by name or function. Default none. */
   readonly kernelConstraint?: ConstraintOption;
+  /** Default none. */
   readonly biasConstraint?: ConstraintOption;
 }
 
@@ -44,12 +45,12 @@ export function readKernelOptions(where: string, options: KernelOptions) {
     activation: readActivation(where, options.activation ?? "linear"),
     useBias: booleanOption(where, "useBias", options.useBias ?? true),
     kernel: {
-      initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? glorotUniform),
+      initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? "glorotUniform"),
       regularizer: readRegularizer(where, "kernelRegularizer", options.kernelRegularizer),
       constraint: readConstraint(where, "kernelConstraint", options.kernelConstraint),
     },
     bias: {
-      initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? zeros),
+      initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros"),
       regularizer: readRegularizer(where, "biasRegularizer", options.biasRegularizer),
       constraint: readConstraint(where, "biasConstraint", options.biasConstraint),
     },
@@ -83,6 +84,7 @@ export function dense(options: DenseOptions): LayerFunction {
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
+      checkFeatures(scope.where, value);
       const width = value.shape.at(-1) ?? 1;
       const axes = [..."abcdefghijklm"].slice(0, value.shape.length - 1).join("");
       const product = einsum(`${axes}y,yz->${axes}z`, value, scope.weight("kernel", [width, units], kernel));

@@ -58,7 +58,9 @@ export {
   type ActivityRegularizationOptions,
   type DropoutOptions,
   type GaussianNoiseOptions,
-  type SpatialDropoutOptions,
+  type NoiseOptions,
+  type NoiseShapeOptions,
+  type RateOptions,
 } from "./noise.js";
 export {
   batchNormalization,

@@ -126,7 +126,8 @@ export interface DotOptions extends CommonOptions {
  *
  * y[…, …′] = Σₖ a[…, k]·b[…′, k]. Two vectors give (1).
  *
- * Masks end where their sequences do: one of the summed axis is no longer needed, since masked positions are zero.
+ * The mask of the sequence on axis 1 of the result is passed on. A mask over the summed axis is no longer needed, since masked
+ * positions are zero.
  *
  * @throws OptionError for axes that do not exist; ShapeError where they differ in length.
  * @example
@@ -175,7 +176,12 @@ export function dot(options: DotOptions): LayerFunction {
       ];
       const rest = (names: string): string => names.replace("b", "").replace("k", "");
       const product = ops.einsum(`${first},${second}->b${rest(first)}${rest(second)}`, a.value, b.value);
-      return { value: product.shape.length === 1 ? ops.expandDims(product, 1) : product };
+      const value = product.shape.length === 1 ? ops.expandDims(product, 1) : product;
+      // Axis 1 of the result is that of the first input that keeps an axis, if it keeps its own.
+      const source = a.value.shape.length > 2 ? a : b;
+      const mask =
+        source.axis === 1 || source.value.shape.length < 3 ? undefined : inputAt(inputs, source === a ? 0 : 1).mask;
+      return masked(value, mask);
     },
   });
 }

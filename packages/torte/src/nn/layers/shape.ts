@@ -198,14 +198,14 @@ export const zeroPadding2d = (options: ZeroPaddingOptions = {}): LayerFunction =
 export const zeroPadding3d = (options: ZeroPaddingOptions = {}): LayerFunction => zeroPadding(3, options);
 
 export interface CroppingOptions extends CommonOptions {
-  /** Positions cut away around each axis. Default 1. */
+  /** Positions cut away around each axis. Default 1, as in Keras; of images 0. */
   readonly cropping?: Margins;
 }
 
 function cropping(rank: number, options: CroppingOptions): LayerFunction {
   const kind = `cropping${rank}d`;
   checkOptions(kind, options, [...COMMON, "cropping"]);
-  const margins = readMargins(kind, "cropping", rank, options.cropping ?? 1);
+  const margins = readMargins(kind, "cropping", rank, options.cropping ?? (rank === 2 ? 0 : 1));
   return layerFunction({
     kind,
     options,
