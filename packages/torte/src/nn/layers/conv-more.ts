@@ -5,7 +5,7 @@ import * as ops from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { checkRank, marginOf, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkRank, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
@@ -24,7 +24,10 @@ export interface ConvTransposeOptions extends KernelOptions {
   readonly padding?: "valid" | "same";
   /** Distance between taps. Default 1. */
   readonly dilationRate?: PerAxis;
-  /** Positions more at the end, below the stride. Default none. */
+  /**
+   * Positions more at the end, below the stride; the length is then (length − 1)·stride + reach for "valid", that − 2·⌊reach/2⌋
+   * for "same". Default: the lengths that padding gives.
+   */
   readonly outputPadding?: PerAxis;
 }
 
@@ -87,11 +90,11 @@ function transposedPlan(
 ): { full: number; from: number; length: number } {
   const reach = (taps - 1) * apart + 1;
   const summed = (n - 1) * step + reach;
-  const [before] = padding === "same" ? marginOf(n * step, taps, step, apart, "same") : [0];
-  const plain = padding === "same" ? n * step : n * step + Math.max(reach - step, 0);
-  const length =
-    extra === undefined ? plain : summed - (padding === "same" ? 2 * Math.floor((reach - 1) / 2) : 0) + extra;
-  const from = extra !== undefined && padding === "same" ? Math.floor((reach - 1) / 2) : before;
+  const same = padding === "same";
+  const plain = same ? n * step : n * step + Math.max(reach - step, 0);
+  const length = extra === undefined ? plain : summed - (same ? 2 * Math.floor(reach / 2) : 0) + extra;
+  // What "same" leaves out, it leaves out at both ends, the odd one at the later.
+  const from = same ? Math.max(0, Math.floor((summed - length) / 2)) : 0;
   return { full: Math.max(summed, from + length), from, length };
 }
 
