@@ -198,7 +198,11 @@ export class Layer {
   }
 
   #checkMask(inputs: readonly Traced[], result: Traced): void {
-    if (result.mask !== undefined || this.#definition.endsMask === true) return;
+    if (result.mask !== undefined) {
+      this.#checkMaskShape(result.value, result.mask);
+      return;
+    }
+    if (this.#definition.endsMask === true) return;
     if (inputs.every(({ mask }) => mask === undefined)) return;
     throw new MaskError({
       where: this.where,
@@ -206,6 +210,16 @@ export class Layer {
       expected: "a result with a mask",
       received: "a result without one",
       fix: "Return masked(value, mask), or define the layer with endsMask: true if padding may count as data from here on.",
+    });
+  }
+
+  #checkMaskShape(value: Node, mask: Node): void {
+    if (mask.dtype === "bool" && mask.shape.length === 2 && sameShape(mask.shape, value.shape.slice(0, 2))) return;
+    throw new MaskError({
+      where: this.where,
+      problem: "the mask does not fit the result",
+      expected: `bool ${formatShape([null, ...value.shape.slice(1, 2)])} beside ${formatShape([null, ...value.shape.slice(1)])}`,
+      received: `${mask.dtype} ${formatShape([null, ...mask.shape.slice(1)])}`,
     });
   }
 

@@ -1,7 +1,8 @@
 /** Functions as layers, and what begins and ends masks. */
-import { checkOptions, numberIn, oneOf, OptionError, show } from "../../errors.js";
+import { checkOptions, numberIn, oneOf, OptionError, ShapeError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
+import { formatShape } from "../../tensor/shape.js";
 import { type ActivationOption, elu as eluOf, readActivation } from "../activations.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
@@ -56,6 +57,7 @@ export interface MaskingOptions extends CommonOptions {
  *
  * Input and output (length, features); the output carries a mask, combined with the input's own.
  *
+ * @throws ShapeError for an input without steps.
  * @example
  * import { input, masking } from "torte";
  * console.log(masking()(input({ shape: [30, 4] })).masked); // true
@@ -66,11 +68,18 @@ export function masking(options: MaskingOptions = {}): LayerFunction {
   return layerFunction({
     kind: "masking",
     options,
-    call: (inputs) => {
+    call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const axes = value.shape.slice(2).map((_, i) => i + 2);
-      const different = ops.notEqual(value, maskValue);
-      const present = axes.length === 0 ? different : ops.any(different, { axes });
+      if (axes.length === 0) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "there are no steps",
+          expected: "(batch, length, …, features)",
+          received: formatShape([null, ...value.shape.slice(1)]),
+        });
+      }
+      const present = ops.any(ops.notEqual(value, maskValue), { axes });
       return masked(value, mask === undefined ? present : ops.logicalAnd(mask, present));
     },
   });

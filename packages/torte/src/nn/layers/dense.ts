@@ -85,6 +85,8 @@ export function dense(options: DenseOptions): LayerFunction {
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkFeatures(scope.where, value);
+      // The sum would go over the sequence itself.
+      if (value.shape.length === 2) refuseMask(scope, inputs);
       const width = value.shape.at(-1) ?? 1;
       const axes = [..."abcdefghijklm"].slice(0, value.shape.length - 1).join("");
       const product = einsum(`${axes}y,yz->${axes}z`, value, scope.weight("kernel", [width, units], kernel));

@@ -4,6 +4,7 @@ import { type ConstraintOption, readConstraint } from "../constraints.js";
 import * as ops from "../../ops/index.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { formatShape } from "../../tensor/shape.js";
 import { masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
@@ -68,6 +69,14 @@ export function embedding(options: EmbeddingOptions): LayerFunction {
         });
       }
       const table = scope.weight("embeddings", [inputDim, outputDim], { initializer, regularizer, constraint });
+      if (maskZero && value.shape.length !== 2) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "maskZero is for sequences",
+          expected: "(batch, length)",
+          received: formatShape([null, ...value.shape.slice(1)]),
+        });
+      }
       if (!maskZero) return masked(ops.gather(table, value), mask);
       // The row of the padding is zero whatever the table holds, so nothing reaches it and nothing comes back.
       const kept = ops.where(ops.less(0, iota([inputDim, 1], 0)), table, 0);

@@ -95,8 +95,7 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
     call: (inputs, scope) => {
       const axis = exampleAxis(scope.where, inputAt(inputs).value, options.axis ?? -1);
       sameShapes(scope.where, inputs, axis);
-      const mask = combinedMask(inputs);
-      if (axis === 1 && mask !== undefined) {
+      if (axis === 1 && inputs.some(({ mask }) => mask !== undefined)) {
         throw new MaskError({
           where: scope.where,
           problem: "sequences with masks cannot be joined end to end",
@@ -108,7 +107,7 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
           inputs.map(({ value }) => value),
           axis,
         ),
-        mask,
+        combinedMask(inputs),
       );
     },
   });
