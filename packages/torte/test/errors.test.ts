@@ -56,7 +56,7 @@ describe("options", () => {
     ],
     [
       () => conv1d({ filters: 4, kernelSize: [1, 2] }),
-      "conv1d: kernelSize has the wrong length: expected one number or 1, received (1, 2).",
+      "conv1d: kernelSize has the wrong form: expected a number, received [1, 2].",
     ],
     [
       () => conv1d({ filters: 4, kernelSize: 3, padding: loose(["full"] as never) }),

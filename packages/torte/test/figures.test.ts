@@ -64,9 +64,9 @@ describe("7.1, the figure", () => {
       tensor(Float32Array.from(numbers([2, 64, 64, 3]).data), { shape: [2, 64, 64, 3] }),
     );
     for (const row of [0, 1]) {
-      const values = probabilities.rows(row, row + 1).data;
+      const values = [...probabilities.rows(row, row + 1).data];
       expect(values.every((p) => p >= 0)).toBe(true);
-      expect(values.reduce((sum: number, p) => sum + p, 0)).toBeCloseTo(1, 5);
+      expect(values.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     }
   });
 });
@@ -139,7 +139,7 @@ describe("7.6", () => {
     let mean = 0;
     for (const x of [tensor([[2], [4]]), tensor([[9]]), tensor([[1], [2], [6]])]) {
       await model.gradients({ x, upstream: x }, { training: true });
-      mean = 0.9 * mean + (0.1 * x.data.reduce((sum: number, value) => sum + value, 0)) / x.data.length;
+      mean = 0.9 * mean + (0.1 * [...x.data].reduce((sum, value) => sum + value, 0)) / x.data.length;
       expect((await model.getWeights())["batch_normalization.movingMean"]?.data[0]).toBeCloseTo(mean, 6);
     }
   });

@@ -4,7 +4,7 @@
  * The expression asks for its weights by name and shape; they come into being when it is traced for the first time. The
  * shape of its result is that of the traced nodes, so there is no second rule for shapes.
  */
-import { booleanOption, MaskError, OptionError, ShapeError } from "../errors.js";
+import { booleanOption, MaskError, OptionError, ShapeError, show, TorteError } from "../errors.js";
 import { read, uniform } from "../graph/make.js";
 import { type Node, State } from "../graph/node.js";
 import * as ops from "../ops/index.js";
@@ -181,6 +181,16 @@ export class Layer {
 
   /** The layer's result for symbolic inputs. */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const list: unknown = isSymbolic(inputs) ? [inputs] : inputs;
+    if (!Array.isArray(list) || !list.every((x) => x instanceof SymbolicTensor)) {
+      throw new OptionError({
+        where: this.where,
+        problem: "a layer is called on symbolic tensors",
+        expected: "what input() or another layer gives, or a list of it",
+        received: show(inputs),
+        fix: "For numbers make a model, and call model.predict.",
+      });
+    }
     return applyLayer(this, isSymbolic(inputs) ? [inputs] : inputs);
   }
 
@@ -188,13 +198,45 @@ export class Layer {
   trace(inputs: readonly Traced[], tracing: Tracing): Traced {
     this.#checkInputs(inputs);
     const path = `${tracing.inside ?? ""}${this.where}`;
-    const result = ops.withOrigin(path, () => this.#definition.call(inputs, this.#scope(tracing, path)));
+    const result = inside(path, () => this.#definition.call(inputs, this.#scope(tracing, path)));
+    this.#checkResult(inputs, result);
     this.#checkMask(inputs, result);
     if (this.#activityRegularizer !== undefined) {
       const batch = result.value.shape[0] ?? 1;
-      tracing.penalties.push(ops.mul(this.#activityRegularizer(result.value), 1 / batch));
+      const regularizer = this.#activityRegularizer;
+      const penalty = this.#penalty(
+        "activityRegularizer",
+        inside(path, () => regularizer(result.value)),
+      );
+      tracing.penalties.push(ops.mul(penalty, 1 / batch));
     }
     return result.mask === undefined ? { value: result.value } : result;
+  }
+
+  /** A layer gives a node with the batch of its inputs. */
+  #checkResult(inputs: readonly Traced[], result: Partial<Traced> | undefined): void {
+    const shape = result?.value?.shape;
+    const batch = inputs[0]?.value.shape[0];
+    if (shape !== undefined && (batch === undefined || shape[0] === batch)) return;
+    throw new ShapeError({
+      where: this.where,
+      problem: "the layer gives no result with the batch of its input",
+      expected: "{ value } with a node of shape (batch, …)",
+      received: shape === undefined ? show(result) : `one of shape ${formatShape(shape)}`,
+      fix: `Keep axis 0, which is ${batch ?? "the batch"} here, as it is.`,
+    });
+  }
+
+  /** What a regularizer gives: one number. */
+  #penalty(name: string, penalty: Node): Node {
+    if (penalty.shape.length === 0 && penalty.dtype === "float32") return penalty;
+    throw new ShapeError({
+      where: this.where,
+      problem: `${name} gives no penalty`,
+      expected: "one float32 number",
+      received: `${penalty.dtype} of shape ${formatShape(penalty.shape)}`,
+      fix: "Sum it up with ops.sum.",
+    });
   }
 
   #checkMask(inputs: readonly Traced[], result: Traced): void {
@@ -258,7 +300,8 @@ export class Layer {
       weight: (name, shape, options) => {
         const weight = this.#weight(name, shape, options);
         const node = stateNode(weight.state);
-        if (weight.regularizer !== undefined && !seen.has(name)) tracing.penalties.push(weight.regularizer(node));
+        if (weight.regularizer !== undefined && !seen.has(name))
+          tracing.penalties.push(this.#penalty(`the regularizer of ${name}`, weight.regularizer(node)));
         seen.add(name);
         return node;
       },
@@ -308,6 +351,16 @@ export class Layer {
       });
     }
     return known;
+  }
+}
+
+/** Traces with the layer's path on every node, and on every error, as where it comes from. */
+function inside<T>(path: string, trace: () => T): T {
+  try {
+    return ops.withOrigin(path, trace);
+  } catch (error) {
+    if (error instanceof TorteError && !error.message.startsWith(path)) error.message = `${path}, ${error.message}`;
+    throw error;
   }
 }
 

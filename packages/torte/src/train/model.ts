@@ -3,10 +3,20 @@ import type { Executable, Session } from "../backends/backend.js";
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source } from "../data/source.js";
 import { Dataset, type Columns, type TensorOrList } from "../data/dataset.js";
-import { booleanOption, checkOptions, DataError, positiveInteger, TorteError, wholeNumber } from "../errors.js";
+import {
+  booleanOption,
+  checkOptions,
+  DataError,
+  OptionError,
+  positiveInteger,
+  show,
+  TorteError,
+  wholeNumber,
+} from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import { describeNetwork, refuse } from "../nn/description.js";
-import type { CommonOptions, LayerFunction, SymbolicTensor, Weight } from "../nn/layer.js";
+import type { CommonOptions, LayerFunction, Weight } from "../nn/layer.js";
+import { SymbolicTensor } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import { chain, Network } from "../nn/network.js";
 import { summarize } from "../nn/summary.js";
@@ -404,6 +414,15 @@ export interface FunctionalOptions<O extends SymbolicOutputs = SymbolicOutputs> 
  * console.log(model.countParams()); // 49
  */
 export function sequential(first: SymbolicTensor, ...rest: readonly (LayerFunction | ModelOptions)[]): Model {
+  if (!((first as unknown) instanceof SymbolicTensor)) {
+    throw new OptionError({
+      where: "sequential",
+      problem: "a model begins with an input",
+      expected: "input({ shape }), then layers",
+      received: show(first),
+      fix: "Write sequential(input({ shape: [n] }), dense({ units: 1 })).",
+    });
+  }
   const layers = rest.filter((part): part is LayerFunction => typeof part === "function");
   const options = rest.filter((part): part is ModelOptions => typeof part !== "function");
   if (layers.length === 0)
@@ -429,10 +448,19 @@ export function functional<O extends SymbolicOutputs>({
   outputs,
   ...options
 }: FunctionalOptions<O>): Model<O extends SymbolicTensor ? Tensor : readonly Tensor[]> {
-  const list = (values: SymbolicOutputs): readonly SymbolicTensor[] => ("traced" in values ? [values] : values);
+  const list = (name: string, values: SymbolicOutputs): readonly SymbolicTensor[] => {
+    const given: readonly unknown[] = Array.isArray(values) ? values : [values];
+    if (given.length > 0 && given.every((value) => value instanceof SymbolicTensor)) return given;
+    throw new OptionError({
+      where: "functional",
+      problem: `${name} are no symbolic tensors`,
+      expected: "what input() or a layer gives, or a list of it",
+      received: show(values),
+    });
+  };
   return new Model(
-    new Network(list(inputs), list(outputs)),
+    new Network(list("inputs", inputs), list("outputs", outputs)),
     { name: "functional", ...options },
-    !("traced" in outputs),
+    Array.isArray(outputs),
   );
 }

@@ -1,5 +1,5 @@
 /** Convolutions of other forms: transposed, depthwise, separable. */
-import { checkOptions, oneOf, OptionError, positiveInteger, wholeNumber } from "../../errors.js";
+import { checkOptions, oneOf, OptionError, positiveInteger, show, wholeNumber } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
@@ -105,16 +105,17 @@ function readOutputPadding(
   option: PerAxis | undefined,
 ): number[] | undefined {
   if (option === undefined) return undefined;
-  const list = typeof option === "number" ? Array<number>(rank).fill(option) : [...option];
-  if (list.length !== rank || list.some((n, i) => wholeNumber(kind, "outputPadding", n) >= (stride[i] ?? 1))) {
+  const list: readonly unknown[] = Array.isArray(option) ? option : Array<unknown>(rank).fill(option);
+  const fits = (n: unknown, i: number): n is number => wholeNumber(kind, "outputPadding", n) < (stride[i] ?? 1);
+  if (list.length !== rank || !list.every(fits)) {
     throw new OptionError({
       where: kind,
       problem: "outputPadding is out of range",
       expected: `${rank === 1 ? "a number" : `${rank} numbers`} below the strides ${stride.join(", ")}`,
-      received: list.join(", "),
+      received: show(option),
     });
   }
-  return list;
+  return [...list];
 }
 
 /**

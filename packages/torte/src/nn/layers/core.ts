@@ -193,6 +193,11 @@ export interface PreluOptions extends CommonOptions {
  */
 export function prelu(options: PreluOptions = {}): LayerFunction {
   checkOptions("prelu", options, [...COMMON, "alphaInitializer", "alphaRegularizer", "alphaConstraint", "sharedAxes"]);
+  const axes: unknown = options.sharedAxes ?? [];
+  if (!Array.isArray(axes)) {
+    const expected = "a list of axes";
+    throw new OptionError({ where: "prelu", problem: "sharedAxes has the wrong form", expected, received: show(axes) });
+  }
   const weight = {
     initializer: readInitializer("prelu", "alphaInitializer", options.alphaInitializer ?? "zeros"),
     regularizer: readRegularizer("prelu", "alphaRegularizer", options.alphaRegularizer),

@@ -123,6 +123,15 @@ export function einsumDense(options: EinsumDenseOptions): LayerFunction {
   const allowed = KERNEL_OPTIONS.filter((name) => name !== "useBias");
   checkOptions(kind, options, [...allowed, "equation", "outputShape", "biasAxes"]);
   const { activation, kernel, bias } = readKernelOptions(kind, options);
+  const { biasAxes, outputShape }: { readonly biasAxes?: unknown; readonly outputShape?: unknown } = options;
+  const fail = (problem: string, expected: string, received: unknown): never => {
+    throw new OptionError({ where: kind, problem, expected, received: show(received) });
+  };
+  parseEquation(kind, options.equation);
+  if (typeof outputShape !== "number" && !Array.isArray(outputShape))
+    fail("outputShape has the wrong form", "a size, or a list of sizes and null", outputShape);
+  if (biasAxes !== undefined && typeof biasAxes !== "string")
+    fail("biasAxes has the wrong form", "a text of labels", biasAxes);
   return layerFunction({
     kind,
     options,
@@ -155,20 +164,34 @@ interface Equation {
   readonly sizes: ReadonlyMap<string, number>;
 }
 
+/** The labels as they are written; `dots` where axes before them are left open. */
+function parseEquation(
+  where: string,
+  equation: unknown,
+): { dots: boolean; explicit: string; right: string; result: string } {
+  const text = typeof equation === "string" ? equation.replaceAll(" ", "") : "";
+  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(text);
+  if (match === null || (match[1] === undefined) !== (match[4] === undefined)) {
+    throw new OptionError({
+      where,
+      problem: "the equation cannot be read",
+      expected: 'one like "abc,cd->abd" or "...c,cd->...d"',
+      received: show(equation),
+    });
+  }
+  const [, dots, explicit = "", right = "", , result = ""] = match;
+  return { dots: dots !== undefined, explicit, right, result };
+}
+
 /** Labels of input, kernel and result, the dots written out, with the sizes of all of them. */
 function readEquation(where: string, { equation, outputShape }: EinsumDenseOptions, value: Node): Equation {
   const fail = (problem: string, expected: string, received: string): never => {
     throw new OptionError({ where, problem, expected, received });
   };
-  const given: unknown = equation;
-  const text = typeof given === "string" ? given.replaceAll(" ", "") : "";
-  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(text);
-  if (match === null || (match[1] === undefined) !== (match[4] === undefined))
-    return fail("the equation cannot be read", 'one like "abc,cd->abd" or "...c,cd->...d"', show(equation));
-  const [, dots, explicit = "", right = "", , result = ""] = match;
+  const { dots, explicit, right, result } = parseEquation(where, equation);
   const used = new Set(explicit + right + result);
   const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((label) => !used.has(label));
-  const leading = dots === undefined ? "" : free.slice(0, value.shape.length - explicit.length).join("");
+  const leading = !dots ? "" : free.slice(0, value.shape.length - explicit.length).join("");
   const [left, out] = [leading + explicit, leading + result];
   if (left.length !== value.shape.length)
     return fail("the equation has other axes than the input", `${value.shape.length} labels`, show(left));

@@ -8,6 +8,10 @@ import { exampleAxis, masked } from "../masks.js";
 
 function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
   const [first] = inputs;
+  if (inputs.length < 2) {
+    const [expected, fix] = ["at least 2", "Call it with a list, as in add()([a, b])."];
+    throw new ShapeError({ where, problem: "wrong number of inputs", expected, received: String(inputs.length), fix });
+  }
   const fits = inputs.every(
     ({ value }) =>
       value.shape.length === first?.value.shape.length &&

@@ -249,7 +249,8 @@ export interface ActivityRegularizationOptions extends CommonOptions {
 export function activityRegularization(options: ActivityRegularizationOptions = {}): LayerFunction {
   const kind = "activityRegularization";
   checkOptions(kind, options, [...COMMON, "l1", "l2"]);
-  const penalty = l1l2({ l1: options.l1 ?? 0, l2: options.l2 ?? 0 });
+  const factor = (name: "l1" | "l2"): number => numberIn(kind, name, options[name] ?? 0, { min: 0 });
+  const penalty = l1l2({ l1: factor("l1"), l2: factor("l2") });
   return layerFunction({
     kind,
     options,

@@ -1,5 +1,5 @@
 /** Normalization: over the batch, over features, over groups of channels. */
-import { booleanOption, checkOptions, numberIn, positiveInteger, ShapeError } from "../../errors.js";
+import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, ShapeError } from "../../errors.js";
 import { read } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
@@ -178,9 +178,16 @@ export interface LayerNormalizationOptions extends NormalizationOptions {
 }
 
 const axesOf = (where: string, value: Node, axis: number | readonly number[] | undefined): number[] =>
-  (typeof axis === "number" || axis === undefined ? [axis ?? -1] : axis)
+  axesGiven(where, axis)
     .map((given) => exampleAxis(where, value, given))
+    .filter((given, i, all) => all.indexOf(given) === i)
     .sort((a, b) => a - b);
+
+function axesGiven(where: string, axis: number | readonly number[] | undefined): readonly number[] {
+  if (!Array.isArray(axis)) return [(axis as number | undefined) ?? -1];
+  if (axis.length > 0) return axis as readonly number[];
+  throw new OptionError({ where, problem: "axis is empty", expected: "an axis, or a list of axes", received: "[]" });
+}
 
 /**
  * Normalizes each position over its features.

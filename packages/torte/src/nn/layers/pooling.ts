@@ -1,5 +1,5 @@
 /** Pooling: windows, and whole sequences, reduced to one value. */
-import { checkOptions, oneOf } from "../../errors.js";
+import { booleanOption, checkOptions, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
@@ -118,6 +118,7 @@ function globalPooling(
 ): LayerFunction {
   const kind = `${name}${rank}d`;
   checkOptions(kind, options, [...COMMON, "keepDims"]);
+  const keepDims = booleanOption(kind, "keepDims", options.keepDims ?? false);
   const axes = Array.from({ length: rank }, (_, i) => i + 1);
   return layerFunction({
     kind,
@@ -126,7 +127,7 @@ function globalPooling(
     call: (inputs, scope) => {
       const input = inputAt(inputs);
       checkRank(scope.where, input.value, rank);
-      return { value: reduce(input, axes, options.keepDims ?? false) };
+      return { value: reduce(input, axes, keepDims) };
     },
   });
 }

@@ -38,6 +38,17 @@ export interface ReshapeOptions extends CommonOptions {
 /** The same values in another shape. Ends a mask; its zeros stay. */
 export function reshape(options: ReshapeOptions): LayerFunction {
   checkOptions("reshape", options, [...COMMON, "targetShape"]);
+  const given: unknown = options.targetShape;
+  const sizes =
+    Array.isArray(given) && given.every((n: unknown) => n === -1 || (Number.isInteger(n) && Number(n) >= 1));
+  if (!sizes || given.filter((n: unknown) => n === -1).length > 1) {
+    throw new OptionError({
+      where: "reshape",
+      problem: "targetShape has the wrong form",
+      expected: "a list of sizes of at least 1, one of which may be -1",
+      received: show(given),
+    });
+  }
   return layerFunction({
     kind: "reshape",
     options,
