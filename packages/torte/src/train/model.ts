@@ -275,11 +275,8 @@ export class Model<Output extends Outputs = Tensor> {
 
   /** Weights in the engine, with their first values unless they have values. */
   async #prepare(): Promise<void> {
-    for (const [name, { state, initializer }] of this.network.weights) {
-      const first = (): Tensor =>
-        new Tensor(initializer(state.shape, mixKey(this.seed, hashName(name), 0)), state.shape, "float32");
-      await this.#shared.prepare(state, first);
-    }
+    for (const [name, weight] of this.network.weights)
+      await this.#shared.prepare(weight.state, () => firstValues(name, weight, this.seed));
   }
 
   /** All weights by name, such as `conv1d_1.kernel`. */
@@ -374,6 +371,18 @@ export class Model<Output extends Outputs = Tensor> {
   async close(): Promise<void> {
     await this.#shared.leave();
   }
+}
+
+function firstValues(name: string, { state: { shape }, initializer }: Weight, seed: number): Tensor {
+  const values = initializer(shape, mixKey(seed, hashName(name), 0));
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (values.length === size) return new Tensor(values, shape, "float32");
+  throw new OptionError({
+    where: name,
+    problem: "the initializer gives another number of values",
+    expected: String(size),
+    received: String(values.length),
+  });
 }
 
 function weightState(weights: ReadonlyMap<string, Weight>, name: string): State {
