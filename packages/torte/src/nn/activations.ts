@@ -88,37 +88,41 @@ export const sparsemax = plain("sparsemax", (x) => {
 /** α(eˣ − 1) below 0; α = 1 by default. Clevert et al. 2016. */
 export function elu(alpha = 1): Activation {
   const a = numberIn("elu", "alpha", alpha);
-  return made("activations.elu", (x) => belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), a)), alpha);
+  return made("activations.elu", (x) => belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), a)), alpha, { alpha });
 }
 
 /** α(e^(x/α) − 1) below 0, smooth at 0 for every α; α = 1 by default. Barron 2017. */
 export function celu(alpha = 1): Activation {
   const a = numberIn("celu", "alpha", alpha, { above: 0 });
-  return made("activations.celu", (x) => belowZero(x, mul(ops.expm1(mul(ops.minimum(x, 0), 1 / a)), a)), alpha);
+  return made("activations.celu", (x) => belowZero(x, mul(ops.expm1(mul(ops.minimum(x, 0), 1 / a)), a)), alpha, {
+    alpha,
+  });
 }
 
 /** x above 0, slope·x below; the slope is 0.2 by default, as in Keras. Maas et al. 2013. */
 export function leakyRelu(negativeSlope = 0.2): Activation {
   const slope = numberIn("leakyRelu", "negativeSlope", negativeSlope, { min: 0 });
-  return made("activations.leakyRelu", (x) => belowZero(x, mul(x, slope)), negativeSlope);
+  return made("activations.leakyRelu", (x) => belowZero(x, mul(x, slope)), negativeSlope, { negativeSlope });
 }
 
 /** 0 within ±threshold, x beyond; 0.5 by default. */
 export function hardShrink(threshold_ = 0.5): Activation {
   const limit = numberIn("hardShrink", "threshold", threshold_, { min: 0 });
-  return made("activations.hardShrink", (x) => where(ops.less(limit, ops.abs(x)), x, 0), threshold_);
+  return made("activations.hardShrink", (x) => where(ops.less(limit, ops.abs(x)), x, 0), threshold_, {
+    threshold: limit,
+  });
 }
 
 /** 0 within ±threshold, x moved towards 0 by the threshold beyond; 0.5 by default. */
 export function softShrink(threshold_ = 0.5): Activation {
   const limit = numberIn("softShrink", "threshold", threshold_, { min: 0 });
-  return made("activations.softShrink", (x) => sub(x, ops.clip(x, -limit, limit)), threshold_);
+  return made("activations.softShrink", (x) => sub(x, ops.clip(x, -limit, limit)), threshold_, { threshold: limit });
 }
 
 /** (x + √(x² + b))/2; b = 4 by default. */
 export function squareplus(b = 4): Activation {
   const size = numberIn("squareplus", "b", b, { above: 0 });
-  return made("activations.squareplus", (x) => mul(add(x, ops.sqrt(add(ops.square(x), size))), 0.5), b);
+  return made("activations.squareplus", (x) => mul(add(x, ops.sqrt(add(ops.square(x), size))), 0.5), b, { b });
 }
 
 export interface ThresholdOptions {
@@ -133,7 +137,10 @@ export function threshold(options: ThresholdOptions = {}): Activation {
   checkOptions("threshold", options, ["threshold", "defaultValue"]);
   const limit = numberIn("threshold", "threshold", options.threshold ?? 0);
   const otherwise = numberIn("threshold", "defaultValue", options.defaultValue ?? 0);
-  return made("activations.threshold", (x) => where(ops.less(limit, x), x, otherwise), options);
+  return made("activations.threshold", (x) => where(ops.less(limit, x), x, otherwise), options, {
+    threshold: limit,
+    defaultValue: otherwise,
+  });
 }
 
 /** a·σ(b), a and b being the halves of the input along an axis, the last by default. Dauphin et al. 2017. */
@@ -162,6 +169,7 @@ export function glu(axis = -1): Activation {
       return mul(ops.slice(x, at, 0, size / 2), ops.sigmoid(ops.slice(x, at, size / 2, size)));
     },
     axis,
+    { axis },
   );
 }
 
@@ -187,7 +195,11 @@ export function gelu(options: GeluOptions = {}): Activation {
     const inner = mul(add(z, mul(mul(mul(z, z), z), 0.044715)), Math.sqrt(2 / Math.PI));
     return mul(mul(x, 0.5), add(1, ops.tanh(inner)));
   };
-  return made("activations.gelu", approximate ? tanhForm : exact, options);
+  return made("activations.gelu", approximate ? tanhForm : exact, options, {
+    ...(approximate ? { approximate } : {}),
+    mu,
+    sigma,
+  });
 }
 
 /** By name, with the options that Keras takes by default. */

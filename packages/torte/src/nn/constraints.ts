@@ -41,7 +41,7 @@ export function maxNorm(options: AxisOptions & { readonly maxValue?: number } = 
     const norm = norms(weight, options);
     return ops.mul(weight, ops.div(ops.clip(norm, 0, most), ops.add(norm, EPSILON)));
   };
-  return made("constraints.maxNorm", limit, options);
+  return made("constraints.maxNorm", limit, options, { ...options, maxValue: most });
 }
 
 export interface MinMaxNormOptions extends AxisOptions {
@@ -64,7 +64,7 @@ export function minMaxNorm(options: MinMaxNormOptions = {}): Constraint {
     const wanted = ops.add(ops.mul(ops.clip(norm, least, most), rate), ops.mul(norm, 1 - rate));
     return ops.mul(weight, ops.div(wanted, ops.add(norm, EPSILON)));
   };
-  return made("constraints.minMaxNorm", move, options);
+  return made("constraints.minMaxNorm", move, options, { ...options, minValue: least, maxValue: most, rate });
 }
 
 /** No weight below zero: max(w, 0). */

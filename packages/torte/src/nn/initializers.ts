@@ -24,17 +24,17 @@ export interface SeedOption {
 }
 
 /** The initializer, remembered as made by the factory; with a seed, its numbers come from that. */
-function drawn(name: string, options: object, fill_: Initializer): Initializer {
+function drawn(name: string, options: object, fill_: Initializer, settled: object = {}): Initializer {
   const { seed }: { readonly seed?: unknown } = options;
   const own = seed === undefined ? undefined : mixKey(seedOption(name, seed), 0, 0);
-  return made(`initializers.${name}`, (shape, key) => fill_(shape, own ?? key), options);
+  return made(`initializers.${name}`, (shape, key) => fill_(shape, own ?? key), options, { ...options, ...settled });
 }
 
 /** The same number everywhere; `value` is 0 by default. */
 export function constant(options: { readonly value?: number } = {}): Initializer {
   checkOptions("constant", options, ["value"]);
   const value = numberIn("constant", "value", options.value ?? 0);
-  return drawn("constant", options, (shape) => fill(shape, () => value));
+  return drawn("constant", options, (shape) => fill(shape, () => value), { value });
 }
 
 /** 0 everywhere. */
@@ -54,7 +54,10 @@ export function randomUniform(options: RandomUniformOptions = {}): Initializer {
   checkOptions("randomUniform", options, ["minval", "maxval", "seed"]);
   const min = numberIn("randomUniform", "minval", options.minval ?? -0.05);
   const max = numberIn("randomUniform", "maxval", options.maxval ?? 0.05, { min });
-  return drawn("randomUniform", options, (shape, key) => fill(shape, (i) => min + (max - min) * uniformAt(key, i)));
+  return drawn("randomUniform", options, (shape, key) => fill(shape, (i) => min + (max - min) * uniformAt(key, i)), {
+    minval: min,
+    maxval: max,
+  });
 }
 
 export interface RandomNormalOptions extends SeedOption {
@@ -68,7 +71,7 @@ function normalDraws(name: string, options: RandomNormalOptions, draw: (key: Key
   checkOptions(name, options, ["mean", "stddev", "seed"]);
   const mean = numberIn(name, "mean", options.mean ?? 0);
   const stddev = numberIn(name, "stddev", options.stddev ?? 0.05, { min: 0 });
-  return drawn(name, options, (shape, key) => fill(shape, (i) => mean + stddev * draw(key, i)));
+  return drawn(name, options, (shape, key) => fill(shape, (i) => mean + stddev * draw(key, i)), { mean, stddev });
 }
 
 /** Normal numbers. */
@@ -113,14 +116,15 @@ function scaled(name: string, given: SeedOption, options: VarianceScalingOptions
     "untruncatedNormal",
     "uniform",
   ]);
-  return drawn(name, given, (shape, key) => {
+  const values: Initializer = (shape, key) => {
     const { fanIn, fanOut } = fans(shape);
     const fan = { fanIn, fanOut, fanAvg: (fanIn + fanOut) / 2 }[mode];
     const stddev = Math.sqrt(scale / Math.max(1, fan));
     if (distribution === "uniform") return fill(shape, (i) => Math.sqrt(3) * stddev * (2 * uniformAt(key, i) - 1));
     if (distribution === "untruncatedNormal") return fill(shape, (i) => stddev * normalAt(key, i));
     return fill(shape, (i) => (stddev / TRUNCATED) * truncatedAt(key, i));
-  });
+  };
+  return drawn(name, given, values, given === options ? { scale, mode, distribution } : {});
 }
 
 /** One of the settings of varianceScaling that have a name. */
@@ -148,18 +152,23 @@ export const lecunNormal = setting("lecunNormal", {});
 export function identity(options: { readonly gain?: number } = {}): Initializer {
   checkOptions("identity", options, ["gain"]);
   const gain = numberIn("identity", "gain", options.gain ?? 1);
-  return drawn("identity", options, (shape) => {
-    const [, columns = 1] = shape;
-    if (shape.length !== 2) {
-      throw new ShapeError({
-        where: "identity",
-        problem: "the weight is no matrix",
-        expected: "a shape of two axes",
-        received: formatShape(shape),
-      });
-    }
-    return fill(shape, (i) => (Math.floor(i / columns) === i % columns ? gain : 0));
-  });
+  return drawn(
+    "identity",
+    options,
+    (shape) => {
+      const [, columns = 1] = shape;
+      if (shape.length !== 2) {
+        throw new ShapeError({
+          where: "identity",
+          problem: "the weight is no matrix",
+          expected: "a shape of two axes",
+          received: formatShape(shape),
+        });
+      }
+      return fill(shape, (i) => (Math.floor(i / columns) === i % columns ? gain : 0));
+    },
+    { gain },
+  );
 }
 
 /**
@@ -169,17 +178,24 @@ export function identity(options: { readonly gain?: number } = {}): Initializer 
 export function orthogonal(options: SeedOption & { readonly gain?: number } = {}): Initializer {
   checkOptions("orthogonal", options, ["gain", "seed"]);
   const gain = numberIn("orthogonal", "gain", options.gain ?? 1);
-  return drawn("orthogonal", options, (shape, key) => {
-    const columns = shape.at(-1) ?? 1;
-    const rows = sizeOf(shape) / columns;
-    const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
-    const vectors = orthonormal(
-      Array.from({ length: count }, (_, v) => Float64Array.from({ length }, (__, i) => normalAt(key, v * length + i))),
-    );
-    const at = (row: number, column: number): number =>
-      (rows <= columns ? vectors[row]?.[column] : vectors[column]?.[row]) ?? 0;
-    return fill(shape, (i) => gain * at(Math.floor(i / columns), i % columns));
-  });
+  return drawn(
+    "orthogonal",
+    options,
+    (shape, key) => {
+      const columns = shape.at(-1) ?? 1;
+      const rows = sizeOf(shape) / columns;
+      const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
+      const vectors = orthonormal(
+        Array.from({ length: count }, (_, v) =>
+          Float64Array.from({ length }, (__, i) => normalAt(key, v * length + i)),
+        ),
+      );
+      const at = (row: number, column: number): number =>
+        (rows <= columns ? vectors[row]?.[column] : vectors[column]?.[row]) ?? 0;
+      return fill(shape, (i) => gain * at(Math.floor(i / columns), i % columns));
+    },
+    { gain },
+  );
 }
 
 /** Gram and Schmidt, each vector made orthogonal twice, which is enough. */

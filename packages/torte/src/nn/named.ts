@@ -14,15 +14,38 @@ export interface Recipe {
   readonly argument?: unknown;
 }
 
-const recipes = new WeakMap<object, Recipe>();
+/** What a function was made with, for listings: every option, defaults included. */
+export interface Made {
+  readonly name: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
 
-/** Remembers how the function was made. */
-export function made<F extends object>(factory: string, value: F, argument?: unknown): F {
-  recipes.set(value, argument === undefined ? { factory } : { factory, argument });
+const recipes = new WeakMap<object, Recipe & { readonly settled: Made["options"] }>();
+
+/** Remembers how the function was made, and with which options once the defaults are filled in. */
+export function made<F extends object>(
+  factory: string,
+  value: F,
+  argument?: unknown,
+  settled: Made["options"] = typeof argument === "object" && argument !== null ? { ...argument } : {},
+): F {
+  recipes.set(value, argument === undefined ? { factory, settled } : { factory, argument, settled });
   return value;
 }
 
-export const recipeOf = (value: object): Recipe | undefined => recipes.get(value);
+export function recipeOf(value: object): Recipe | undefined {
+  const found = recipes.get(value);
+  if (found === undefined) return undefined;
+  const { factory, argument } = found;
+  return argument === undefined ? { factory } : { factory, argument };
+}
+
+export function madeWith(value: object): Made | undefined {
+  const found = recipes.get(value);
+  return found === undefined
+    ? undefined
+    : { name: found.factory.slice(found.factory.indexOf(".") + 1), options: found.settled };
+}
 
 /** The function that an option stands for. */
 export function readNamed<T extends object>(where: string, name: string, option: unknown, factories: Factories<T>): T {

@@ -15,13 +15,13 @@ const strength = (where_: string, value: number): number => numberIn(where_, "st
 /** λ·Σ|w|; λ = 0.01 by default, as in Keras. */
 export function l1(strength_ = 0.01): Regularizer {
   const lambda = strength("l1", strength_);
-  return made("regularizers.l1", (weight) => mul(sum(abs(weight)), lambda), strength_);
+  return made("regularizers.l1", (weight) => mul(sum(abs(weight)), lambda), strength_, { strength: lambda });
 }
 
 /** λ·Σw²; λ = 0.01 by default, as in Keras. */
 export function l2(strength_ = 0.01): Regularizer {
   const lambda = strength("l2", strength_);
-  return made("regularizers.l2", (weight) => mul(sum(mul(weight, weight)), lambda), strength_);
+  return made("regularizers.l2", (weight) => mul(sum(mul(weight, weight)), lambda), strength_, { strength: lambda });
 }
 
 export interface L1L2Options {
@@ -34,8 +34,9 @@ export interface L1L2Options {
 /** l1·Σ|w| + l2·Σw². */
 export function l1l2(options: L1L2Options = {}): Regularizer {
   checkOptions("l1l2", options, ["l1", "l2"]);
-  const [first, second] = [l1(options.l1 ?? 0.01), l2(options.l2 ?? 0.01)];
-  return made("regularizers.l1l2", (weight) => add(first(weight), second(weight)), options);
+  const factors = { l1: options.l1 ?? 0.01, l2: options.l2 ?? 0.01 };
+  const [first, second] = [l1(factors.l1), l2(factors.l2)];
+  return made("regularizers.l1l2", (weight) => add(first(weight), second(weight)), options, factors);
 }
 
 /** λ·√Σw², with gradient 0 where all weights are 0. */
@@ -49,6 +50,7 @@ export function l2Norm(strength_ = 0.01): Regularizer {
       return mul(where(none, 0, sqrt(where(none, 1, squares))), lambda);
     },
     strength_,
+    { strength: lambda },
   );
 }
 
@@ -82,7 +84,7 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
     const off = where(equal(iota([n, n], 0), iota([n, n], 1)), 0, cosines);
     return mul(sum(off), pairs === 0 ? 0 : (factor * 0.5) / pairs);
   };
-  return made("regularizers.orthogonal", penalty, options);
+  return made("regularizers.orthogonal", penalty, options, { factor, mode });
 }
 
 export const REGULARIZERS = { l1, l2, l1l2, l2Norm, orthogonal };

@@ -52,7 +52,7 @@ const fold =
     values.reduce((a, b) => combine(a, b));
 
 /**
- * The sum of inputs of one shape.
+ * The sum of inputs of one shape: y = a + b + …. A position is valid where it is in every input that has a mask.
  *
  * @throws ShapeError where the shapes differ.
  * @example
@@ -62,7 +62,15 @@ const fold =
  * console.log(y.shape); // [null, 8]
  */
 export const add = (options: CommonOptions = {}): LayerFunction => merge("add", options, fold(ops.add));
-/** The first of two inputs of one shape minus the second. */
+/**
+ * The first of two inputs minus the second: y = a − b, all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ, or there are not two inputs.
+ * @example
+ * import { input, subtract } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(subtract()([a, b]).shape); // [null, 8]
+ */
 export function subtract(options: CommonOptions = {}): LayerFunction {
   checkOptions("subtract", options, COMMON);
   return layerFunction({
@@ -75,12 +83,45 @@ export function subtract(options: CommonOptions = {}): LayerFunction {
     },
   });
 }
-/** The product of inputs of one shape, element by element. */
+/**
+ * The product of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, multiply } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(multiply()([a, b]).shape); // [null, 8]
+ */
 export const multiply = (options: CommonOptions = {}): LayerFunction => merge("multiply", options, fold(ops.mul));
-/** The largest of inputs of one shape, element by element. */
+/**
+ * The largest of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, maximum } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(maximum()([a, b]).shape); // [null, 8]
+ */
 export const maximum = (options: CommonOptions = {}): LayerFunction => merge("maximum", options, fold(ops.maximum));
+/**
+ * The smallest of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, minimum } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(minimum()([a, b]).shape); // [null, 8]
+ */
 export const minimum = (options: CommonOptions = {}): LayerFunction => merge("minimum", options, fold(ops.minimum));
-/** The mean of inputs of one shape, element by element. */
+/**
+ * The mean of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { average, input } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(average()([a, b]).shape); // [null, 8]
+ */
 export const average = (options: CommonOptions = {}): LayerFunction =>
   merge("average", options, (values) => ops.mul(fold(ops.add)(values), 1 / values.length));
 
@@ -89,7 +130,16 @@ export interface ConcatenateOptions extends CommonOptions {
   readonly axis?: number;
 }
 
-/** The inputs side by side along one axis. */
+/**
+ * The inputs side by side along one axis; their other axes are alike. Masks combine, but sequences with masks cannot be
+ * joined end to end.
+ *
+ * @throws ShapeError where other axes differ; OptionError for an axis that does not exist; MaskError along masked sequences.
+ * @example
+ * import { concatenate, input } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(concatenate()([a, b]).shape); // [null, 16]
+ */
 export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
   checkOptions("concatenate", options, [...COMMON, "axis"]);
   return layerFunction({

@@ -35,7 +35,15 @@ export interface ReshapeOptions extends CommonOptions {
   readonly targetShape: readonly number[];
 }
 
-/** The same values in another shape. Ends a mask; its zeros stay. */
+/**
+ * The same values in another shape. Ends a mask; its zeros stay.
+ *
+ * @throws OptionError for a shape that is none; ShapeError where it does not hold the input's values.
+ * @example
+ * import { input, reshape } from "torte";
+ * const x = input({ shape: [12] });
+ * console.log(reshape({ targetShape: [4, -1] })(x).shape); // [null, 4, 3]
+ */
 export function reshape(options: ReshapeOptions): LayerFunction {
   checkOptions("reshape", options, [...COMMON, "targetShape"]);
   const given: unknown = options.targetShape;
