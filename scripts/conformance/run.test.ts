@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { readCases } from "./cases.js";
 import { nameOf, runCase } from "./run.js";
 
-const file = new URL("../../packages/torte/test/fixtures/conformance/layers.json", import.meta.url);
-const cases = await readCases(fileURLToPath(file));
+const folder = new URL("../../packages/torte/test/fixtures/conformance/", import.meta.url);
+const files = ["layers.json", "keras.json"].map((name) => fileURLToPath(new URL(name, folder)));
+const cases = (await Promise.all(files.map(readCases))).flat();
 
 describe.each(["wasm", "reference"] as const)("%s", (backend) => {
   it.each(cases.map((conformance, i) => ({ name: `${i} ${nameOf(conformance).slice(0, 120)}`, conformance })))(

@@ -126,6 +126,12 @@ function hostTensor({ shape, data, dtype }: ArrayData, backend: BackendName): Te
 const hostTensors = (arrays: Arrays, backend: BackendName, prefix = ""): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(arrays).map(([name, array]) => [prefix + name, hostTensor(array, backend)]));
 
+/** The activation layer takes its activation first, all others take options only. */
+function builtLayer(name: string, options: LayerCase["options"]): LayerFunction {
+  if (name !== "activation") return built(name)({ ...options, name: "tested" }) as LayerFunction;
+  return torte.activation(options["activation"] as Parameters<typeof torte.activation>[0], { name: "tested" });
+}
+
 /** Takes values and a mask as numbers; gives the values with that mask. */
 const withMask = (): LayerFunction =>
   torte.layerFunction({
@@ -157,7 +163,7 @@ const placeholder = ({ shape, dtype }: ArrayData): SymbolicTensor =>
 
 async function runLayer(conformance: LayerCase, backend: BackendName, check: Check): Promise<void> {
   const { name, options, inputs, weights, upstream, inputMask, outputMask, training = false } = conformance;
-  const layer = built(name)({ ...options, name: "tested" }) as LayerFunction;
+  const layer = builtLayer(name, options);
   const places = inputs.map(placeholder);
   const given = inputMask === undefined ? inputs : [...inputs, inputMask];
   const maskPlace = inputMask === undefined ? undefined : torte.input({ shape: inputMask.shape.slice(1) });

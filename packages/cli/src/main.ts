@@ -80,7 +80,7 @@ The run folder, written as the run goes:
   curves.svg         training and validation loss against the epoch
   summary.txt        the model's layers, shapes and parameters
   run.json           options, seed, versions, the data's checksum, test figures
-  model.safetensors  the weights, and model.json, which describes the model
+  model.safetensors  the model with its weights, for loadModel; model.json describes it for people
 
 Ctrl-C ends a run after the steps it is in, and writes the folder.
 Exit status: 0 finished, 1 an error, 130 interrupted (143 by SIGTERM, 129 by

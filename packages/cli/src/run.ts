@@ -3,11 +3,10 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type Callback, formatSafetensors, type History, type Logs, type Model } from "torte";
+import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
 import { type DataSource, majorityBaseline } from "./data.js";
 import type { Experiment, ExperimentData } from "./experiment.js";
 import { inExperiment } from "./load.js";
-import { describeModel } from "./model-description.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import type { RunFolder } from "./run-folder.js";
 
@@ -40,6 +39,7 @@ export class Run {
   readonly #folder: RunFolder;
   readonly #epochs: Logs[] = [];
   readonly #started = new Date();
+  #toldOfWeights = false;
 
   constructor(
     plan: Plan,
@@ -169,10 +169,21 @@ export class Run {
 
   async #writeModel(): Promise<void> {
     const { experiment, variant } = this.#plan;
-    const weights = await this.#model.getWeights();
     const metadata = { experiment: experiment.name, variant, data: this.#dataLabel };
-    await this.#folder.write("model.safetensors", formatSafetensors(weights, metadata));
-    await this.#folder.writeJson("model.json", { ...metadata, ...describeModel(this.#model) });
+    await this.#folder.writeJson("model.json", { ...metadata, ...this.#model.describe() });
+    await this.#folder.write("model.safetensors", await this.#saved(metadata));
+  }
+
+  /** The whole model; where it has functions that no file can hold, its weights. */
+  async #saved(metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
+    try {
+      return await this.#model.save({ metadata });
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      if (!this.#toldOfWeights) this.#reporter.line(`model.safetensors has the weights only: ${error.message}`);
+      this.#toldOfWeights = true;
+      return this.#model.saveWeights({ metadata });
+    }
   }
 
   async #describe(status: string, more: object = {}): Promise<void> {

@@ -80,7 +80,7 @@ function distance(a: string, b: string): number {
 }
 
 /** `{ fix: 'Did you mean "units"?' }` where a known name is near: at most a third of its letters differ, underscores aside. */
-function hint(name: string, known: readonly string[]): { readonly fix?: string } {
+export function hintFor(name: string, known: readonly string[]): { readonly fix?: string } {
   const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, "");
   const near = known
     .map((other) => ({ other, d: distance(plain(name), plain(other)) }))
@@ -105,7 +105,7 @@ export function checkOptions(where: string, options: unknown, allowed: readonly 
       where,
       problem: `unknown option ${JSON.stringify(name)}`,
       expected: allowed.length === 0 ? "no options" : `one of ${allowed.join(", ")}`,
-      ...hint(name, allowed),
+      ...hintFor(name, allowed),
     });
   }
 }
@@ -195,7 +195,7 @@ export function oneOf<T extends string>(where: string, name: string, value: unkn
       problem: `${name} is unknown`,
       expected: `one of ${allowed.map((option) => JSON.stringify(option)).join(", ")}`,
       received: show(value),
-      ...(typeof value === "string" ? hint(value, allowed) : {}),
+      ...(typeof value === "string" ? hintFor(value, allowed) : {}),
     });
   }
   return found;

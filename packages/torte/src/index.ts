@@ -59,12 +59,20 @@ export {
 } from "./train/callbacks.js";
 export { type FitOptions, type History } from "./train/fit.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
+export { loadModel, type LoadOptions } from "./train/load-model.js";
+export type { ModelDescription } from "./train/saving.js";
+export type { LayerFactory } from "./nn/registry.js";
+export type { CallDescription, InputDescription, LayerDescription, NetworkDescription } from "./nn/description.js";
 export {
   functional,
   Model,
   sequential,
+  type AnyModel,
   type CompileOptions,
   type Data,
   type FunctionalOptions,
   type ModelOptions,
+  type Outputs,
+  type PerOutput,
+  type SaveOptions,
 } from "./train/model.js";

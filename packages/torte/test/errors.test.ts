@@ -56,7 +56,7 @@ describe("options", () => {
     ],
     [
       () => conv1d({ filters: 4, kernelSize: [1, 2] }),
-      "conv1d: kernelSize has the wrong length: expected one number or 1, received (1, 2).",
+      "conv1d: kernelSize has the wrong form: expected a number, received [1, 2].",
     ],
     [
       () => conv1d({ filters: 4, kernelSize: 3, padding: loose(["full"] as never) }),
@@ -79,11 +79,11 @@ describe("options", () => {
     ],
     [
       () => dense({ units: 2, activation: loose("rleu" as never) }),
-      'dense: activation is unknown: expected a function or one of linear, relu, sigmoid, tanh, softplus, exponential, softsign, softmax, logSoftmax, swish, silu, mish, hardSigmoid, hardSwish, relu6, elu, selu, leakyRelu, gelu, received "rleu".',
+      'dense: activation is unknown: expected a function or one of linear, relu, relu6, leakyRelu, elu, celu, selu, gelu, sigmoid, logSigmoid, hardSigmoid, sparseSigmoid, tanh, hardTanh, tanhShrink, hardShrink, softShrink, threshold, softplus, squareplus, sparsePlus, softsign, exponential, swish, silu, hardSwish, hardSilu, mish, glu, softmax, logSoftmax, sparsemax, received "rleu". Did you mean "relu"?',
     ],
     [
       () => dense({ units: 2, kernelRegularizer: loose("l3" as never) }),
-      'dense: kernelRegularizer is unknown: expected a function or one of "l1", "l2", "l1l2", "l2Norm", "orthogonal", received "l3".',
+      'dense: kernelRegularizer is unknown: expected a function or one of l1, l2, l1l2, l2Norm, orthogonal, received "l3". Did you mean "l1"?',
     ],
     [
       () => sequential(loose([input({ shape: [1] }), dense({ units: 1 })])),

@@ -69,7 +69,6 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   contract: "derivative",
   mix: "derivative",
   gather: "derivative",
-  mix: "derivative",
   scatterAdd: "derivative",
 };
 const kinds = Object.entries(PASSES) as [Primitive, (typeof PASSES)[Primitive]][];

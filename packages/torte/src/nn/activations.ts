@@ -1,56 +1,184 @@
 /** Activations: functions of one node, by name or as they are. */
-import { checkOptions, numberIn, OptionError } from "../errors.js";
+import { booleanOption, checkOptions, numberIn, OptionError, ShapeError, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { formatShape } from "../tensor/shape.js";
+import { made, readNamed } from "./named.js";
 
 const { add, mul, div, sub, where } = ops;
 
+/** From a node to one of the same shape (glu halves an axis). */
 export type Activation = (x: Node) => Node;
 
-export const linear: Activation = (x) => x;
-/** max(x, 0), with derivative 0 at 0. */
-export const relu: Activation = ops.relu;
-export const sigmoid: Activation = ops.sigmoid;
-export const tanh: Activation = ops.tanh;
-export const softplus: Activation = ops.softplus;
-export const exponential: Activation = ops.exp;
-/** x / (1 + |x|). */
-export const softsign: Activation = (x) => div(x, add(1, ops.abs(x)));
-/** Over the last axis. */
-export const softmax: Activation = (x) => ops.softmax(x);
-export const logSoftmax: Activation = (x) => ops.logSoftmax(x);
-/** x·σ(x). Ramachandran et al. 2017. */
-export const swish: Activation = (x) => mul(x, ops.sigmoid(x));
-export const silu = swish;
-/** x·tanh(softplus(x)). Misra 2019. */
-export const mish: Activation = (x) => mul(x, ops.tanh(ops.softplus(x)));
-/** x clipped to 0…6 of x + 3, by 6. */
-export const hardSigmoid: Activation = (x) => mul(ops.clip(add(x, 3), 0, 6), 1 / 6);
-export const hardSwish: Activation = (x) => mul(x, hardSigmoid(x));
-export const relu6: Activation = (x) => ops.clip(x, 0, 6);
+const plain = (name: string, call: Activation): Activation => made(`activations.${name}`, call);
 
-/** α(eˣ − 1) below 0. Clevert et al. 2016. */
-export const elu =
-  (alpha = 1): Activation =>
-  (x) =>
-    where(ops.less(0, x), x, mul(ops.expm1(ops.minimum(x, 0)), alpha));
+/** x. */
+export const linear = plain("linear", (x) => x);
+/** max(x, 0), with derivative 0 at 0. */
+export const relu = plain("relu", (x) => ops.relu(x));
+/** x clipped to 0 … 6. */
+export const relu6 = plain("relu6", (x) => ops.clip(x, 0, 6));
+/** σ(x) = 1/(1 + e⁻ˣ). */
+export const sigmoid = plain("sigmoid", (x) => ops.sigmoid(x));
+/** log σ(x) = −log(1 + e⁻ˣ). */
+export const logSigmoid = plain("logSigmoid", (x) => ops.neg(ops.softplus(ops.neg(x))));
+/** (x + 3)/6 clipped to 0 … 1. */
+export const hardSigmoid = plain("hardSigmoid", (x) => mul(ops.clip(add(x, 3), 0, 6), 1 / 6));
+/** (x + 1)/2 clipped to 0 … 1: the derivative of sparsePlus. */
+export const sparseSigmoid = plain("sparseSigmoid", (x) => ops.clip(mul(add(x, 1), 0.5), 0, 1));
+export const tanh = plain("tanh", (x) => ops.tanh(x));
+/** x clipped to −1 … 1. */
+export const hardTanh = plain("hardTanh", (x) => ops.clip(x, -1, 1));
+/** x − tanh(x). */
+export const tanhShrink = plain("tanhShrink", (x) => sub(x, ops.tanh(x)));
+/** log(1 + eˣ). */
+export const softplus = plain("softplus", (x) => ops.softplus(x));
+/** 0 up to −1, x from 1 on, (x + 1)²/4 between. */
+export const sparsePlus = plain("sparsePlus", (x) =>
+  where(ops.lessEqual(x, -1), 0, where(ops.lessEqual(1, x), x, mul(ops.square(add(x, 1)), 0.25))),
+);
+/** x/(1 + |x|). */
+export const softsign = plain("softsign", (x) => div(x, add(1, ops.abs(x))));
+/** eˣ. */
+export const exponential = plain("exponential", (x) => ops.exp(x));
+/** x·σ(x). Ramachandran et al. 2017. */
+export const swish = plain("swish", (x) => mul(x, ops.sigmoid(x)));
+export const silu = swish;
+/** x·hardSigmoid(x). Howard et al. 2019. */
+export const hardSwish = plain("hardSwish", (x) => mul(x, hardSigmoid(x)));
+export const hardSilu = hardSwish;
+/** x·tanh(softplus(x)). Misra 2019. */
+export const mish = plain("mish", (x) => mul(x, ops.tanh(ops.softplus(x))));
 
 const SELU_SCALE = 1.0507009873554805;
 const SELU_ALPHA = 1.6732632423543772;
-/** Klambauer et al. 2017. */
-export const selu: Activation = (x) => mul(elu(SELU_ALPHA)(x), SELU_SCALE);
+const belowZero = (x: Node, value: Node): Node => where(ops.less(0, x), x, value);
+/** α·x above 0, α·β·(eˣ − 1) below, with the α and β that keep mean 0 and variance 1. Klambauer et al. 2017. */
+export const selu = plain("selu", (x) => mul(belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), SELU_ALPHA)), SELU_SCALE));
 
-/** x above 0, slope·x below; the slope is 0.2 by default, as in Keras. */
-export const leakyRelu =
-  (negativeSlope = 0.2): Activation =>
-  (x) =>
-    where(ops.less(0, x), x, mul(x, negativeSlope));
+/** eˣ/Σeˣ over the last axis. */
+export const softmax = plain("softmax", (x) => ops.softmax(x));
+/** x − log Σeˣ over the last axis. */
+export const logSoftmax = plain("logSoftmax", (x) => ops.logSoftmax(x));
+
+/**
+ * max(x − τ, 0) over the last axis, with the τ for which the values add up to 1. Martins and Astudillo 2016.
+ *
+ * An element belongs to the support if 1 + k·x > Σ of the k elements that are at least as large as it; comparing all pairs
+ * takes n² steps and needs no sorting.
+ */
+export const sparsemax = plain("sparsemax", (x) => {
+  const n = x.shape.at(-1) ?? 1;
+  const pairs = [...x.shape, n];
+  const [one, other] = [
+    ops.broadcastTo(ops.expandDims(x, -1), pairs),
+    ops.broadcastTo(ops.expandDims(x, x.shape.length - 1), pairs),
+  ];
+  const larger = ops.lessEqual(one, other);
+  const overLast = { axes: [-1] } as const;
+  const rank = ops.sum(ops.cast(larger, "float32"), overLast);
+  const above = ops.sum(where(larger, other, 0), overLast);
+  const inside = ops.less(above, add(1, mul(rank, x)));
+  const support = { axes: [-1], keepDims: true } as const;
+  const count = ops.sum(ops.cast(inside, "float32"), support);
+  const tau = div(sub(ops.sum(where(inside, x, 0), support), 1), count);
+  return ops.relu(sub(x, tau));
+});
+
+/** α(eˣ − 1) below 0; α = 1 by default. Clevert et al. 2016. */
+export function elu(alpha = 1): Activation {
+  const a = numberIn("elu", "alpha", alpha);
+  return made("activations.elu", (x) => belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), a)), alpha, { alpha });
+}
+
+/** α(e^(x/α) − 1) below 0, smooth at 0 for every α; α = 1 by default. Barron 2017. */
+export function celu(alpha = 1): Activation {
+  const a = numberIn("celu", "alpha", alpha, { above: 0 });
+  return made("activations.celu", (x) => belowZero(x, mul(ops.expm1(mul(ops.minimum(x, 0), 1 / a)), a)), alpha, {
+    alpha,
+  });
+}
+
+/** x above 0, slope·x below; the slope is 0.2 by default, as in Keras. Maas et al. 2013. */
+export function leakyRelu(negativeSlope = 0.2): Activation {
+  const slope = numberIn("leakyRelu", "negativeSlope", negativeSlope, { min: 0 });
+  return made("activations.leakyRelu", (x) => belowZero(x, mul(x, slope)), negativeSlope, { negativeSlope });
+}
+
+/** 0 within ±threshold, x beyond; 0.5 by default. */
+export function hardShrink(threshold_ = 0.5): Activation {
+  const limit = numberIn("hardShrink", "threshold", threshold_, { min: 0 });
+  return made("activations.hardShrink", (x) => where(ops.less(limit, ops.abs(x)), x, 0), threshold_, {
+    threshold: limit,
+  });
+}
+
+/** 0 within ±threshold, x moved towards 0 by the threshold beyond; 0.5 by default. */
+export function softShrink(threshold_ = 0.5): Activation {
+  const limit = numberIn("softShrink", "threshold", threshold_, { min: 0 });
+  return made("activations.softShrink", (x) => sub(x, ops.clip(x, -limit, limit)), threshold_, { threshold: limit });
+}
+
+/** (x + √(x² + b))/2; b = 4 by default. */
+export function squareplus(b = 4): Activation {
+  const size = numberIn("squareplus", "b", b, { above: 0 });
+  return made("activations.squareplus", (x) => mul(add(x, ops.sqrt(add(ops.square(x), size))), 0.5), b, { b });
+}
+
+export interface ThresholdOptions {
+  /** Values above it stay. Default 0. */
+  readonly threshold?: number;
+  /** What the others become. Default 0. */
+  readonly defaultValue?: number;
+}
+
+/** x above the threshold, a fixed value up to it. */
+export function threshold(options: ThresholdOptions = {}): Activation {
+  checkOptions("threshold", options, ["threshold", "defaultValue"]);
+  const limit = numberIn("threshold", "threshold", options.threshold ?? 0);
+  const otherwise = numberIn("threshold", "defaultValue", options.defaultValue ?? 0);
+  return made("activations.threshold", (x) => where(ops.less(limit, x), x, otherwise), options, {
+    threshold: limit,
+    defaultValue: otherwise,
+  });
+}
+
+/** a·σ(b), a and b being the halves of the input along an axis, the last by default. Dauphin et al. 2017. */
+export function glu(axis = -1): Activation {
+  if (!Number.isInteger(axis)) {
+    throw new OptionError({
+      where: "glu",
+      problem: "axis is no axis",
+      expected: "a whole number",
+      received: show(axis),
+    });
+  }
+  return made(
+    "activations.glu",
+    (x) => {
+      const at = axis < 0 ? axis + x.shape.length : axis;
+      const size = x.shape[at] ?? 0;
+      if (at < 1 || size === 0 || size % 2 !== 0) {
+        throw new ShapeError({
+          where: "glu",
+          problem: "the axis cannot be halved",
+          expected: `an even size on axis ${axis}`,
+          received: formatShape([null, ...x.shape.slice(1)]),
+        });
+      }
+      return mul(ops.slice(x, at, 0, size / 2), ops.sigmoid(ops.slice(x, at, size / 2, size)));
+    },
+    axis,
+    { axis },
+  );
+}
 
 export interface GeluOptions {
   /** The tanh form. Default false: exact. */
   readonly approximate?: boolean;
-  /** Mean and standard deviation of the normal distribution whose distribution function weighs x. Defaults 0 and 1. */
+  /** Mean of the normal distribution whose distribution function weighs x. Default 0. */
   readonly mu?: number;
+  /** Its standard deviation, above 0. Default 1. */
   readonly sigma?: number;
 }
 
@@ -59,52 +187,59 @@ export function gelu(options: GeluOptions = {}): Activation {
   checkOptions("gelu", options, ["approximate", "mu", "sigma"]);
   const mu = numberIn("gelu", "mu", options.mu ?? 0);
   const sigma = numberIn("gelu", "sigma", options.sigma ?? 1, { above: 0 });
-  if (options.approximate === true) {
-    return (x) => {
-      const z = mul(sub(x, mu), 1 / sigma);
-      const inner = mul(add(z, mul(mul(mul(z, z), z), 0.044715)), Math.sqrt(2 / Math.PI));
-      return mul(mul(x, 0.5), add(1, ops.tanh(inner)));
-    };
-  }
-  return (x) => mul(mul(x, 0.5), add(1, ops.erf(mul(sub(x, mu), Math.SQRT1_2 / sigma))));
+  const approximate = booleanOption("gelu", "approximate", options.approximate ?? false);
+  const standard = (x: Node): Node => mul(sub(x, mu), 1 / sigma);
+  const exact: Activation = (x) => mul(mul(x, 0.5), add(1, ops.erf(mul(sub(x, mu), Math.SQRT1_2 / sigma))));
+  const tanhForm: Activation = (x) => {
+    const z = standard(x);
+    const inner = mul(add(z, mul(mul(mul(z, z), z), 0.044715)), Math.sqrt(2 / Math.PI));
+    return mul(mul(x, 0.5), add(1, ops.tanh(inner)));
+  };
+  return made("activations.gelu", approximate ? tanhForm : exact, options, {
+    ...(approximate ? { approximate } : {}),
+    mu,
+    sigma,
+  });
 }
 
+/** By name, with the options that Keras takes by default. */
 export const ACTIVATIONS = {
-  linear,
-  relu,
-  sigmoid,
-  tanh,
-  softplus,
-  exponential,
-  softsign,
-  softmax,
-  logSoftmax,
-  swish,
-  silu,
-  mish,
-  hardSigmoid,
-  hardSwish,
-  relu6,
-  elu: elu(),
-  selu,
-  leakyRelu: leakyRelu(),
-  gelu: gelu(),
+  linear: () => linear,
+  relu: () => relu,
+  relu6: () => relu6,
+  leakyRelu,
+  elu,
+  celu,
+  selu: () => selu,
+  gelu,
+  sigmoid: () => sigmoid,
+  logSigmoid: () => logSigmoid,
+  hardSigmoid: () => hardSigmoid,
+  sparseSigmoid: () => sparseSigmoid,
+  tanh: () => tanh,
+  hardTanh: () => hardTanh,
+  tanhShrink: () => tanhShrink,
+  hardShrink,
+  softShrink,
+  threshold,
+  softplus: () => softplus,
+  squareplus,
+  sparsePlus: () => sparsePlus,
+  softsign: () => softsign,
+  exponential: () => exponential,
+  swish: () => swish,
+  silu: () => silu,
+  hardSwish: () => hardSwish,
+  hardSilu: () => hardSilu,
+  mish: () => mish,
+  glu,
+  softmax: () => softmax,
+  logSoftmax: () => logSoftmax,
+  sparsemax: () => sparsemax,
 } as const;
 
 export type ActivationName = keyof typeof ACTIVATIONS;
 export type ActivationOption = Activation | ActivationName;
 
-export function readActivation(where_: string, option: ActivationOption): Activation {
-  if (typeof option === "function") return option;
-  const found = Object.entries(ACTIVATIONS).find(([name]) => name === option);
-  if (found === undefined) {
-    const expected = `a function or one of ${Object.keys(ACTIVATIONS).join(", ")}`;
-    throw new OptionError({
-      where: where_,
-      problem: "activation is unknown",
-      expected,
-      received: JSON.stringify(option),
-    });
-  }
-  return found[1];
-}
+export const readActivation = (where_: string, option: ActivationOption): Activation =>
+  readNamed(where_, "activation", option, ACTIVATIONS);

@@ -4,7 +4,7 @@
  * The expression asks for its weights by name and shape; they come into being when it is traced for the first time. The
  * shape of its result is that of the traced nodes, so there is no second rule for shapes.
  */
-import { booleanOption, MaskError, OptionError, ShapeError } from "../errors.js";
+import { booleanOption, MaskError, OptionError, ShapeError, show, TorteError } from "../errors.js";
 import { read, uniform } from "../graph/make.js";
 import { type Node, State } from "../graph/node.js";
 import * as ops from "../ops/index.js";
@@ -13,6 +13,7 @@ import { hashName } from "../tensor/random.js";
 import { formatShape, sameShape, type Shape } from "../tensor/shape.js";
 import type { Constraint } from "./constraints.js";
 import type { Initializer } from "./initializers.js";
+import type { Network } from "./network.js";
 import { readRegularizer, type Regularizer, type RegularizerOption } from "./regularizers.js";
 
 /** A value on its way through a model. Where the mask (bool, [batch, length]) is false, the value is zero. */
@@ -77,8 +78,8 @@ export interface Scope {
   /** What the whole model collects; for layers made of others. */
   readonly tracing: Tracing;
   weight(name: string, shape: Shape, options: WeightOptions): Node;
-  /** Uniform random numbers, new in every step. */
-  random(shape: Shape): Node;
+  /** Uniform random numbers, new in every step; with a seed, apart from the model's seed and the layer's name. */
+  random(shape: Shape, seed?: number): Node;
   penalty(value: Node): void;
   /** Writes a weight that is not trained, after the step. */
   assign(name: string, value: Node): void;
@@ -106,6 +107,8 @@ export interface LayerDefinition {
   readonly endsMask?: true;
   /** The layers that this one is made of, once it has been applied. */
   readonly children?: () => readonly Layer[];
+  /** The network of those layers, where the layer does what that does. */
+  readonly network?: () => Network | undefined;
 }
 
 export class Layer {
@@ -148,7 +151,12 @@ export class Layer {
 
   /** The layers that this one is made of. */
   get children(): readonly Layer[] {
-    return this.#definition.children?.() ?? [];
+    return this.#definition.children?.() ?? this.network?.layers ?? [];
+  }
+
+  /** The network inside, of a block, a residue or a model; undefined before it has been applied, and for other layers. */
+  get network(): Network | undefined {
+    return this.#definition.network?.();
   }
 
   rename(name: string): void {
@@ -173,6 +181,16 @@ export class Layer {
 
   /** The layer's result for symbolic inputs. */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const list: unknown = isSymbolic(inputs) ? [inputs] : inputs;
+    if (!Array.isArray(list) || !list.every((x) => x instanceof SymbolicTensor)) {
+      throw new OptionError({
+        where: this.where,
+        problem: "a layer is called on symbolic tensors",
+        expected: "what input() or another layer gives, or a list of it",
+        received: show(inputs),
+        fix: "For numbers make a model, and call model.predict.",
+      });
+    }
     return applyLayer(this, isSymbolic(inputs) ? [inputs] : inputs);
   }
 
@@ -180,17 +198,53 @@ export class Layer {
   trace(inputs: readonly Traced[], tracing: Tracing): Traced {
     this.#checkInputs(inputs);
     const path = `${tracing.inside ?? ""}${this.where}`;
-    const result = ops.withOrigin(path, () => this.#definition.call(inputs, this.#scope(tracing, path)));
+    const result = inside(path, () => this.#definition.call(inputs, this.#scope(tracing, path)));
+    this.#checkResult(inputs, result);
     this.#checkMask(inputs, result);
     if (this.#activityRegularizer !== undefined) {
       const batch = result.value.shape[0] ?? 1;
-      tracing.penalties.push(ops.mul(this.#activityRegularizer(result.value), 1 / batch));
+      const regularizer = this.#activityRegularizer;
+      const penalty = this.#penalty(
+        "activityRegularizer",
+        inside(path, () => regularizer(result.value)),
+      );
+      tracing.penalties.push(ops.mul(penalty, 1 / batch));
     }
     return result.mask === undefined ? { value: result.value } : result;
   }
 
+  /** A layer gives a node with the batch of its inputs. */
+  #checkResult(inputs: readonly Traced[], result: Partial<Traced> | undefined): void {
+    const shape = result?.value?.shape;
+    const batch = inputs[0]?.value.shape[0];
+    if (shape !== undefined && (batch === undefined || shape[0] === batch)) return;
+    throw new ShapeError({
+      where: this.where,
+      problem: "the layer gives no result with the batch of its input",
+      expected: "{ value } with a node of shape (batch, …)",
+      received: shape === undefined ? show(result) : `one of shape ${formatShape(shape)}`,
+      fix: `Keep axis 0, which is ${batch ?? "the batch"} here, as it is.`,
+    });
+  }
+
+  /** What a regularizer gives: one number. */
+  #penalty(name: string, penalty: Node): Node {
+    if (penalty.shape.length === 0 && penalty.dtype === "float32") return penalty;
+    throw new ShapeError({
+      where: this.where,
+      problem: `${name} gives no penalty`,
+      expected: "one float32 number",
+      received: `${penalty.dtype} of shape ${formatShape(penalty.shape)}`,
+      fix: "Sum it up with ops.sum.",
+    });
+  }
+
   #checkMask(inputs: readonly Traced[], result: Traced): void {
-    if (result.mask !== undefined || this.#definition.endsMask === true) return;
+    if (result.mask !== undefined) {
+      this.#checkMaskShape(result.value, result.mask);
+      return;
+    }
+    if (this.#definition.endsMask === true) return;
     if (inputs.every(({ mask }) => mask === undefined)) return;
     throw new MaskError({
       where: this.where,
@@ -198,6 +252,16 @@ export class Layer {
       expected: "a result with a mask",
       received: "a result without one",
       fix: "Return masked(value, mask), or define the layer with endsMask: true if padding may count as data from here on.",
+    });
+  }
+
+  #checkMaskShape(value: Node, mask: Node): void {
+    if (mask.dtype === "bool" && mask.shape.length === 2 && sameShape(mask.shape, value.shape.slice(0, 2))) return;
+    throw new MaskError({
+      where: this.where,
+      problem: "the mask does not fit the result",
+      expected: `bool ${formatShape([null, ...value.shape.slice(1, 2)])} beside ${formatShape([null, ...value.shape.slice(1)])}`,
+      received: `${mask.dtype} ${formatShape([null, ...mask.shape.slice(1)])}`,
     });
   }
 
@@ -236,13 +300,18 @@ export class Layer {
       weight: (name, shape, options) => {
         const weight = this.#weight(name, shape, options);
         const node = stateNode(weight.state);
-        if (weight.regularizer !== undefined && !seen.has(name)) tracing.penalties.push(weight.regularizer(node));
+        if (weight.regularizer !== undefined && !seen.has(name))
+          tracing.penalties.push(this.#penalty(`the regularizer of ${name}`, weight.regularizer(node)));
         seen.add(name);
         return node;
       },
-      random: (shape) => {
-        if (tracing.randomKey === undefined) throw new RangeError(`${path} draws random numbers without a key`);
-        return uniform(tracing.randomKey, hashName(`${path}/${draws++}`), shape);
+      random: (shape, seed) => {
+        const key = tracing.randomKey;
+        if (key === undefined) throw new RangeError(`${path} draws random numbers without a key`);
+        const draw = draws++;
+        if (seed === undefined) return uniform(key, hashName(`${path}/${draw}`), shape);
+        const own = ops.concat([ops.constant(seed | 0, [1], "int32"), ops.slice(key, 0, 1)], 0);
+        return uniform(own, draw, shape);
       },
       penalty: (value) => {
         tracing.penalties.push(value);
@@ -285,6 +354,16 @@ export class Layer {
   }
 }
 
+/** Traces with the layer's path on every node, and on every error, as where it comes from. */
+function inside<T>(path: string, trace: () => T): T {
+  try {
+    return ops.withOrigin(path, trace);
+  } catch (error) {
+    if (error instanceof TorteError && !error.message.startsWith(path)) error.message = `${path}, ${error.message}`;
+    throw error;
+  }
+}
+
 /** A value of a model that is being described: its shape with an open batch, and where it comes from. */
 export class SymbolicTensor {
   constructor(
@@ -311,6 +390,9 @@ export interface LayerFunction {
   (inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor;
   readonly layer: Layer;
 }
+
+export const isLayerFunction = (value: unknown): value is LayerFunction =>
+  typeof value === "function" && "layer" in value && value.layer instanceof Layer;
 
 export const PLACEHOLDER_BATCH = 2;
 

@@ -2,11 +2,11 @@
  * Masks: bool [batch, length], true where a position belongs to the sequence. Wherever a value has a mask, its masked
  * positions are zero; every layer keeps that.
  */
-import { OptionError, ShapeError, show } from "../errors.js";
+import { MaskError, OptionError, ShapeError, show } from "../errors.js";
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { formatShape } from "../tensor/shape.js";
+import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Traced } from "./layer.js";
 
 /** Lower than any value of a network, and finite, so that a maximum over nothing gives no infinity. */
@@ -38,6 +38,19 @@ export function checkRank(where: string, value: Node, rank: number): void {
   });
 }
 
+/** At least one axis besides the batch. */
+export function checkFeatures(where: string, value: Node): void {
+  if (value.shape.length >= 2) return;
+  const fix = "Declare the input with shape: [1].";
+  throw new ShapeError({
+    where,
+    problem: "there are no features",
+    expected: "(batch, …, features)",
+    received: "(None)",
+    fix,
+  });
+}
+
 /** The mask with axes of size 1 up to the rank of the value, to be broadcast. */
 export function spreadMask(mask: Node, rank: number): Node {
   return ops.reshape(mask, [...mask.shape, ...Array<number>(rank - mask.shape.length).fill(1)]);
@@ -45,6 +58,14 @@ export function spreadMask(mask: Node, rank: number): Node {
 
 /** The value with masked positions set to zero, and its mask. */
 export function masked(value: Node, mask: Node | undefined): Traced {
+  if (mask !== undefined && !sameShape(mask.shape, value.shape.slice(0, mask.shape.length))) {
+    throw new MaskError({
+      where: "masked",
+      problem: "the mask does not fit the value",
+      expected: `one of ${value.shape[1] ?? 0} positions for ${formatShape([null, ...value.shape.slice(1)])}`,
+      received: `one of ${mask.shape[1] ?? 0}`,
+    });
+  }
   return mask === undefined ? { value } : { value: ops.where(spreadMask(mask, value.shape.length), value, 0), mask };
 }
 

@@ -97,8 +97,14 @@ export class Network {
 
   /** All weights by full name, in the order of the layers; `trainable` says whether training really changes them. */
   get weights(): Map<string, Weight> {
-    const all = this.layers.flatMap((layer) => layer.everyWeight());
-    return new Map(all.map((weight) => [weight.name, weight]));
+    const all = new Map<State, Weight>();
+    // A layer that several others share is named after the first of them, and trained where any of them is.
+    for (const weight of this.layers.flatMap((layer) => layer.everyWeight())) {
+      const known = all.get(weight.state);
+      if (known === undefined) all.set(weight.state, weight);
+      else if (weight.trainable) all.set(weight.state, { ...weight, name: known.name });
+    }
+    return new Map([...all.values()].map((weight) => [weight.name, weight]));
   }
 
   /** The network's expression over the given inputs. */
@@ -154,6 +160,7 @@ function nameLayers(layers: ReadonlySet<Layer>): void {
         where: "model",
         problem: `two layers are called ${JSON.stringify(layer.name)}`,
         expected: "a name for each layer of its own",
+        fix: "Layers keep the names that their first model gave them; name them with the option name before.",
       });
     }
     taken.set(layer.name, layer);

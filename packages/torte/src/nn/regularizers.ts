@@ -1,42 +1,57 @@
 /** Penalties on weights, added to the loss. */
-import { checkOptions, numberIn, oneOf, OptionError, ShapeError } from "../errors.js";
+import { checkOptions, numberIn, oneOf, ShapeError } from "../errors.js";
 import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import { abs, add, div, einsum, equal, maximum, mul, sqrt, sum, transpose, where } from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
+import { made, readNamed } from "./named.js";
 
 /** A penalty of a weight: a scalar node. */
 export type Regularizer = (weight: Node) => Node;
-export type RegularizerOption = Regularizer | "l1" | "l2" | "l1l2" | "l2Norm" | "orthogonal";
+export type RegularizerOption = Regularizer | keyof typeof REGULARIZERS;
 
 const strength = (where_: string, value: number): number => numberIn(where_, "strength", value, { min: 0 });
 
 /** λ·Σ|w|; λ = 0.01 by default, as in Keras. */
 export function l1(strength_ = 0.01): Regularizer {
   const lambda = strength("l1", strength_);
-  return (weight) => mul(sum(abs(weight)), lambda);
+  return made("regularizers.l1", (weight) => mul(sum(abs(weight)), lambda), strength_, { strength: lambda });
 }
 
 /** λ·Σw²; λ = 0.01 by default, as in Keras. */
 export function l2(strength_ = 0.01): Regularizer {
   const lambda = strength("l2", strength_);
-  return (weight) => mul(sum(mul(weight, weight)), lambda);
+  return made("regularizers.l2", (weight) => mul(sum(mul(weight, weight)), lambda), strength_, { strength: lambda });
+}
+
+export interface L1L2Options {
+  /** Factor of Σ|w|, at least 0. Default 0.01. */
+  readonly l1?: number;
+  /** Factor of Σw², at least 0. Default 0.01. */
+  readonly l2?: number;
 }
 
 /** l1·Σ|w| + l2·Σw². */
-export function l1l2(options: { l1?: number; l2?: number } = {}): Regularizer {
-  const [first, second] = [l1(options.l1 ?? 0.01), l2(options.l2 ?? 0.01)];
-  return (weight) => add(first(weight), second(weight));
+export function l1l2(options: L1L2Options = {}): Regularizer {
+  checkOptions("l1l2", options, ["l1", "l2"]);
+  const factors = { l1: options.l1 ?? 0.01, l2: options.l2 ?? 0.01 };
+  const [first, second] = [l1(factors.l1), l2(factors.l2)];
+  return made("regularizers.l1l2", (weight) => add(first(weight), second(weight)), options, factors);
 }
 
 /** λ·√Σw², with gradient 0 where all weights are 0. */
 export function l2Norm(strength_ = 0.01): Regularizer {
   const lambda = strength("l2Norm", strength_);
-  return (weight) => {
-    const squares = sum(mul(weight, weight));
-    const none = equal(squares, 0);
-    return mul(where(none, 0, sqrt(where(none, 1, squares))), lambda);
-  };
+  return made(
+    "regularizers.l2Norm",
+    (weight) => {
+      const squares = sum(mul(weight, weight));
+      const none = equal(squares, 0);
+      return mul(where(none, 0, sqrt(where(none, 1, squares))), lambda);
+    },
+    strength_,
+    { strength: lambda },
+  );
 }
 
 export interface OrthogonalOptions {
@@ -51,7 +66,7 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
   checkOptions("orthogonal", options, ["factor", "mode"]);
   const factor = numberIn("orthogonal", "factor", options.factor ?? 0.01, { min: 0 });
   const mode = oneOf("orthogonal", "mode", options.mode ?? "rows", ["rows", "columns"]);
-  return (weight) => {
+  const penalty: Regularizer = (weight) => {
     if (weight.shape.length !== 2) {
       throw new ShapeError({
         where: "orthogonal",
@@ -69,31 +84,15 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
     const off = where(equal(iota([n, n], 0), iota([n, n], 1)), 0, cosines);
     return mul(sum(off), pairs === 0 ? 0 : (factor * 0.5) / pairs);
   };
+  return made("regularizers.orthogonal", penalty, options, { factor, mode });
 }
+
+export const REGULARIZERS = { l1, l2, l1l2, l2Norm, orthogonal };
 
 export function readRegularizer(
   layer: string,
   name: string,
   option: RegularizerOption | undefined,
 ): Regularizer | undefined {
-  if (option === undefined || typeof option === "function") return option;
-  switch (option) {
-    case "l1":
-      return l1();
-    case "l2":
-      return l2();
-    case "l1l2":
-      return l1l2();
-    case "l2Norm":
-      return l2Norm();
-    case "orthogonal":
-      return orthogonal();
-    default:
-      throw new OptionError({
-        where: layer,
-        problem: `${name} is unknown`,
-        expected: 'a function or one of "l1", "l2", "l1l2", "l2Norm", "orthogonal"',
-        received: JSON.stringify(option),
-      });
-  }
+  return option === undefined ? undefined : readNamed(layer, name, option, REGULARIZERS);
 }

@@ -1,9 +1,10 @@
 /** Data is checked before it reaches the engine. */
 import { DataError, ShapeError } from "../errors.js";
-import type { Loss } from "../losses/losses.js";
+import type { SymbolicTensor } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { Goal } from "./programs.js";
 
 /** Row and place within the row of element i, for messages. */
 function placeIn(tensor: Tensor, i: number): string {
@@ -88,29 +89,33 @@ function checkFinite(where: string, tensor: Tensor): void {
   throw new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });
 }
 
-export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[], part = ""): void {
-  const [target] = y;
-  const output = network.outputs[0];
-  if (target === undefined || y.length !== 1 || output === undefined) {
+export function checkTargets(network: Network, goals: readonly Goal[], y: readonly Tensor[], part = ""): void {
+  if (y.length !== goals.length) {
+    const names = goals.length === 1 ? "" : ` (${goals.map(({ name }) => name).join(", ")})`;
     throw new DataError({
       where: `model${part}`,
       problem: "wrong number of targets",
-      expected: "1",
+      expected: `${goals.length}${names}`,
       received: String(y.length),
     });
   }
+  goals.forEach((goal, i) => {
+    const [target, output] = [y[i], network.outputs[goal.output]];
+    if (target === undefined || output === undefined) return;
+    const name = goals.length === 1 ? goal.loss.name : `${goal.name}, ${goal.loss.name}`;
+    checkTarget(name, part, goal, output, target);
+  });
+}
+
+function checkTarget(name: string, part: string, { loss }: Goal, output: SymbolicTensor, target: Tensor): void {
+  const where = `${name}${part}`;
   const shape = output.shape.slice(1).map((n) => n ?? 1);
   const classes = loss.targets === "classes";
   const wanted = classes ? shape.slice(0, -1) : shape;
   const given = target.shape.slice(1);
   if (sizeOf(given) !== sizeOf(wanted)) {
     const [expected, received] = [formatShape([null, ...wanted]), formatShape(target.shape)];
-    throw new ShapeError({
-      where: `${loss.name}${part}`,
-      problem: "the targets do not have the shape of the output",
-      expected,
-      received,
-    });
+    throw new ShapeError({ where, problem: "the targets do not have the shape of the output", expected, received });
   }
   checkFinite(`targets${part}`, target);
   const count = shape.at(-1) ?? 1;
@@ -120,7 +125,7 @@ export function checkTargets(network: Network, loss: Loss, y: readonly Tensor[],
   });
   if (bad < 0) return;
   throw new DataError({
-    where: `${loss.name}${part}`,
+    where,
     problem: "a label is out of range",
     expected: classes ? `whole numbers 0…${count - 1}` : "0 or 1",
     received: `${target.data[bad] ?? NaN} at ${placeIn(target, bad)}`,

@@ -16,7 +16,7 @@ import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "
 import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
-import { asDataset, batchSizeOf, type Data, type Model } from "./model.js";
+import { type AnyModel, asDataset, batchSizeOf, type Data } from "./model.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
@@ -61,11 +61,9 @@ export function checkFitOptions(options: FitOptions): void {
 
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 60;
-const WEIGHTS = "best weights";
-const CHUNK_START = "chunk start";
 
 export class Trainer {
-  readonly #model: Model;
+  readonly #model: AnyModel;
   readonly #compiled: Compiled;
   readonly #session: Session;
   readonly #options: FitOptions;
@@ -74,7 +72,12 @@ export class Trainer {
   readonly #control: TrainingControl;
   #stopped = false;
 
-  constructor(model: Model, compiled: Compiled, session: Session, options: FitOptions) {
+  /** Of the copy that a chunk can be replayed from. */
+  get #chunkStart(): string {
+    return `chunk start ${this.#model.id}`;
+  }
+
+  constructor(model: AnyModel, compiled: Compiled, session: Session, options: FitOptions) {
     this.#model = model;
     this.#compiled = compiled;
     this.#session = session;
@@ -85,8 +88,8 @@ export class Trainer {
       stop: () => {
         this.#stopped = true;
       },
-      keepWeights: () => session.snapshot(WEIGHTS, weights),
-      restoreWeights: () => session.restore(WEIGHTS),
+      keepWeights: () => session.snapshot(`best weights ${model.id}`, weights),
+      restoreWeights: () => session.restore(`best weights ${model.id}`),
       setLearningRate: (value) => session.write(compiled.states.learningRate, scalar(value)),
     };
   }
@@ -117,7 +120,7 @@ export class Trainer {
 
   #check({ columns }: EpochPlan, part = ""): void {
     checkInputs(this.#model.network, columns.x, part);
-    checkTargets(this.#model.network, this.#compiled.objective.loss, columns.y, part);
+    checkTargets(this.#model.network, this.#compiled.objective.goals, columns.y, part);
   }
 
   /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
@@ -208,7 +211,7 @@ export class Trainer {
     ];
     const before = performance.now();
     const [, , badStep] = await Promise.all([
-      this.#session.snapshot(CHUNK_START, everything),
+      this.#session.snapshot(this.#chunkStart, everything),
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
     ]);
@@ -224,7 +227,7 @@ export class Trainer {
   /** Names the step and, by replaying the chunk up to it, the layer where the numbers went wrong. */
   async #fail(data: Resident, batch: number, bad: number): Promise<never> {
     const { objective, states } = this.#compiled;
-    await this.#session.restore(CHUNK_START);
+    await this.#session.restore(this.#chunkStart);
     const [done = 0] = (await this.#session.read(states.step)).data;
     const executable = await this.#program(data, batch);
     if (bad - 1 - done > 0) await this.#session.run(executable, { steps: bad - 1 - done });

@@ -79,7 +79,7 @@ function lossFor(network: Network, objective: Objective | undefined, y: readonly
       fix: "Call model.compile({ loss }) first, or give upstream instead of y.",
     });
   }
-  checkTargets(network, objective.loss, y);
+  checkTargets(network, objective.goals, y);
   return objective;
 }
 
@@ -106,10 +106,8 @@ function derive(
   const updates = [...tracing.updates].map(([state, next]) => ({ state, value: next }));
 
   function ofLoss(objective: Objective): { outputs: Node[]; value: Node; parts: Node[] } {
-    const [target] = goals;
-    if (target === undefined) throw new RangeError("a loss needs targets");
-    const { total, output } = measure(objective, traced, target, tracing);
-    return { outputs: [output], value: total, parts: gradients(total, wrt) };
+    const { total, outputs: values } = measure(objective, traced, goals, tracing);
+    return { outputs: values, value: total, parts: gradients(total, wrt) };
   }
 
   function ofOutputs(): { outputs: Node[]; value: Node; parts: Node[] } {

@@ -1,7 +1,10 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import type { Executable, Session } from "../backends/backend.js";
+import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
+import { readSource, type Source } from "../data/source.js";
 import { Dataset, type Columns, type TensorOrList } from "../data/dataset.js";
 import {
+  booleanOption,
   checkOptions,
   DataError,
   OptionError,
@@ -12,33 +15,30 @@ import {
   wholeNumber,
 } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
-import { type LossOption, readLoss } from "../losses/losses.js";
-import { type MetricOption, readMetrics } from "../metrics/metrics.js";
-import { type LayerFunction, SymbolicTensor, type Weight } from "../nn/layer.js";
+import { describeNetwork, refuse } from "../nn/description.js";
+import { type CommonOptions, type LayerFunction, SymbolicTensor, type Weight } from "../nn/layer.js";
+import { networkLayer } from "../nn/layers/composite.js";
 import { chain, Network } from "../nn/network.js";
 import { summarize } from "../nn/summary.js";
-import { type OptimizerOption, readOptimizer } from "../optim/optimizers.js";
+import { readOptimizer } from "../optim/optimizers.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { type BackendOptions, selectBackend } from "./backend.js";
+import type { BackendOptions } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
 import { batchFor, chunkFor, inChunks } from "./predict.js";
 import { Queue } from "./queue.js";
-import { evaluateProgram, type Objective, predictProgram } from "./programs.js";
+import { type CompileOptions, readGoals } from "./objective.js";
+import { evaluateProgram, predictProgram, trainable } from "./programs.js";
 import { type Resident, ResidentData } from "./resident.js";
 import { Compiled } from "./compiled.js";
+import { type ModelDescription, modelMetadata } from "./saving.js";
+import { SharedSession } from "./shared-session.js";
 
-export interface CompileOptions {
-  /** Default "rmsprop", as in Keras. */
-  readonly optimizer?: OptimizerOption;
-  readonly loss: LossOption;
-  /** Default none. */
-  readonly metrics?: readonly MetricOption[];
-}
+export type { CompileOptions, PerOutput } from "./objective.js";
 
 export interface ModelOptions extends BackendOptions {
   /** Of the first weights and of everything random while training. Default 0. */
@@ -57,13 +57,29 @@ export interface BatchOptions {
 /** Data to train or evaluate on. */
 export type Data = Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList };
 
-/** A model: made by `sequential` or `functional`. */
-export class Model {
+/** What predict gives: a tensor, or a list of them for a model whose outputs are a list. */
+export type Outputs = Tensor | readonly Tensor[];
+
+/** A model, however many outputs it has. */
+export type AnyModel = Model<Outputs>;
+
+export interface SaveOptions {
+  /** Texts to keep in the file's header beside the model. Default none. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+let nextModel = 0;
+
+/** A model: made by `sequential`, `functional` or `loadModel`. */
+export class Model<Output extends Outputs = Tensor> {
+  /** Distinguishes it from other models that share its weights. */
+  readonly id = nextModel++;
   readonly network: Network;
   readonly name: string;
   readonly seed: number;
+  readonly #listed: boolean;
+  readonly #shared: SharedSession;
   readonly #session: Session;
-  #ready: Promise<void> | undefined;
   #compiled: Compiled | undefined;
   readonly #executables = new Map<string, Promise<Executable>>();
   /** Predictions and evaluations take turns: they share places in the engine's memory. */
@@ -73,12 +89,18 @@ export class Model {
   /** Used by fit, too. */
   readonly resident: ResidentData;
 
-  constructor(network: Network, options: ModelOptions = {}) {
+  /** `listed`: predict gives a list of outputs. */
+  constructor(network: Network, options: ModelOptions = {}, listed = false) {
     checkOptions("model", options, MODEL_OPTIONS);
     this.network = network;
     this.name = options.name ?? "sequential";
     this.seed = wholeNumber("model", "seed", options.seed ?? 0);
-    this.#session = selectBackend(options).createSession();
+    this.#listed = listed;
+    this.#shared = SharedSession.for(
+      [...network.weights.values()].map(({ state }) => state),
+      options,
+    );
+    this.#session = this.#shared.session;
     this.resident = new ResidentData(this.#session, ({ cursor }) => {
       for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
     });
@@ -97,15 +119,36 @@ export class Model {
     );
   }
 
+  /** Whether training changes any layer. Setting it freezes or releases all layers; compile again afterwards. */
+  get trainable(): boolean {
+    return this.network.layers.some((layer) => layer.trainable);
+  }
+
+  set trainable(value: boolean) {
+    booleanOption(this.name, "trainable", value);
+    for (const layer of this.network.layers) layer.trainable = value;
+  }
+
+  /**
+   * The model as a layer of another one. It keeps its weights: training the one model trains the other.
+   *
+   * @throws TorteError for a model with several outputs.
+   * @example
+   * import { dense, input, sequential } from "torte";
+   * const base = sequential(input({ shape: [8] }), dense({ units: 4 }));
+   * const whole = sequential(input({ shape: [8] }), base.asLayer({ trainable: false }), dense({ units: 1 }));
+   * console.log(whole.countParams()); // 41
+   */
+  asLayer(options: CommonOptions = {}): LayerFunction {
+    return networkLayer(this.network, options);
+  }
+
   /** Chooses what training does. */
   compile(options: CompileOptions): void {
-    checkOptions("compile", options, ["optimizer", "loss", "metrics"]);
     this.#refuseWhileTraining("compile");
-    const loss = readLoss(options.loss);
-    const metrics = readMetrics(options.metrics ?? []);
-    const objective: Objective = { network: this.network, loss, metrics };
+    const goals = readGoals(this.network, options);
     this.#executables.clear();
-    this.#compiled = new Compiled(objective, readOptimizer(options.optimizer ?? "rmsprop"));
+    this.#compiled = new Compiled({ network: this.network, goals }, readOptimizer(options.optimizer ?? "rmsprop"));
   }
 
   /**
@@ -118,6 +161,7 @@ export class Model {
     checkFitOptions(options);
     const compiled = this.#needCompiled("fit");
     this.#refuseWhileTraining("fit");
+    this.#checkTrainable(compiled);
     this.#training = true;
     try {
       await this.#prepare();
@@ -145,7 +189,7 @@ export class Model {
   async checkData(data: Data): Promise<void> {
     const { columns } = await asDataset(data).plan(0);
     checkInputs(this.network, columns.x);
-    checkTargets(this.network, this.#needCompiled("checkData").objective.loss, columns.y);
+    checkTargets(this.network, this.#needCompiled("checkData").objective.goals, columns.y);
   }
 
   /** Loss (with its penalties) and metrics over the data. */
@@ -155,7 +199,7 @@ export class Model {
     const dataset = asDataset(data);
     const { columns, order } = await dataset.plan(0);
     checkInputs(this.network, columns.x);
-    checkTargets(this.network, compiled.objective.loss, columns.y);
+    checkTargets(this.network, compiled.objective.goals, columns.y);
     await this.#prepare();
     return this.evaluateRows("evaluate", columns, order, batchSizeOf("evaluate", dataset, options));
   }
@@ -190,7 +234,7 @@ export class Model {
    *
    * @throws DataError for inputs that the model cannot take.
    */
-  async predict(x: TensorOrList, options: BatchOptions = {}): Promise<Tensor> {
+  async predict(x: TensorOrList, options: BatchOptions = {}): Promise<Output> {
     checkOptions("predict", options, ["batchSize"]);
     const dataset = Dataset.fromTensors({ x });
     const { columns } = await dataset.plan(0);
@@ -200,9 +244,9 @@ export class Model {
     return this.#turns.run(() => this.#predict(columns, dataset.size, batch));
   }
 
-  async #predict(columns: Columns, size: number, batch: number): Promise<Tensor> {
+  async #predict(columns: Columns, size: number, batch: number): Promise<Output> {
     const chunk = chunkFor(size, batch);
-    const [output] = await inChunks(columns, chunk, async (part, rows) => {
+    const outputs = await inChunks(columns, chunk, async (part, rows) => {
       const data = await this.resident.load(`predict ${chunk}`, part, undefined, chunk);
       const executable = await this.executable(
         data,
@@ -211,8 +255,8 @@ export class Model {
       );
       return this.#session.run(executable, { steps: Math.ceil(rows / batch) });
     });
-    if (output === undefined) throw new RangeError("a prediction has at least one batch");
-    return output;
+    // The type of the model says whether its outputs are a list.
+    return (this.#listed ? outputs : outputs[0]) as Output;
   }
 
   /**
@@ -260,19 +304,22 @@ export class Model {
     return executable;
   }
 
-  /** Weights in the engine, with their first values unless they have been set. */
-  async #prepare(): Promise<void> {
-    if (this.#closed !== undefined) throw new TorteError({ where: this.name, problem: "the model is closed" });
-    await (this.#ready ??= this.#initialize());
+  /** Training updates what was trainable when the model was compiled. */
+  #checkTrainable({ states }: Compiled): void {
+    const now = trainable(this.network);
+    if (now.length === states.slots.size && now.every(({ state }) => states.slots.has(state))) return;
+    throw new TorteError({
+      where: "fit",
+      problem: "other layers are trainable than when the model was compiled",
+      fix: "Call model.compile again after freezing or releasing layers.",
+    });
   }
 
-  async #initialize(): Promise<void> {
-    const weights = this.network.weights;
-    await this.#session.allocate([...weights.values()].map(({ state }) => state));
-    for (const [name, weight] of weights) {
-      const data = weight.initializer(weight.state.shape, mixKey(this.seed, hashName(name), 0));
-      await this.#session.write(weight.state, new Tensor(data, weight.state.shape, "float32"));
-    }
+  /** Weights in the engine, with their first values unless they have values. */
+  async #prepare(): Promise<void> {
+    if (this.#closed !== undefined) throw new TorteError({ where: this.name, problem: "the model is closed" });
+    for (const [name, weight] of this.network.weights)
+      await this.#shared.prepare(weight.state, () => firstValues(name, weight, this.seed));
   }
 
   /** All weights by name, such as `conv1d_1.kernel`. */
@@ -302,11 +349,84 @@ export class Model {
     for (const [name, value] of Object.entries(values)) await this.#session.write(weightState(weights, name), value);
   }
 
-  /** Gives the engine's memory back. The model cannot be used afterwards. Not needed: a model that is forgotten costs only memory. */
+  /** The weights as the bytes of a safetensors file. */
+  async saveWeights(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    checkOptions("saveWeights", options, ["metadata"]);
+    return formatSafetensors(await this.getWeights(), options.metadata);
+  }
+
+  /**
+   * Sets all weights from a safetensors file: bytes, a path or an address.
+   *
+   * @throws DataError where the file does not have exactly the model's weights.
+   */
+  async loadWeights(source: Source): Promise<void> {
+    const { tensors } = parseSafetensors(await readSource(source, "loadWeights"), "loadWeights");
+    const missing = [...this.network.weights.keys()].filter((name) => !Object.hasOwn(tensors, name));
+    if (missing.length > 0) {
+      throw new DataError({
+        where: "loadWeights",
+        problem: "weights of the model are missing",
+        expected: missing.join(", "),
+        received: Object.keys(tensors).join(", "),
+      });
+    }
+    await this.setWeights(tensors);
+  }
+
+  /** The model in words of JSON; functions of the user's own appear by their names only. */
+  describe(): ModelDescription {
+    return this.#describe(({ value }) => ({ $unknown: typeof value === "function" ? value.name : typeof value }));
+  }
+
+  #describe(unnamed: Parameters<typeof describeNetwork>[1]): ModelDescription {
+    return {
+      format: "torte-model",
+      version: 1,
+      name: this.name,
+      seed: this.seed,
+      listed: this.#listed,
+      parameters: this.countParams(),
+      ...describeNetwork(this.network, unnamed),
+    };
+  }
+
+  /**
+   * The model with its weights as the bytes of a safetensors file, for loadModel. What compile has chosen is not kept.
+   *
+   * @throws OptionError for an option that no file can hold, such as a function of your own.
+   * @example
+   * import { dense, input, loadModel, sequential } from "torte";
+   * const model = sequential(input({ shape: [4] }), dense({ units: 3, kernelRegularizer: "l2" }));
+   * const again = await loadModel(await model.save());
+   * console.log(again.countParams()); // 15
+   */
+  async save(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    checkOptions("save", options, ["metadata"]);
+    const description = this.#describe(refuse);
+    return formatSafetensors(await this.getWeights(), { ...options.metadata, ...modelMetadata(description) });
+  }
+
+  /**
+   * Gives the engine's memory back, and with it the values of weights that no other model uses. The model cannot be used
+   * afterwards. Not needed: a model that is forgotten costs only memory.
+   */
   close(): Promise<void> {
-    this.#closed ??= this.#session.close();
+    this.#closed ??= this.#shared.leave();
     return this.#closed;
   }
+}
+
+function firstValues(name: string, { state: { shape }, initializer }: Weight, seed: number): Tensor {
+  const values = initializer(shape, mixKey(seed, hashName(name), 0));
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (values.length === size) return new Tensor(values, shape, "float32");
+  throw new OptionError({
+    where: name,
+    problem: "the initializer gives another number of values",
+    expected: String(size),
+    received: String(values.length),
+  });
 }
 
 function weightState(weights: ReadonlyMap<string, Weight>, name: string): State {
@@ -329,9 +449,12 @@ export function batchSizeOf(where: string, data: Dataset, options: BatchOptions)
   return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
 }
 
-export interface FunctionalOptions extends ModelOptions {
+export type SymbolicOutputs = SymbolicTensor | readonly SymbolicTensor[];
+
+export interface FunctionalOptions<O extends SymbolicOutputs = SymbolicOutputs> extends ModelOptions {
   readonly inputs: SymbolicTensor | readonly SymbolicTensor[];
-  readonly outputs: SymbolicTensor | readonly SymbolicTensor[];
+  /** One, or a list; predict then gives a list. */
+  readonly outputs: O;
 }
 
 /**
@@ -384,8 +507,24 @@ function checkParts(parts: readonly unknown[]): void {
  * const y = add()([dense({ units: 64, activation: "relu" })(x), x]);
  * console.log(functional({ inputs: x, outputs: y }).countParams()); // 4160
  */
-export function functional({ inputs, outputs, ...options }: FunctionalOptions): Model {
-  const list = (values: SymbolicTensor | readonly SymbolicTensor[]): readonly SymbolicTensor[] =>
-    "traced" in values ? [values] : values;
-  return new Model(new Network(list(inputs), list(outputs)), { name: "functional", ...options });
+export function functional<O extends SymbolicOutputs>({
+  inputs,
+  outputs,
+  ...options
+}: FunctionalOptions<O>): Model<O extends SymbolicTensor ? Tensor : readonly Tensor[]> {
+  const list = (name: string, values: SymbolicOutputs): readonly SymbolicTensor[] => {
+    const given: readonly unknown[] = Array.isArray(values) ? values : [values];
+    if (given.length > 0 && given.every((value) => value instanceof SymbolicTensor)) return given;
+    throw new OptionError({
+      where: "functional",
+      problem: `${name} are no symbolic tensors`,
+      expected: "what input() or a layer gives, or a list of it",
+      received: show(values),
+    });
+  };
+  return new Model(
+    new Network(list("inputs", inputs), list("outputs", outputs)),
+    { name: "functional", ...options },
+    Array.isArray(outputs),
+  );
 }

@@ -28,17 +28,13 @@ export interface TrainingStates {
   readonly step: State;
   /** Seed and step, int32[2]. */
   readonly random: State;
-  /** Sums over the epoch: weight, loss, then each metric. */
+  /** Sums over the epoch: weight, then each figure. */
   readonly sums: State;
   /** The first step of this epoch whose loss was not finite, or −1. */
   readonly badStep: State;
 }
 
-export function trainingStates(
-  weights: readonly Weight[],
-  optimizer: Optimizer,
-  metrics: readonly Metric[],
-): TrainingStates {
+export function trainingStates(weights: readonly Weight[], optimizer: Optimizer, figures: number): TrainingStates {
   const slots = new Map(
     weights.map((weight) => [
       weight.state,
@@ -52,7 +48,7 @@ export function trainingStates(
     learningRate: new State("learningRate", [], "float32"),
     step: new State("step", [], "float32"),
     random: new State("random", [2], "int32"),
-    sums: new State("sums", [2 + metrics.length], "float32"),
+    sums: new State("sums", [1 + figures], "float32"),
     badStep: new State("badStep", [], "int32"),
   };
 }
@@ -62,10 +58,34 @@ export const allTrainingStates = ({ slots, ...single }: TrainingStates): State[]
   ...Object.values(single),
 ];
 
+/** What one output is trained for. */
+export interface Goal {
+  /** Of the output: its layer's name. */
+  readonly name: string;
+  /** Position among the network's outputs. */
+  readonly output: number;
+  readonly loss: Loss;
+  /** Of the loss within the sum of all losses. */
+  readonly weight: number;
+  readonly metrics: readonly Metric[];
+}
+
 export interface Objective {
   readonly network: Network;
-  readonly loss: Loss;
-  readonly metrics: readonly Metric[];
+  /** In the order of the outputs; there is one target for each. */
+  readonly goals: readonly Goal[];
+}
+
+/** Names of what is measured: the loss; of several outputs the loss of each; the metrics. */
+export function figureNames(goals: readonly Goal[]): string[] {
+  const several = goals.length > 1;
+  const own = (goal: Goal, figure: string): string =>
+    several ? `${goal.name}${figure.charAt(0).toUpperCase()}${figure.slice(1)}` : figure;
+  return [
+    "loss",
+    ...(several ? goals.map((goal) => own(goal, "loss")) : []),
+    ...goals.flatMap((goal) => goal.metrics.map(({ name }) => own(goal, name))),
+  ];
 }
 
 /** The network's outputs, lookups simplified. */
@@ -80,23 +100,43 @@ export function tracedWith(network: Network, inputs: readonly Traced[], tracing:
   return outputs.map(({ mask }, i) => ({ value: mapped[i] ?? constant(0), mask }));
 }
 
-/** Loss with its penalties, and what is summed up for the history: [weight, loss·weight, metrics·weight]. */
+/** The losses with the penalties, and what is summed up for the history: [weight, figures·weight]. */
 export function measure(
-  { network, loss, metrics }: Objective,
+  { network, goals }: Objective,
   inputs: readonly Traced[],
-  target: Node,
+  targets: readonly Node[],
   tracing: Tracing,
-): { total: Node; sums: Node; output: Node } {
-  const [output] = tracedWith(network, inputs, tracing);
-  if (output === undefined) throw new RangeError("a network has an output");
+): { total: Node; sums: Node; outputs: Node[] } {
+  const outputs = tracedWith(network, inputs, tracing);
+  const measured = goals.map((goal, i) => measureGoal(goal, outputs, targets[i]));
+  const losses = measured.map(({ loss }, i) => {
+    const weight = goals[i]?.weight ?? 1;
+    return weight === 1 ? loss : ops.mul(loss, weight);
+  });
+  const total = [...losses, ...tracing.penalties].reduce((sum, part) => ops.add(sum, part));
+  const weight = constant(outputs[0]?.value.shape[0] ?? 1);
+  const figures = [
+    total,
+    ...(goals.length > 1 ? measured.map(({ loss }) => loss) : []),
+    ...measured.flatMap(({ metrics }) => metrics),
+  ];
+  const sums = ops.stack([weight, ...figures.map((value) => ops.mul(value, weight))]);
+  return { total, sums, outputs: outputs.map(({ value }) => value) };
+}
+
+function measureGoal(
+  { output: position, loss, metrics, name }: Goal,
+  outputs: readonly Traced[],
+  target: Node | undefined,
+): { loss: Node; metrics: Node[] } {
+  const output = outputs[position];
+  if (output === undefined || target === undefined) throw new RangeError(`output ${name} has no target`);
   const goal = alignTarget(target, output.value, loss);
   const average = (perPosition: Node): Node => weightedMean(perPosition, output.mask);
-  const data = ops.withOrigin("loss", () => average(loss.call(goal, output.value)));
-  const total = tracing.penalties.reduce((sum, penalty) => ops.add(sum, penalty), data);
-  const weight = constant(output.value.shape[0] ?? 1);
-  const measured = metrics.map((metric) => average(metric.call(goal, output.value, loss)));
-  const sums = ops.stack([weight, ...[total, ...measured].map((value) => ops.mul(value, weight))]);
-  return { total, sums, output: output.value };
+  return {
+    loss: ops.withOrigin("loss", () => average(loss.call(goal, output.value))),
+    metrics: metrics.map((metric) => average(metric.call(goal, output.value, loss))),
+  };
 }
 
 /** Targets as the loss wants them: (batch) beside predictions (batch, 1) get their last axis. */
@@ -116,12 +156,6 @@ function weightedMean(perPosition: Node, mask: Node | undefined): Node {
   return ops.div(ops.sum(ops.mul(perPosition, counted)), ops.maximum(ops.sum(counted), 1));
 }
 
-const firstTarget = (y: readonly Node[]): Node => {
-  const [target] = y;
-  if (target === undefined) throw new RangeError("training needs targets");
-  return target;
-};
-
 /** One step: rows, forward, loss, backward, update, sums. */
 export function trainProgram(
   objective: Objective,
@@ -138,7 +172,7 @@ export function trainProgram(
   const { total, sums } = measure(
     objective,
     rows.x.map((value) => ({ value })),
-    firstTarget(rows.y),
+    rows.y,
     tracing,
   );
   const parts = gradients(total, weights);
@@ -191,7 +225,7 @@ export function stepLoss(objective: Objective, states: TrainingStates, data: Res
   return measure(
     objective,
     rows.x.map((value) => ({ value })),
-    firstTarget(rows.y),
+    rows.y,
     newTracing(true, read(states.random)),
   ).total;
 }
@@ -201,7 +235,7 @@ export function evaluateProgram(objective: Objective, sums: State, data: Residen
   const measured = measure(
     objective,
     rows.x.map((value) => ({ value })),
-    firstTarget(rows.y),
+    rows.y,
     newTracing(false),
   );
   return {

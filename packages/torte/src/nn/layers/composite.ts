@@ -9,6 +9,7 @@ import {
   COMMON,
   type CommonOptions,
   inputAt,
+  isLayerFunction,
   Layer,
   type LayerFunction,
   type Scope,
@@ -46,7 +47,7 @@ function checkBody(where: string, body: unknown): void {
 }
 
 /** A layer around an inner network, which comes into being when the layer is applied for the first time. */
-function composite(
+export function composite(
   kind: string,
   options: CommonOptions & object,
   build: (inputs: readonly SymbolicTensor[], where: string) => SymbolicTensor,
@@ -59,7 +60,7 @@ function composite(
     integers: "accept",
     // The layers inside answer for the mask.
     endsMask: true,
-    children: () => network?.layers ?? [],
+    network: () => network,
     call: (inputs, scope) => {
       if (network === undefined) {
         const places = inputs.map(placeholder);
@@ -142,11 +143,13 @@ export function residual(body: Body, options: ResidualOptions = {}): LayerFuncti
   checkBody("residual", body);
   if (options.project !== undefined) checkBody("residual", options.project);
   const merge = oneOf("residual", "merge", options.merge ?? "add", ["add", "concatenate"]);
-  return composite("residual", options, ([first], where) => {
+  // What the projection does is told by the network inside.
+  const { project, ...own } = options;
+  return composite("residual", own, ([first], where) => {
     const x = only(first, where);
-    const around = options.project === undefined ? x : applyBody(options.project, x);
+    const around = project === undefined ? x : applyBody(project, x);
     const through = applyBody(body, x);
-    checkWays(where, around, through, merge, options.project !== undefined);
+    checkWays(where, around, through, merge, project !== undefined);
     return (merge === "add" ? add() : concatenate())([around, through]);
   });
 }
@@ -176,6 +179,16 @@ function checkWays(
 
 /** A model with its layers, as a layer; what `model.asLayer()` returns. */
 export function networkLayer(network: Network, options: CommonOptions): LayerFunction {
+  checkOptions("asLayer", options, COMMON);
+  if (network.outputs.length !== 1) {
+    throw new ShapeError({
+      where: "asLayer",
+      problem: "a layer has one output",
+      expected: "a model with 1 output",
+      received: `one with ${network.outputs.length}`,
+      fix: "Make a model of the same inputs and one of the outputs with functional.",
+    });
+  }
   return asFunction(
     new Layer({
       kind: "model",
@@ -183,7 +196,7 @@ export function networkLayer(network: Network, options: CommonOptions): LayerFun
       inputs: network.inputs.length,
       integers: "accept",
       endsMask: true,
-      children: () => network.layers,
+      network: () => network,
       call: (inputs, scope) => traceInner(network, inputs, scope),
     }),
   );
@@ -235,6 +248,6 @@ export function wrapping(
 }
 
 export function checkInner(where: string, inner: unknown): void {
-  if (typeof inner === "function" && "layer" in inner && inner.layer instanceof Layer) return;
+  if (isLayerFunction(inner)) return;
   throw new OptionError({ where, problem: "there is no layer to wrap", expected: "a layer", received: show(inner) });
 }

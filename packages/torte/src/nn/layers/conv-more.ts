@@ -1,11 +1,11 @@
 /** Convolutions of other forms: transposed, depthwise, separable. */
-import { checkOptions, oneOf, OptionError, positiveInteger, wholeNumber } from "../../errors.js";
+import { checkOptions, oneOf, OptionError, positiveInteger, show, wholeNumber } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
-import { glorotUniform, type InitializerOption, readInitializer } from "../initializers.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { checkRank, marginOf, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkRank, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
@@ -24,7 +24,10 @@ export interface ConvTransposeOptions extends KernelOptions {
   readonly padding?: "valid" | "same";
   /** Distance between taps. Default 1. */
   readonly dilationRate?: PerAxis;
-  /** Positions more at the end, below the stride. Default none. */
+  /**
+   * Positions more at the end, below the stride; the length is then (length − 1)·stride + reach for "valid", that − 2·⌊reach/2⌋
+   * for "same". Default: the lengths that padding gives.
+   */
   readonly outputPadding?: PerAxis;
 }
 
@@ -87,11 +90,11 @@ function transposedPlan(
 ): { full: number; from: number; length: number } {
   const reach = (taps - 1) * apart + 1;
   const summed = (n - 1) * step + reach;
-  const [before] = padding === "same" ? marginOf(n * step, taps, step, apart, "same") : [0];
-  const plain = padding === "same" ? n * step : n * step + Math.max(reach - step, 0);
-  const length =
-    extra === undefined ? plain : summed - (padding === "same" ? 2 * Math.floor((reach - 1) / 2) : 0) + extra;
-  const from = extra !== undefined && padding === "same" ? Math.floor((reach - 1) / 2) : before;
+  const same = padding === "same";
+  const plain = same ? n * step : n * step + Math.max(reach - step, 0);
+  const length = extra === undefined ? plain : summed - (same ? 2 * Math.floor(reach / 2) : 0) + extra;
+  // What "same" leaves out, it leaves out at both ends, the odd one at the later.
+  const from = same ? Math.max(0, Math.floor((summed - length) / 2)) : 0;
   return { full: Math.max(summed, from + length), from, length };
 }
 
@@ -102,16 +105,17 @@ function readOutputPadding(
   option: PerAxis | undefined,
 ): number[] | undefined {
   if (option === undefined) return undefined;
-  const list = typeof option === "number" ? Array<number>(rank).fill(option) : [...option];
-  if (list.length !== rank || list.some((n, i) => wholeNumber(kind, "outputPadding", n) >= (stride[i] ?? 1))) {
+  const list: readonly unknown[] = Array.isArray(option) ? option : Array<unknown>(rank).fill(option);
+  const fits = (n: unknown, i: number): n is number => wholeNumber(kind, "outputPadding", n) < (stride[i] ?? 1);
+  if (list.length !== rank || !list.every(fits)) {
     throw new OptionError({
       where: kind,
       problem: "outputPadding is out of range",
       expected: `${rank === 1 ? "a number" : `${rank} numbers`} below the strides ${stride.join(", ")}`,
-      received: list.join(", "),
+      received: show(option),
     });
   }
-  return list;
+  return [...list];
 }
 
 /**
@@ -167,7 +171,9 @@ interface WindowedOptions extends KernelOptions {
 export interface DepthwiseConvOptions extends WindowedOptions {
   /** Default glorotUniform. */
   readonly depthwiseInitializer?: InitializerOption;
+  /** Default none. */
   readonly depthwiseRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly depthwiseConstraint?: ConstraintOption;
 }
 
@@ -176,7 +182,9 @@ export interface SeparableConvOptions extends DepthwiseConvOptions {
   readonly filters: number;
   /** Default glorotUniform. */
   readonly pointwiseInitializer?: InitializerOption;
+  /** Default none. */
   readonly pointwiseRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly pointwiseConstraint?: ConstraintOption;
 }
 
@@ -209,7 +217,7 @@ function readWindowed(kind: string, rank: number, options: DepthwiseConvOptions)
     windows,
     multiplier: positiveInteger(kind, "depthMultiplier", options.depthMultiplier ?? 1),
     depthwise: {
-      initializer: readInitializer(kind, "depthwiseInitializer", options.depthwiseInitializer ?? glorotUniform),
+      initializer: readInitializer(kind, "depthwiseInitializer", options.depthwiseInitializer ?? "glorotUniform"),
       regularizer: readRegularizer(kind, "depthwiseRegularizer", options.depthwiseRegularizer),
       constraint: readConstraint(kind, "depthwiseConstraint", options.depthwiseConstraint),
     },
@@ -269,7 +277,7 @@ function separableConv(rank: number, options: SeparableConvOptions): LayerFuncti
   const filters = positiveInteger(kind, "filters", options.filters);
   const { windows, multiplier, depthwise, activation, useBias, bias } = readWindowed(kind, rank, options);
   const pointwise = {
-    initializer: readInitializer(kind, "pointwiseInitializer", options.pointwiseInitializer ?? glorotUniform),
+    initializer: readInitializer(kind, "pointwiseInitializer", options.pointwiseInitializer ?? "glorotUniform"),
     regularizer: readRegularizer(kind, "pointwiseRegularizer", options.pointwiseRegularizer),
     constraint: readConstraint(kind, "pointwiseConstraint", options.pointwiseConstraint),
   };

@@ -1,8 +1,7 @@
 /** Convolutions over one, two or three spatial axes: one implementation. */
-import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError } from "../../errors.js";
+import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
-import { formatShape } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
@@ -26,16 +25,15 @@ export interface ConvOptions extends KernelOptions {
 }
 
 export function perAxis(where: string, name: string, rank: number, value: PerAxis): number[] {
-  const list = typeof value === "number" ? Array<number>(rank).fill(value) : [...value];
-  if (list.length !== rank) {
-    throw new OptionError({
-      where,
-      problem: `${name} has the wrong length`,
-      expected: `one number or ${rank}`,
-      received: formatShape(list),
-    });
-  }
-  return list.map((n) => positiveInteger(where, name, n));
+  const given: unknown = value;
+  if (Array.isArray(given) && given.length === rank) return given.map((n) => positiveInteger(where, name, n));
+  if (typeof given === "number") return Array<number>(rank).fill(positiveInteger(where, name, given));
+  throw new OptionError({
+    where,
+    problem: given === undefined ? `${name} is missing` : `${name} has the wrong form`,
+    expected: rank === 1 ? "a number" : `a number, or a list of ${rank}`,
+    received: show(given),
+  });
 }
 
 /** The spatial input of a windowed layer: right rank, long enough. */

@@ -1,7 +1,8 @@
 /** Functions as layers, and what begins and ends masks. */
-import { checkOptions, numberIn, oneOf, OptionError, show } from "../../errors.js";
+import { checkOptions, numberIn, oneOf, OptionError, ShapeError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
+import { formatShape } from "../../tensor/shape.js";
 import { type ActivationOption, elu as eluOf, readActivation } from "../activations.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
@@ -28,7 +29,14 @@ export function activation(option: ActivationOption, options: CommonOptions = {}
   });
 }
 
-/** Goes on without the mask of its input: from here on padding counts as data. */
+/**
+ * Goes on without the mask of its input: from here on padding counts as data, as zeros.
+ *
+ * @example
+ * import { dropMask, input, masking } from "torte";
+ * const x = input({ shape: [30, 4] });
+ * console.log(dropMask()(masking()(x)).shape); // [null, 30, 4]
+ */
 export function dropMask(options: CommonOptions = {}): LayerFunction {
   checkOptions("dropMask", options, COMMON);
   return layerFunction({
@@ -40,7 +48,14 @@ export function dropMask(options: CommonOptions = {}): LayerFunction {
   });
 }
 
-/** Its input as it is, mask included. */
+/**
+ * Its input as it is, mask included.
+ *
+ * @example
+ * import { identity, input } from "torte";
+ * const x = input({ shape: [3] });
+ * console.log(identity()(x).shape); // [null, 3]
+ */
 export function identity(options: CommonOptions = {}): LayerFunction {
   checkOptions("identity", options, COMMON);
   return layerFunction({ kind: "identity", options, integers: "accept", call: (inputs) => inputAt(inputs) });
@@ -56,6 +71,7 @@ export interface MaskingOptions extends CommonOptions {
  *
  * Input and output (length, features); the output carries a mask, combined with the input's own.
  *
+ * @throws ShapeError for an input without steps.
  * @example
  * import { input, masking } from "torte";
  * console.log(masking()(input({ shape: [30, 4] })).masked); // true
@@ -66,11 +82,18 @@ export function masking(options: MaskingOptions = {}): LayerFunction {
   return layerFunction({
     kind: "masking",
     options,
-    call: (inputs) => {
+    call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const axes = value.shape.slice(2).map((_, i) => i + 2);
-      const different = ops.notEqual(value, maskValue);
-      const present = axes.length === 0 ? different : ops.any(different, { axes });
+      if (axes.length === 0) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "there are no steps",
+          expected: "(batch, length, …, features)",
+          received: formatShape([null, ...value.shape.slice(1)]),
+        });
+      }
+      const present = ops.any(ops.notEqual(value, maskValue), { axes });
       return masked(value, mask === undefined ? present : ops.logicalAnd(mask, present));
     },
   });
@@ -135,6 +158,10 @@ function elementwise(kind: string, options: CommonOptions, call: (x: Node) => No
  * min(x, maxValue) from the threshold on, negativeSlope·(x − threshold) below it. Input and output have the same shape.
  *
  * @throws OptionError for options out of range.
+ * @example
+ * import { input, relu } from "torte";
+ * const x = input({ shape: [3] });
+ * console.log(relu({ maxValue: 6 })(x).shape); // [null, 3]
  */
 export function relu(options: ReluOptions = {}): LayerFunction {
   checkOptions("relu", options, [...COMMON, "maxValue", "negativeSlope", "threshold"]);
@@ -148,15 +175,41 @@ export function relu(options: ReluOptions = {}): LayerFunction {
   });
 }
 
-/** x above 0, negativeSlope·x below; 0.3 by default, as in Keras. Maas et al. 2013. */
-export function leakyRelu(options: CommonOptions & { readonly negativeSlope?: number } = {}): LayerFunction {
+export interface LeakyReluOptions extends CommonOptions {
+  /** Slope below 0, at least 0. Default 0.3, as in Keras; the activation of that name has 0.2 there. */
+  readonly negativeSlope?: number;
+}
+
+/**
+ * x above 0, negativeSlope·x below. Maas et al. 2013. Input and output have the same shape.
+ *
+ * @throws OptionError for a slope below 0.
+ * @example
+ * import { input, leakyRelu } from "torte";
+ * const x = input({ shape: [3] });
+ * console.log(leakyRelu()(x).shape); // [null, 3]
+ */
+export function leakyRelu(options: LeakyReluOptions = {}): LayerFunction {
   checkOptions("leakyRelu", options, [...COMMON, "negativeSlope"]);
   const slope = numberIn("leakyRelu", "negativeSlope", options.negativeSlope ?? 0.3, { min: 0 });
   return elementwise("leakyRelu", options, (x) => ops.where(ops.less(0, x), x, ops.mul(x, slope)));
 }
 
-/** x above 0, alpha·(eˣ − 1) below; 1 by default. Clevert et al. 2016. */
-export function elu(options: CommonOptions & { readonly alpha?: number } = {}): LayerFunction {
+export interface EluOptions extends CommonOptions {
+  /** What −y tends to far below 0. Default 1. */
+  readonly alpha?: number;
+}
+
+/**
+ * x above 0, alpha·(eˣ − 1) below. Clevert et al. 2016. Input and output have the same shape.
+ *
+ * @throws OptionError for an alpha that is no number.
+ * @example
+ * import { elu, input } from "torte";
+ * const x = input({ shape: [3] });
+ * console.log(elu()(x).shape); // [null, 3]
+ */
+export function elu(options: EluOptions = {}): LayerFunction {
   checkOptions("elu", options, [...COMMON, "alpha"]);
   return elementwise("elu", options, eluOf(numberIn("elu", "alpha", options.alpha ?? 1)));
 }
@@ -166,6 +219,7 @@ export interface PreluOptions extends CommonOptions {
   readonly alphaInitializer?: InitializerOption;
   /** Default none. */
   readonly alphaRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly alphaConstraint?: ConstraintOption;
   /** Axes, counted with the batch as axis 0, along which one slope is shared. Default none. */
   readonly sharedAxes?: readonly number[];
@@ -183,6 +237,11 @@ export interface PreluOptions extends CommonOptions {
  */
 export function prelu(options: PreluOptions = {}): LayerFunction {
   checkOptions("prelu", options, [...COMMON, "alphaInitializer", "alphaRegularizer", "alphaConstraint", "sharedAxes"]);
+  const axes: unknown = options.sharedAxes ?? [];
+  if (!Array.isArray(axes)) {
+    const expected = "a list of axes";
+    throw new OptionError({ where: "prelu", problem: "sharedAxes has the wrong form", expected, received: show(axes) });
+  }
   const weight = {
     initializer: readInitializer("prelu", "alphaInitializer", options.alphaInitializer ?? "zeros"),
     regularizer: readRegularizer("prelu", "alphaRegularizer", options.alphaRegularizer),

@@ -3,9 +3,9 @@ import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type ActivationOption, readActivation } from "../activations.js";
-import { glorotUniform, type InitializerOption, readInitializer, zeros } from "../initializers.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
-import { masked } from "../masks.js";
+import { checkFeatures, masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
 /** Options that layers with a kernel and a bias share. */
@@ -24,6 +24,7 @@ export interface KernelOptions extends CommonOptions {
   readonly biasRegularizer?: RegularizerOption;
   /** What every update of the kernel ends with, by name or function. Default none. */
   readonly kernelConstraint?: ConstraintOption;
+  /** Default none. */
   readonly biasConstraint?: ConstraintOption;
 }
 
@@ -44,12 +45,12 @@ export function readKernelOptions(where: string, options: KernelOptions) {
     activation: readActivation(where, options.activation ?? "linear"),
     useBias: booleanOption(where, "useBias", options.useBias ?? true),
     kernel: {
-      initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? glorotUniform),
+      initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? "glorotUniform"),
       regularizer: readRegularizer(where, "kernelRegularizer", options.kernelRegularizer),
       constraint: readConstraint(where, "kernelConstraint", options.kernelConstraint),
     },
     bias: {
-      initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? zeros),
+      initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros"),
       regularizer: readRegularizer(where, "biasRegularizer", options.biasRegularizer),
       constraint: readConstraint(where, "biasConstraint", options.biasConstraint),
     },
@@ -83,6 +84,9 @@ export function dense(options: DenseOptions): LayerFunction {
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
+      checkFeatures(scope.where, value);
+      // The sum would go over the sequence itself.
+      if (value.shape.length === 2) refuseMask(scope, inputs);
       const width = value.shape.at(-1) ?? 1;
       const axes = [..."abcdefghijklm"].slice(0, value.shape.length - 1).join("");
       const product = einsum(`${axes}y,yz->${axes}z`, value, scope.weight("kernel", [width, units], kernel));
@@ -119,6 +123,15 @@ export function einsumDense(options: EinsumDenseOptions): LayerFunction {
   const allowed = KERNEL_OPTIONS.filter((name) => name !== "useBias");
   checkOptions(kind, options, [...allowed, "equation", "outputShape", "biasAxes"]);
   const { activation, kernel, bias } = readKernelOptions(kind, options);
+  const { biasAxes, outputShape }: { readonly biasAxes?: unknown; readonly outputShape?: unknown } = options;
+  const fail = (problem: string, expected: string, received: unknown): never => {
+    throw new OptionError({ where: kind, problem, expected, received: show(received) });
+  };
+  parseEquation(kind, options.equation);
+  if (typeof outputShape !== "number" && !Array.isArray(outputShape))
+    fail("outputShape has the wrong form", "a size, or a list of sizes and null", outputShape);
+  if (biasAxes !== undefined && typeof biasAxes !== "string")
+    fail("biasAxes has the wrong form", "a text of labels", biasAxes);
   return layerFunction({
     kind,
     options,
@@ -151,20 +164,34 @@ interface Equation {
   readonly sizes: ReadonlyMap<string, number>;
 }
 
+/** The labels as they are written; `dots` where axes before them are left open. */
+function parseEquation(
+  where: string,
+  equation: unknown,
+): { dots: boolean; explicit: string; right: string; result: string } {
+  const text = typeof equation === "string" ? equation.replaceAll(" ", "") : "";
+  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(text);
+  if (match === null || (match[1] === undefined) !== (match[4] === undefined)) {
+    throw new OptionError({
+      where,
+      problem: "the equation cannot be read",
+      expected: 'one like "abc,cd->abd" or "...c,cd->...d"',
+      received: show(equation),
+    });
+  }
+  const [, dots, explicit = "", right = "", , result = ""] = match;
+  return { dots: dots !== undefined, explicit, right, result };
+}
+
 /** Labels of input, kernel and result, the dots written out, with the sizes of all of them. */
 function readEquation(where: string, { equation, outputShape }: EinsumDenseOptions, value: Node): Equation {
   const fail = (problem: string, expected: string, received: string): never => {
     throw new OptionError({ where, problem, expected, received });
   };
-  const given: unknown = equation;
-  const text = typeof given === "string" ? given.replaceAll(" ", "") : "";
-  const match = /^(\.{3})?([a-zA-Z]+),([a-zA-Z]+)->(\.{3})?([a-zA-Z]+)$/.exec(text);
-  if (match === null || (match[1] === undefined) !== (match[4] === undefined))
-    return fail("the equation cannot be read", 'one like "abc,cd->abd" or "...c,cd->...d"', show(equation));
-  const [, dots, explicit = "", right = "", , result = ""] = match;
+  const { dots, explicit, right, result } = parseEquation(where, equation);
   const used = new Set(explicit + right + result);
   const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((label) => !used.has(label));
-  const leading = dots === undefined ? "" : free.slice(0, value.shape.length - explicit.length).join("");
+  const leading = !dots ? "" : free.slice(0, value.shape.length - explicit.length).join("");
   const [left, out] = [leading + explicit, leading + result];
   if (left.length !== value.shape.length)
     return fail("the equation has other axes than the input", `${value.shape.length} labels`, show(left));

@@ -1,8 +1,10 @@
 import { booleanOption, checkOptions, positiveInteger, ShapeError } from "../../errors.js";
 import { iota } from "../../graph/make.js";
+import { type ConstraintOption, readConstraint } from "../constraints.js";
 import * as ops from "../../ops/index.js";
-import { type InitializerOption, readInitializer, uniform } from "../initializers.js";
+import { type InitializerOption, readInitializer } from "../initializers.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { formatShape } from "../../tensor/shape.js";
 import { masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
@@ -17,6 +19,8 @@ export interface EmbeddingOptions extends CommonOptions {
   readonly embeddingsInitializer?: InitializerOption;
   /** Default none. */
   readonly embeddingsRegularizer?: RegularizerOption;
+  /** What every update of the table ends with. Default none. */
+  readonly embeddingsConstraint?: ConstraintOption;
 }
 
 /**
@@ -40,12 +44,14 @@ export function embedding(options: EmbeddingOptions): LayerFunction {
     "maskZero",
     "embeddingsInitializer",
     "embeddingsRegularizer",
+    "embeddingsConstraint",
   ]);
   const inputDim = positiveInteger("embedding", "inputDim", options.inputDim);
   const outputDim = positiveInteger("embedding", "outputDim", options.outputDim);
   const maskZero = booleanOption("embedding", "maskZero", options.maskZero ?? false);
-  const initializer = readInitializer("embedding", "embeddingsInitializer", options.embeddingsInitializer ?? uniform());
+  const initializer = readInitializer("embedding", "embeddingsInitializer", options.embeddingsInitializer ?? "uniform");
   const regularizer = readRegularizer("embedding", "embeddingsRegularizer", options.embeddingsRegularizer);
+  const constraint = readConstraint("embedding", "embeddingsConstraint", options.embeddingsConstraint);
   return layerFunction({
     kind: "embedding",
     options,
@@ -62,7 +68,15 @@ export function embedding(options: EmbeddingOptions): LayerFunction {
           fix,
         });
       }
-      const table = scope.weight("embeddings", [inputDim, outputDim], { initializer, regularizer });
+      const table = scope.weight("embeddings", [inputDim, outputDim], { initializer, regularizer, constraint });
+      if (maskZero && value.shape.length !== 2) {
+        throw new ShapeError({
+          where: scope.where,
+          problem: "maskZero is for sequences",
+          expected: "(batch, length)",
+          received: formatShape([null, ...value.shape.slice(1)]),
+        });
+      }
       if (!maskZero) return masked(ops.gather(table, value), mask);
       // The row of the padding is zero whatever the table holds, so nothing reaches it and nothing comes back.
       const kept = ops.where(ops.less(0, iota([inputDim, 1], 0)), table, 0);

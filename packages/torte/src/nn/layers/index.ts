@@ -10,7 +10,9 @@ export {
   prelu,
   relu,
   softmax,
+  type EluOptions,
   type LambdaOptions,
+  type LeakyReluOptions,
   type MaskingOptions,
   type PreluOptions,
   type ReluOptions,
@@ -58,7 +60,9 @@ export {
   type ActivityRegularizationOptions,
   type DropoutOptions,
   type GaussianNoiseOptions,
-  type SpatialDropoutOptions,
+  type NoiseOptions,
+  type NoiseShapeOptions,
+  type RateOptions,
 } from "./noise.js";
 export {
   batchNormalization,

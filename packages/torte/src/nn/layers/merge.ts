@@ -8,6 +8,10 @@ import { exampleAxis, masked } from "../masks.js";
 
 function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
   const [first] = inputs;
+  if (inputs.length < 2) {
+    const [expected, fix] = ["at least 2", "Call it with a list, as in add()([a, b])."];
+    throw new ShapeError({ where, problem: "wrong number of inputs", expected, received: String(inputs.length), fix });
+  }
   const fits = inputs.every(
     ({ value }) =>
       value.shape.length === first?.value.shape.length &&
@@ -48,7 +52,7 @@ const fold =
     values.reduce((a, b) => combine(a, b));
 
 /**
- * The sum of inputs of one shape.
+ * The sum of inputs of one shape: y = a + b + …. A position is valid where it is in every input that has a mask.
  *
  * @throws ShapeError where the shapes differ.
  * @example
@@ -58,7 +62,15 @@ const fold =
  * console.log(y.shape); // [null, 8]
  */
 export const add = (options: CommonOptions = {}): LayerFunction => merge("add", options, fold(ops.add));
-/** The first of two inputs of one shape minus the second. */
+/**
+ * The first of two inputs minus the second: y = a − b, all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ, or there are not two inputs.
+ * @example
+ * import { input, subtract } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(subtract()([a, b]).shape); // [null, 8]
+ */
 export function subtract(options: CommonOptions = {}): LayerFunction {
   checkOptions("subtract", options, COMMON);
   return layerFunction({
@@ -71,12 +83,45 @@ export function subtract(options: CommonOptions = {}): LayerFunction {
     },
   });
 }
-/** The product of inputs of one shape, element by element. */
+/**
+ * The product of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, multiply } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(multiply()([a, b]).shape); // [null, 8]
+ */
 export const multiply = (options: CommonOptions = {}): LayerFunction => merge("multiply", options, fold(ops.mul));
-/** The largest of inputs of one shape, element by element. */
+/**
+ * The largest of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, maximum } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(maximum()([a, b]).shape); // [null, 8]
+ */
 export const maximum = (options: CommonOptions = {}): LayerFunction => merge("maximum", options, fold(ops.maximum));
+/**
+ * The smallest of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { input, minimum } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(minimum()([a, b]).shape); // [null, 8]
+ */
 export const minimum = (options: CommonOptions = {}): LayerFunction => merge("minimum", options, fold(ops.minimum));
-/** The mean of inputs of one shape, element by element. */
+/**
+ * The mean of the inputs, element by element; all of one shape. Masks combine.
+ *
+ * @throws ShapeError where the shapes differ.
+ * @example
+ * import { average, input } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(average()([a, b]).shape); // [null, 8]
+ */
 export const average = (options: CommonOptions = {}): LayerFunction =>
   merge("average", options, (values) => ops.mul(fold(ops.add)(values), 1 / values.length));
 
@@ -85,7 +130,16 @@ export interface ConcatenateOptions extends CommonOptions {
   readonly axis?: number;
 }
 
-/** The inputs side by side along one axis. */
+/**
+ * The inputs side by side along one axis; their other axes are alike. Masks combine, but sequences with masks cannot be
+ * joined end to end.
+ *
+ * @throws ShapeError where other axes differ; OptionError for an axis that does not exist; MaskError along masked sequences.
+ * @example
+ * import { concatenate, input } from "torte";
+ * const [a, b] = [input({ shape: [8] }), input({ shape: [8] })];
+ * console.log(concatenate()([a, b]).shape); // [null, 16]
+ */
 export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
   checkOptions("concatenate", options, [...COMMON, "axis"]);
   return layerFunction({
@@ -95,8 +149,7 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
     call: (inputs, scope) => {
       const axis = exampleAxis(scope.where, inputAt(inputs).value, options.axis ?? -1);
       sameShapes(scope.where, inputs, axis);
-      const mask = combinedMask(inputs);
-      if (axis === 1 && mask !== undefined) {
+      if (axis === 1 && inputs.some(({ mask }) => mask !== undefined)) {
         throw new MaskError({
           where: scope.where,
           problem: "sequences with masks cannot be joined end to end",
@@ -108,7 +161,7 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
           inputs.map(({ value }) => value),
           axis,
         ),
-        mask,
+        combinedMask(inputs),
       );
     },
   });
@@ -126,7 +179,8 @@ export interface DotOptions extends CommonOptions {
  *
  * y[…, …′] = Σₖ a[…, k]·b[…′, k]. Two vectors give (1).
  *
- * Masks end where their sequences do: one of the summed axis is no longer needed, since masked positions are zero.
+ * The mask of the sequence on axis 1 of the result is passed on. A mask over the summed axis is no longer needed, since masked
+ * positions are zero.
  *
  * @throws OptionError for axes that do not exist; ShapeError where they differ in length.
  * @example
@@ -175,7 +229,12 @@ export function dot(options: DotOptions): LayerFunction {
       ];
       const rest = (names: string): string => names.replace("b", "").replace("k", "");
       const product = ops.einsum(`${first},${second}->b${rest(first)}${rest(second)}`, a.value, b.value);
-      return { value: product.shape.length === 1 ? ops.expandDims(product, 1) : product };
+      const value = product.shape.length === 1 ? ops.expandDims(product, 1) : product;
+      // Axis 1 of the result is that of the first input that keeps an axis, if it keeps its own.
+      const source = a.value.shape.length > 2 ? a : b;
+      const mask =
+        source.axis === 1 || source.value.shape.length < 3 ? undefined : inputAt(inputs, source === a ? 0 : 1).mask;
+      return masked(value, mask);
     },
   });
 }

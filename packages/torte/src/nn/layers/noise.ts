@@ -1,17 +1,54 @@
 /** Layers that are random while training and do nothing in inference. */
-import { checkOptions, numberIn, oneOf } from "../../errors.js";
+import { checkOptions, numberIn, oneOf, OptionError, seedOption, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { type Shape, sizeOf } from "../../tensor/shape.js";
+import { formatShape, type Shape, sizeOf } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Scope } from "../layer.js";
-import { checkRank, masked } from "../masks.js";
+import { checkRank, masked, spreadMask } from "../masks.js";
 import { l1l2 } from "../regularizers.js";
 
-export interface DropoutOptions extends CommonOptions {
+export interface NoiseOptions extends CommonOptions {
+  /** Draws of its own, whatever the model's seed and the layer's name. Default: drawn from those. */
+  readonly seed?: number;
+}
+
+export interface RateOptions extends NoiseOptions {
+  /** Probability that a value is dropped, 0 up to below 1. */
+  readonly rate: number;
+}
+
+export interface NoiseShapeOptions extends RateOptions {
+  /**
+   * Shape of the draws, the batch included: 1 where all values along an axis share theirs, null where each has its own.
+   * Default: each value its own.
+   */
+  readonly noiseShape?: readonly (number | null)[];
+}
+
+export interface DropoutOptions extends NoiseShapeOptions {
   /** Probability that a value is dropped, 0 up to below 1; 0.05 to 0.35 is usual. */
   readonly rate: number;
   /** "expected" scales by 1/(1 − rate); "realized" by the share that was really kept, |M|/ΣM. Default "expected". */
   readonly rescale?: "expected" | "realized";
+}
+
+const readRate = (kind: string, { rate }: RateOptions): number => numberIn(kind, "rate", rate, { min: 0, below: 1 });
+const readSeed = (kind: string, { seed }: NoiseOptions): number | undefined =>
+  seed === undefined ? undefined : seedOption(kind, seed);
+
+/** The shape of the draws for a value. */
+function drawShape(where: string, { noiseShape }: NoiseShapeOptions, { shape }: Node): Shape {
+  if (noiseShape === undefined) return shape;
+  const given: unknown = noiseShape;
+  const fits = (n: unknown, axis: number): boolean => n === null || n === 1 || (axis > 0 && n === shape[axis]);
+  if (Array.isArray(given) && given.length === shape.length && given.every(fits))
+    return shape.map((n, axis) => noiseShape[axis] ?? n);
+  throw new OptionError({
+    where,
+    problem: "noiseShape does not fit",
+    expected: `for each axis of ${formatShape([null, ...shape.slice(1)])} 1, or null`,
+    received: show(noiseShape),
+  });
 }
 
 /**
@@ -28,35 +65,38 @@ export interface DropoutOptions extends CommonOptions {
  * console.log(y.shape); // [null, 64]
  */
 export function dropout(options: DropoutOptions): LayerFunction {
-  checkOptions("dropout", options, [...COMMON, "rate", "rescale"]);
-  const rate = numberIn("dropout", "rate", options.rate, { min: 0, below: 1 });
+  checkOptions("dropout", options, [...COMMON, "rate", "rescale", "noiseShape", "seed"]);
+  const rate = readRate("dropout", options);
+  const seed = readSeed("dropout", options);
   const rescale = oneOf("dropout", "rescale", options.rescale ?? "expected", ["expected", "realized"]);
   return layerFunction({
     kind: "dropout",
     options,
     call: (inputs, scope) => {
-      const input = inputAt(inputs);
-      if (!scope.training || rate === 0) return input;
-      const { value, mask } = input;
-      const kept = ops.lessEqual(rate, scope.random(value.shape));
-      if (rescale === "expected") return { value: ops.where(kept, ops.mul(value, 1 / (1 - rate)), 0), mask };
-      const axes = value.shape.slice(1).map((_, i) => i + 1);
-      const count = ops.sum(ops.cast(kept, "float32"), { axes, keepDims: true });
-      const scale = ops.div(sizeOf(value.shape.slice(1)), ops.maximum(count, 1));
-      return { value: ops.where(kept, ops.mul(value, scale), 0), mask };
+      const { value, mask } = inputAt(inputs);
+      const shape = drawShape(scope.where, options, value);
+      if (!scope.training || rate === 0) return inputAt(inputs);
+      const kept = ops.lessEqual(rate, scope.random(shape, seed));
+      const factor = rescale === "expected" ? 1 / (1 - rate) : realized(ops.broadcastTo(kept, value.shape), mask);
+      return { value: ops.where(kept, ops.mul(value, factor), 0), mask };
     },
   });
 }
 
-export interface SpatialDropoutOptions extends CommonOptions {
-  /** Probability that a channel is dropped, 0 up to below 1. */
-  readonly rate: number;
+/** |M|/ΣM of each example, over the positions that count; 0 draws kept leave zeros whatever it is. */
+function realized(kept: Node, mask: Node | undefined): Node {
+  const axes = kept.shape.slice(1).map((_, i) => i + 1);
+  const count = (condition: Node): Node => ops.sum(ops.cast(condition, "float32"), { axes, keepDims: true });
+  if (mask === undefined) return ops.div(sizeOf(kept.shape.slice(1)), ops.maximum(count(kept), 1));
+  const valid = ops.broadcastTo(spreadMask(mask, kept.shape.length), kept.shape);
+  return ops.div(count(valid), ops.maximum(count(ops.logicalAnd(kept, valid)), 1));
 }
 
-function spatialDropout(rank: number, options: SpatialDropoutOptions): LayerFunction {
+function spatialDropout(rank: number, options: RateOptions): LayerFunction {
   const kind = `spatialDropout${rank}d`;
-  checkOptions(kind, options, [...COMMON, "rate"]);
-  const rate = numberIn(kind, "rate", options.rate, { min: 0, below: 1 });
+  checkOptions(kind, options, [...COMMON, "rate", "seed"]);
+  const rate = readRate(kind, options);
+  const seed = readSeed(kind, options);
   return layerFunction({
     kind,
     options,
@@ -67,7 +107,7 @@ function spatialDropout(rank: number, options: SpatialDropoutOptions): LayerFunc
       const [batch = 1] = value.shape;
       const kept = ops.lessEqual(
         rate,
-        scope.random([batch, ...value.shape.slice(1, -1).map(() => 1), value.shape.at(-1) ?? 1]),
+        scope.random([batch, ...value.shape.slice(1, -1).map(() => 1), value.shape.at(-1) ?? 1], seed),
       );
       return { value: ops.where(kept, ops.mul(value, 1 / (1 - rate)), 0), mask };
     },
@@ -84,16 +124,16 @@ function spatialDropout(rank: number, options: SpatialDropoutOptions): LayerFunc
  * import { input, spatialDropout1d } from "torte";
  * console.log(spatialDropout1d({ rate: 0.2 })(input({ shape: [50, 16] })).shape); // [null, 50, 16]
  */
-export const spatialDropout1d = (options: SpatialDropoutOptions): LayerFunction => spatialDropout(1, options);
+export const spatialDropout1d = (options: RateOptions): LayerFunction => spatialDropout(1, options);
 /** Over images; otherwise as spatialDropout1d. */
-export const spatialDropout2d = (options: SpatialDropoutOptions): LayerFunction => spatialDropout(2, options);
+export const spatialDropout2d = (options: RateOptions): LayerFunction => spatialDropout(2, options);
 /** Over volumes; otherwise as spatialDropout1d. */
-export const spatialDropout3d = (options: SpatialDropoutOptions): LayerFunction => spatialDropout(3, options);
+export const spatialDropout3d = (options: RateOptions): LayerFunction => spatialDropout(3, options);
 
 /** Normal numbers by the transform of Box and Muller 1958. */
-function gaussian(scope: Scope, shape: Shape): Node {
-  const radius = ops.sqrt(ops.mul(ops.log1p(ops.neg(scope.random(shape))), -2));
-  return ops.mul(radius, ops.cos(ops.mul(scope.random(shape), 2 * Math.PI)));
+function gaussian(scope: Scope, shape: Shape, seed: number | undefined): Node {
+  const radius = ops.sqrt(ops.mul(ops.log1p(ops.neg(scope.random(shape, seed))), -2));
+  return ops.mul(radius, ops.cos(ops.mul(scope.random(shape, seed), 2 * Math.PI)));
 }
 
 /**
@@ -106,10 +146,11 @@ function gaussian(scope: Scope, shape: Shape): Node {
  * import { gaussianDropout, input } from "torte";
  * console.log(gaussianDropout({ rate: 0.2 })(input({ shape: [8] })).shape); // [null, 8]
  */
-export function gaussianDropout(options: SpatialDropoutOptions): LayerFunction {
+export function gaussianDropout(options: RateOptions): LayerFunction {
   const kind = "gaussianDropout";
-  checkOptions(kind, options, [...COMMON, "rate"]);
-  const rate = numberIn(kind, "rate", options.rate, { min: 0, below: 1 });
+  checkOptions(kind, options, [...COMMON, "rate", "seed"]);
+  const rate = readRate(kind, options);
+  const seed = readSeed(kind, options);
   const deviation = Math.sqrt(rate / (1 - rate));
   return layerFunction({
     kind,
@@ -117,28 +158,38 @@ export function gaussianDropout(options: SpatialDropoutOptions): LayerFunction {
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       if (!scope.training || rate === 0) return inputAt(inputs);
-      return masked(ops.mul(value, ops.add(ops.mul(gaussian(scope, value.shape), deviation), 1)), mask);
+      return masked(ops.mul(value, ops.add(ops.mul(gaussian(scope, value.shape, seed), deviation), 1)), mask);
     },
   });
 }
 
-export interface GaussianNoiseOptions extends CommonOptions {
+export interface GaussianNoiseOptions extends NoiseOptions {
   /** Standard deviation, at least 0. */
   readonly stddev: number;
 }
 
-/** Adds normal numbers of mean 0 while training. Input and output have the same shape; masked positions stay zero. */
+/**
+ * Adds normal numbers of mean 0 while training: y = x + stddev·N(0, 1).
+ *
+ * Input and output have the same shape; masked positions stay zero.
+ *
+ * @throws OptionError for a standard deviation below 0.
+ * @example
+ * import { gaussianNoise, input } from "torte";
+ * console.log(gaussianNoise({ stddev: 0.1 })(input({ shape: [8] })).shape); // [null, 8]
+ */
 export function gaussianNoise(options: GaussianNoiseOptions): LayerFunction {
   const kind = "gaussianNoise";
-  checkOptions(kind, options, [...COMMON, "stddev"]);
+  checkOptions(kind, options, [...COMMON, "stddev", "seed"]);
   const stddev = numberIn(kind, "stddev", options.stddev, { min: 0 });
+  const seed = readSeed(kind, options);
   return layerFunction({
     kind,
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       if (!scope.training || stddev === 0) return inputAt(inputs);
-      return masked(ops.add(value, ops.mul(gaussian(scope, value.shape), stddev)), mask);
+      return masked(ops.add(value, ops.mul(gaussian(scope, value.shape, seed), stddev)), mask);
     },
   });
 }
@@ -155,19 +206,24 @@ const SELU_FLOOR = -1.7580993408473766;
  * Input and output have the same shape; masked positions stay zero.
  *
  * @throws OptionError for a rate outside 0 … 1.
+ * @example
+ * import { alphaDropout, input } from "torte";
+ * console.log(alphaDropout({ rate: 0.1 })(input({ shape: [8] })).shape); // [null, 8]
  */
-export function alphaDropout(options: SpatialDropoutOptions): LayerFunction {
+export function alphaDropout(options: NoiseShapeOptions): LayerFunction {
   const kind = "alphaDropout";
-  checkOptions(kind, options, [...COMMON, "rate"]);
-  const rate = numberIn(kind, "rate", options.rate, { min: 0, below: 1 });
+  checkOptions(kind, options, [...COMMON, "rate", "noiseShape", "seed"]);
+  const rate = readRate(kind, options);
+  const seed = readSeed(kind, options);
   const scale = 1 / Math.sqrt((1 - rate) * (1 + rate * SELU_FLOOR ** 2));
   return layerFunction({
     kind,
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
+      const shape = drawShape(scope.where, options, value);
       if (!scope.training || rate === 0) return inputAt(inputs);
-      const kept = ops.lessEqual(rate, scope.random(value.shape));
+      const kept = ops.lessEqual(rate, scope.random(shape, seed));
       const dropped = ops.where(kept, value, SELU_FLOOR);
       return masked(ops.add(ops.mul(dropped, scale), -scale * SELU_FLOOR * rate), mask);
     },
@@ -186,11 +242,15 @@ export interface ActivityRegularizationOptions extends CommonOptions {
  * `activityRegularizer` of any other layer.
  *
  * @throws OptionError for factors below 0.
+ * @example
+ * import { activityRegularization, input } from "torte";
+ * console.log(activityRegularization({ l1: 0.01 })(input({ shape: [8] })).shape); // [null, 8]
  */
 export function activityRegularization(options: ActivityRegularizationOptions = {}): LayerFunction {
   const kind = "activityRegularization";
   checkOptions(kind, options, [...COMMON, "l1", "l2"]);
-  const penalty = l1l2({ l1: options.l1 ?? 0, l2: options.l2 ?? 0 });
+  const factor = (name: "l1" | "l2"): number => numberIn(kind, name, options[name] ?? 0, { min: 0 });
+  const penalty = l1l2({ l1: factor("l1"), l2: factor("l2") });
   return layerFunction({
     kind,
     options,

@@ -1,11 +1,11 @@
 /** Normalization: over the batch, over features, over groups of channels. */
-import { booleanOption, checkOptions, numberIn, positiveInteger, ShapeError } from "../../errors.js";
+import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, ShapeError } from "../../errors.js";
 import { read } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { sizeOf } from "../../tensor/shape.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
-import { type InitializerOption, normal, readInitializer } from "../initializers.js";
+import { type InitializerOption, randomNormal, readInitializer } from "../initializers.js";
 import {
   COMMON,
   type CommonOptions,
@@ -13,6 +13,7 @@ import {
   type LayerFunction,
   layerFunction,
   newTracing,
+  refuseMask,
   type Scope,
   type Traced,
   type WeightOptions,
@@ -32,8 +33,11 @@ export interface AffineOptions extends CommonOptions {
   readonly gammaInitializer?: InitializerOption;
   /** Default none. */
   readonly betaRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly gammaRegularizer?: RegularizerOption;
+  /** Default none. */
   readonly betaConstraint?: ConstraintOption;
+  /** Default none. */
   readonly gammaConstraint?: ConstraintOption;
 }
 
@@ -91,7 +95,7 @@ function readAffine(kind: string, options: AffineOptions): Affine {
 
 /** Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. */
 function moments({ value, mask }: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
-  if (mask === undefined || !axes.includes(1)) {
+  if (mask === undefined || !(axes.includes(0) || axes.includes(1))) {
     return { mean: ops.mean(value, { axes, keepDims: true }), variance: ops.variance(value, { axes, keepDims: true }) };
   }
   const valid = spreadMask(mask, value.shape.length);
@@ -174,9 +178,16 @@ export interface LayerNormalizationOptions extends NormalizationOptions {
 }
 
 const axesOf = (where: string, value: Node, axis: number | readonly number[] | undefined): number[] =>
-  (typeof axis === "number" || axis === undefined ? [axis ?? -1] : axis)
+  axesGiven(where, axis)
     .map((given) => exampleAxis(where, value, given))
+    .filter((given, i, all) => all.indexOf(given) === i)
     .sort((a, b) => a - b);
+
+function axesGiven(where: string, axis: number | readonly number[] | undefined): readonly number[] {
+  if (!Array.isArray(axis)) return [(axis as number | undefined) ?? -1];
+  if (axis.length > 0) return axis as readonly number[];
+  throw new OptionError({ where, problem: "axis is empty", expected: "an axis, or a list of axes", received: "[]" });
+}
 
 /**
  * Normalizes each position over its features.
@@ -214,6 +225,8 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
 export interface GroupNormalizationOptions extends NormalizationOptions {
   /** Groups of neighbouring channels, a divisor of their number; −1 for each channel by itself. Default 32. */
   readonly groups?: number;
+  /** The axis of the channels, counted with the batch as axis 0. Default −1. */
+  readonly axis?: number;
 }
 
 /**
@@ -222,7 +235,7 @@ export interface GroupNormalizationOptions extends NormalizationOptions {
  * y = γ·(x − μ)/√(σ² + ε) + β with μ and σ² of the group, over valid positions. Wu and He 2018. With groups 1 it is layer
  * normalization over everything, with groups −1 instance normalization.
  *
- * Input and output have the same shape, channels last; weights gamma and beta, each (channels).
+ * Input and output have the same shape; weights gamma and beta, each (channels).
  *
  * @throws OptionError for options out of range; ShapeError where groups does not divide the channels.
  * @example
@@ -231,7 +244,7 @@ export interface GroupNormalizationOptions extends NormalizationOptions {
  */
 export function groupNormalization(options: GroupNormalizationOptions = {}): LayerFunction {
   const kind = "groupNormalization";
-  checkOptions(kind, options, [...AFFINE, "epsilon", "groups"]);
+  checkOptions(kind, options, [...AFFINE, "epsilon", "groups", "axis"]);
   const affine = readAffine(kind, options);
   const epsilon = readEpsilon(kind, options.epsilon, 1e-3);
   const groups = options.groups === -1 ? -1 : positiveInteger(kind, "groups", options.groups ?? 32);
@@ -240,22 +253,23 @@ export function groupNormalization(options: GroupNormalizationOptions = {}): Lay
     options,
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
-      const channels = value.shape.at(-1) ?? 1;
+      const axis = exampleAxis(scope.where, value, options.axis ?? -1);
+      const channels = value.shape[axis] ?? 1;
       const count = groups === -1 ? channels : groups;
       if (channels % count !== 0) {
         const [expected, received] = [`channels in multiples of ${count}`, String(channels)];
-        throw new ShapeError({
-          where: scope.where,
-          problem: "groups does not divide the channels",
-          expected,
-          received,
-        });
+        const problem = "groups does not divide the channels";
+        throw new ShapeError({ where: scope.where, problem, expected, received });
       }
-      const grouped = ops.reshape(value, [...value.shape.slice(0, -1), count, channels / count]);
-      const axes = grouped.shape.map((_, i) => i).filter((i) => i > 0 && i !== grouped.shape.length - 2);
+      const split = [count, channels / count];
+      const grouped = ops.reshape(value, [...value.shape.slice(0, axis), ...split, ...value.shape.slice(axis + 1)]);
+      const axes = grouped.shape.map((_, i) => i).filter((i) => i > 0 && i !== axis);
+      // Groups along the sequence would depend on its length.
+      if (axis === 1) refuseMask(scope, inputs);
       const { mean, variance } = moments({ value: grouped, mask }, axes);
       const standard = ops.mul(ops.sub(grouped, mean), ops.rsqrt(ops.add(variance, epsilon)));
-      return masked(affine(ops.reshape(standard, value.shape), [channels], [channels], scope), mask);
+      const back = ops.reshape(standard, value.shape);
+      return masked(affine(back, [channels], spreadOver(value, [axis]), scope), mask);
     },
   });
 }
@@ -365,7 +379,10 @@ export function spectralNormalization(inner: LayerFunction, options: SpectralNor
       const kernel = tracing.substitutes.get(weight.state) ?? read(weight.state);
       const width = kernel.shape.at(-1) ?? 1;
       const matrix = ops.reshape(kernel, [-1, width]);
-      const start = scope.weight("vectorU", [1, width], { initializer: normal({ stddev: 0.02 }), trainable: false });
+      const start = scope.weight("vectorU", [1, width], {
+        initializer: randomNormal({ stddev: 0.02 }),
+        trainable: false,
+      });
       const { left, right } = powerIteration(ops.stopGradient(matrix), start, scope.training ? rounds : 0);
       if (scope.training && scope.trainable) scope.assign("vectorU", right);
       const largest = ops.sum(ops.mul(ops.einsum("ri,ij->rj", left, matrix), right));

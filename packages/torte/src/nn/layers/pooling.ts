@@ -1,5 +1,5 @@
 /** Pooling: windows, and whole sequences, reduced to one value. */
-import { checkOptions, oneOf } from "../../errors.js";
+import { booleanOption, checkOptions, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
@@ -97,11 +97,23 @@ export const maxPooling1d = (options: PoolingOptions = {}): LayerFunction => poo
 export const maxPooling2d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 2, options, maxPool);
 /** Over volumes; otherwise as maxPooling1d. */
 export const maxPooling3d = (options: PoolingOptions = {}): LayerFunction => pooling("maxPooling", 3, options, maxPool);
-/** The mean of each window, over the inputs that take part; otherwise as maxPooling1d. */
+/**
+ * The mean of each window, channel by channel, over the inputs that take part: padding and masked positions do not.
+ *
+ * Input (length, channels), output (positions, channels). Masks as in maxPooling1d.
+ *
+ * @throws OptionError for options out of range; ShapeError where the window does not fit.
+ * @example
+ * import { averagePooling1d, input } from "torte";
+ * const x = input({ shape: [196, 16] });
+ * console.log(averagePooling1d({ poolSize: 4 })(x).shape); // [null, 49, 16]
+ */
 export const averagePooling1d = (options: PoolingOptions = {}): LayerFunction =>
   pooling("averagePooling", 1, options, averagePool);
+/** Over images; otherwise as averagePooling1d. */
 export const averagePooling2d = (options: PoolingOptions = {}): LayerFunction =>
   pooling("averagePooling", 2, options, averagePool);
+/** Over volumes; otherwise as averagePooling1d. */
 export const averagePooling3d = (options: PoolingOptions = {}): LayerFunction =>
   pooling("averagePooling", 3, options, averagePool);
 
@@ -118,6 +130,7 @@ function globalPooling(
 ): LayerFunction {
   const kind = `${name}${rank}d`;
   checkOptions(kind, options, [...COMMON, "keepDims"]);
+  const keepDims = booleanOption(kind, "keepDims", options.keepDims ?? false);
   const axes = Array.from({ length: rank }, (_, i) => i + 1);
   return layerFunction({
     kind,
@@ -126,7 +139,7 @@ function globalPooling(
     call: (inputs, scope) => {
       const input = inputAt(inputs);
       checkRank(scope.where, input.value, rank);
-      return { value: reduce(input, axes, options.keepDims ?? false) };
+      return { value: reduce(input, axes, keepDims) };
     },
   });
 }
@@ -148,8 +161,10 @@ function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolea
 }
 
 /**
- * The mean over all valid positions. Input (length, channels), output (channels).
+ * The mean over all valid positions; 0 for a sequence without any. Input (length, channels), output (channels), or
+ * (1, channels) with keepDims.
  *
+ * @throws ShapeError for an input of another rank.
  * @example
  * import { globalAveragePooling1d, input } from "torte";
  * const y = globalAveragePooling1d()(input({ shape: [10, 16] }));
@@ -157,15 +172,28 @@ function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolea
  */
 export const globalAveragePooling1d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalAveragePooling", 1, options, globalAverage);
+/** Over images; otherwise as globalAveragePooling1d. */
 export const globalAveragePooling2d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalAveragePooling", 2, options, globalAverage);
+/** Over volumes; otherwise as globalAveragePooling1d. */
 export const globalAveragePooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalAveragePooling", 3, options, globalAverage);
-/** The largest value over all valid positions; otherwise as globalAveragePooling1d. */
+/**
+ * The largest value over all valid positions; 0 for a sequence without any. Input (length, channels), output (channels), or
+ * (1, channels) with keepDims.
+ *
+ * @throws ShapeError for an input of another rank.
+ * @example
+ * import { globalMaxPooling1d, input } from "torte";
+ * const x = input({ shape: [10, 16] });
+ * console.log(globalMaxPooling1d()(x).shape); // [null, 16]
+ */
 export const globalMaxPooling1d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalMaxPooling", 1, options, globalMax);
+/** Over images; otherwise as globalMaxPooling1d. */
 export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalMaxPooling", 2, options, globalMax);
+/** Over volumes; otherwise as globalMaxPooling1d. */
 export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalMaxPooling", 3, options, globalMax);
 

@@ -35,9 +35,28 @@ export interface ReshapeOptions extends CommonOptions {
   readonly targetShape: readonly number[];
 }
 
-/** The same values in another shape. Ends a mask; its zeros stay. */
+/**
+ * The same values in another shape. Ends a mask; its zeros stay.
+ *
+ * @throws OptionError for a shape that is none; ShapeError where it does not hold the input's values.
+ * @example
+ * import { input, reshape } from "torte";
+ * const x = input({ shape: [12] });
+ * console.log(reshape({ targetShape: [4, -1] })(x).shape); // [null, 4, 3]
+ */
 export function reshape(options: ReshapeOptions): LayerFunction {
   checkOptions("reshape", options, [...COMMON, "targetShape"]);
+  const given: unknown = options.targetShape;
+  const sizes =
+    Array.isArray(given) && given.every((n: unknown) => n === -1 || (Number.isInteger(n) && Number(n) >= 1));
+  if (!sizes || given.filter((n: unknown) => n === -1).length > 1) {
+    throw new OptionError({
+      where: "reshape",
+      problem: "targetShape has the wrong form",
+      expected: "a list of sizes of at least 1, one of which may be -1",
+      received: show(given),
+    });
+  }
   return layerFunction({
     kind: "reshape",
     options,
@@ -198,14 +217,14 @@ export const zeroPadding2d = (options: ZeroPaddingOptions = {}): LayerFunction =
 export const zeroPadding3d = (options: ZeroPaddingOptions = {}): LayerFunction => zeroPadding(3, options);
 
 export interface CroppingOptions extends CommonOptions {
-  /** Positions cut away around each axis. Default 1. */
+  /** Positions cut away around each axis. Default 1, as in Keras; of images 0. */
   readonly cropping?: Margins;
 }
 
 function cropping(rank: number, options: CroppingOptions): LayerFunction {
   const kind = `cropping${rank}d`;
   checkOptions(kind, options, [...COMMON, "cropping"]);
-  const margins = readMargins(kind, "cropping", rank, options.cropping ?? 1);
+  const margins = readMargins(kind, "cropping", rank, options.cropping ?? (rank === 2 ? 0 : 1));
   return layerFunction({
     kind,
     options,

@@ -1,0 +1,112 @@
+// @ts-check
+/**
+ * `npm run bench:compile`: what it takes until the first step can run: tracing, differentiating, compiling, and how large
+ * the module is. Each network in a process of its own, so that nothing is warm.
+ */
+import { execFileSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import {
+  activation,
+  batchNormalization,
+  conv1d,
+  dense,
+  globalAveragePooling1d,
+  input,
+  sequential,
+} from "../packages/torte/dist/index.js";
+import { compileModule } from "../packages/torte/dist/backends/wasm/module.js";
+import { hasRelaxedSimd } from "../packages/torte/dist/backends/wasm/session.js";
+import { State } from "../packages/torte/dist/graph/node.js";
+import { readLoss } from "../packages/torte/dist/losses/losses.js";
+import { adam } from "../packages/torte/dist/optim/optimizers.js";
+import { trainable, trainingStates, trainProgram } from "../packages/torte/dist/train/programs.js";
+import { models } from "./workloads.mjs";
+
+const BATCH = 16;
+/** @type {Record<string, () => import("torte").Model>} */
+const networks = {
+  "chapter's model, 11 layers": () => /** @type {any} */ (models["chapter"])({}),
+  "50 layers: 16 × (conv1d, batch norm, relu), pooling, dense": () =>
+    sequential(
+      input({ shape: [100, 32] }),
+      ...Array.from({ length: 16 }, () => [
+        conv1d({ filters: 32, kernelSize: 3, padding: "same" }),
+        batchNormalization(),
+        activation("relu"),
+      ]).flat(),
+      globalAveragePooling1d(),
+      dense({ units: 1, activation: "sigmoid" }),
+    ),
+};
+
+/** @param {string} name */
+async function compileOnce(name) {
+  const start = performance.now();
+  const model = networks[name]?.();
+  const spec = model?.network.inputSpecs[0];
+  if (model === undefined || spec === undefined) throw new Error(`no network ${name}`);
+  const objective = { network: model.network, loss: readLoss("binaryCrossentropy"), metrics: [] };
+  const optimizer = adam();
+  const states = trainingStates(trainable(model.network), optimizer, []);
+  const data = {
+    x: [new State("x", [BATCH, ...spec.shape], spec.dtype)],
+    y: [new State("y", [BATCH, 1], "float32")],
+    order: new State("order", [BATCH], "int32"),
+    cursor: new State("cursor", [], "int32"),
+  };
+  const program = trainProgram(objective, optimizer, states, data, BATCH);
+  const traced = performance.now();
+  let end = 65536;
+  const place = (/** @type {number} */ bytes) => (end += Math.ceil(bytes / 64) * 64) - Math.ceil(bytes / 64) * 64;
+  /** @type {Map<State, number>} */
+  const known = new Map();
+  const module = compileModule(
+    program,
+    { shared: true, threads: availableParallelism(), maximumPages: 65536, fma: hasRelaxedSimd() },
+    {
+      stateAddress: (state) => {
+        if (!known.has(state)) known.set(state, place(4 * state.shape.reduce((a, b) => a * b, 1)));
+        return known.get(state) ?? 0;
+      },
+      reserveArena: place,
+    },
+  );
+  const compiled = performance.now();
+  await WebAssembly.compile(Uint8Array.from(module.bytes));
+  const ready = performance.now();
+  return {
+    traceMs: traced - start,
+    compileMs: compiled - traced,
+    hostMs: ready - compiled,
+    bytes: module.bytes.length,
+    kernels: module.kernels.length,
+    arena: module.plan.bytes / Math.max(1, module.plan.lowerBound),
+  };
+}
+
+const [only] = process.argv.slice(2);
+if (only !== undefined) console.log(JSON.stringify(await compileOnce(only)));
+else {
+  console.log(`Node ${process.version}, training step of batch ${BATCH}, cold, the best of 5 processes`);
+  console.log(`${"".padEnd(60)}  trace  compile  host   total ms   module KiB  kernels  arena/bound`);
+  for (const name of Object.keys(networks)) {
+    const runs = Array.from({ length: 5 }, () =>
+      JSON.parse(execFileSync(process.execPath, [fileURLToPath(import.meta.url), name]).toString()),
+    );
+    const total = (/** @type {any} */ r) => r.traceMs + r.compileMs + r.hostMs;
+    const best = runs.reduce((a, b) => (total(b) < total(a) ? b : a));
+    const cells = [
+      name.padEnd(60),
+      best.traceMs.toFixed(0).padStart(7),
+      best.compileMs.toFixed(0).padStart(9),
+      best.hostMs.toFixed(0).padStart(6),
+      total(best).toFixed(0).padStart(11),
+      (best.bytes / 1024).toFixed(0).padStart(13),
+      String(best.kernels).padStart(9),
+      best.arena.toFixed(2).padStart(13),
+    ];
+    console.log(cells.join(""));
+  }
+}

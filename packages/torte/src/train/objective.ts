@@ -1,0 +1,94 @@
+/** What `compile` takes: losses, their weights and metrics, for one output or for each of several. */
+import { checkOptions, numberIn, OptionError, show } from "../errors.js";
+import { type LossOption, readLoss } from "../losses/losses.js";
+import { type MetricOption, readMetrics } from "../metrics/metrics.js";
+import type { Network } from "../nn/network.js";
+import type { OptimizerOption } from "../optim/optimizers.js";
+import type { Goal } from "./programs.js";
+
+/** For every output the same, or one each in the order of the outputs, or by the outputs' names. */
+export type PerOutput<T> = T | readonly T[] | Readonly<Record<string, T>>;
+
+export interface CompileOptions {
+  /** Default "rmsprop", as in Keras. */
+  readonly optimizer?: OptimizerOption;
+  /**
+   * Of a model with several outputs one for all of them, a list, or an object by the names of the outputs' layers; outputs
+   * that an object leaves out are not trained.
+   */
+  readonly loss: PerOutput<LossOption>;
+  /** Factors of the losses in their sum: a list, or an object by the outputs' names. Default 1. */
+  readonly lossWeights?: readonly number[] | Readonly<Record<string, number>>;
+  /** For every output, or an object with a list for each. Default none. */
+  readonly metrics?: readonly MetricOption[] | Readonly<Record<string, readonly MetricOption[]>>;
+}
+
+export function readGoals(network: Network, options: CompileOptions): Goal[] {
+  checkOptions("compile", options, ["optimizer", "loss", "lossWeights", "metrics"]);
+  const names = outputNames(network);
+  const losses = spread("loss", names, options.loss, isOneLoss);
+  const weights = spread("lossWeights", names, options.lossWeights ?? {}, isNothing);
+  const metrics = spread<readonly MetricOption[]>("metrics", names, options.metrics ?? [], isList);
+  const goals = names.flatMap((name, output) => {
+    const [loss, weight] = [losses.get(name), weights.get(name)];
+    if (loss === undefined) return [];
+    return {
+      name,
+      output,
+      loss: readLoss(loss),
+      weight: numberIn("compile", "lossWeights", weight ?? 1),
+      metrics: readMetrics(metrics.get(name) ?? []),
+    };
+  });
+  if (goals.length > 0) return goals;
+  const expected = `a loss for at least one of ${names.join(", ")}`;
+  throw new OptionError({ where: "compile", problem: "there is no loss", expected });
+}
+
+/** Names of the outputs' layers, numbered where a layer gives several outputs. */
+function outputNames({ outputs }: Network): string[] {
+  const counts = new Map<string, number>();
+  return outputs.map(({ producer }) => {
+    const name = producer.layer.where;
+    const count = counts.get(name) ?? 0;
+    counts.set(name, count + 1);
+    return count === 0 ? name : `${name}_${count}`;
+  });
+}
+
+const isOneLoss = (value: unknown): value is LossOption =>
+  typeof value !== "object" || value === null || typeof (value as { readonly call?: unknown }).call === "function";
+const isList = (value: unknown): value is readonly MetricOption[] => Array.isArray(value);
+/** No number stands for all outputs. */
+const isNothing = (value: unknown): value is never => value === undefined;
+
+/** What each output gets, by name. */
+function spread<T>(
+  option: string,
+  names: readonly string[],
+  given: PerOutput<T>,
+  isOne: (value: unknown) => value is T,
+): Map<string, T> {
+  if (isOne(given)) return new Map(names.map((name) => [name, given]));
+  if (Array.isArray(given)) {
+    if (given.length === names.length) return new Map(names.map((name, i) => [name, (given as readonly T[])[i] as T]));
+    throw new OptionError({
+      where: "compile",
+      problem: `${option} has the wrong length`,
+      expected: `one for each output: ${names.join(", ")}`,
+      received: String(given.length),
+    });
+  }
+  const entries = Object.entries(given as Readonly<Record<string, T>>);
+  const unknown = entries.find(([name]) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new OptionError({
+      where: "compile",
+      problem: `${option} names an output that is not there`,
+      expected: names.join(", "),
+      received: show(unknown[0]),
+      fix: "Outputs have the names of their layers.",
+    });
+  }
+  return new Map(entries);
+}
