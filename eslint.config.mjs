@@ -15,6 +15,7 @@ const LAYERS = [
   "metrics",
   "optim",
   "train",
+  "checks",
 ];
 
 const above = (folder) => LAYERS.slice(LAYERS.indexOf(folder) + 1).map((name) => `**/${name}/**`);

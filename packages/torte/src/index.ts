@@ -27,6 +27,11 @@ export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
+export { Report } from "./nn/report.js";
+export { Explanation, type AxisExplanation, type LayerExplanation, type ReceptiveField } from "./nn/explain.js";
+export { Hyperparameters, type Hyperparameter, type HyperparameterValue } from "./nn/hyperparameters.js";
+export type { HyperparameterKind, Usual } from "./nn/hyperparameter-table.js";
+export type { SummaryOptions } from "./nn/summary.js";
 export {
   asFunction,
   Layer,
@@ -76,3 +81,19 @@ export {
   type PerOutput,
   type SaveOptions,
 } from "./train/model.js";
+export {
+  checkGradients,
+  GradientCheck,
+  type CheckedEntry,
+  type CheckedWeight,
+  type GradientCheckData,
+  type GradientCheckOptions,
+} from "./checks/gradients.js";
+export {
+  checkEquivariance,
+  EquivarianceCheck,
+  type EquivarianceOptions,
+  type EquivarianceVerdict,
+  type LayerEquivariance,
+} from "./checks/equivariance.js";
+export { checkMask, MaskCheck, type LayerMask, type MaskCheckOptions } from "./checks/mask.js";

@@ -48,6 +48,18 @@ export interface Tracing {
   readonly penalties: Node[];
   /** States that a training step changes by other means than the gradient. */
   readonly updates: Map<State, Node>;
+  /** Told of every application of a layer, once it is traced; those inside a layer come before it. */
+  readonly observe?: (call: Application) => void;
+}
+
+/** One application of a layer, as a tracing saw it. */
+export interface Application {
+  readonly layer: Layer;
+  /** The layer's name behind those of the layers that it is part of: "block/conv1d". */
+  readonly path: string;
+  readonly inputs: readonly Traced[];
+  /** An object of its own, by which users of the value are recognised. */
+  readonly result: Traced;
 }
 
 export function newTracing(
@@ -210,7 +222,9 @@ export class Layer {
       );
       tracing.penalties.push(ops.mul(penalty, 1 / batch));
     }
-    return result.mask === undefined ? { value: result.value } : result;
+    const traced = result.mask === undefined ? { value: result.value } : { value: result.value, mask: result.mask };
+    tracing.observe?.({ layer: this, path, inputs, result: traced });
+    return traced;
   }
 
   /** A layer gives a node with the batch of its inputs. */

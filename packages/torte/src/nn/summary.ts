@@ -1,62 +1,154 @@
 /** The table of a model that people know from Keras. */
+import { booleanOption, checkOptions } from "../errors.js";
+import type { State } from "../graph/node.js";
 import { formatShape, sizeOf } from "../tensor/shape.js";
-import type { Layer, SymbolicTensor } from "./layer.js";
+import type { Layer } from "./layer.js";
 import type { Network } from "./network.js";
+import { PAGE, tableRow, thousands } from "./report.js";
+import { type Call, isChain, namesOf, typeOf, walk } from "./walk.js";
 
-const WIDTHS = [36, 26, 14] as const;
-const LINE = WIDTHS.reduce((a, b) => a + b, 0);
-
-const capital = (kind: string): string => kind.replace(/^./, (c) => c.toUpperCase()).replace(/(\d)d$/, "$1D");
-
-export function countParameters(layer: Layer): { trainable: number; frozen: number } {
-  let [trainable, frozen] = [0, 0];
-  for (const weight of layer.weights.values()) {
-    if (weight.trainable && layer.trainable) trainable += sizeOf(weight.state.shape);
-    else frozen += sizeOf(weight.state.shape);
-  }
-  return { trainable, frozen };
+export interface SummaryOptions {
+  /** Shows the layers inside of blocks, too. Default false. */
+  readonly expandNested?: boolean;
+  /** Shows which layers are trained. Default false. */
+  readonly showTrainable?: boolean;
 }
 
-function row(cells: readonly string[]): string {
-  return cells
-    .map((cell, i) => ` ${cell}`.padEnd(WIDTHS[i] ?? 0))
-    .join("")
-    .trimEnd();
+export interface ParameterCount {
+  readonly trainable: number;
+  /** Those that training leaves as they are, or changes by other means than the gradient. */
+  readonly frozen: number;
 }
 
-/** The summary as text, one line for each layer call: name and kind, shape of the result, number of parameters. */
-export function summarize(network: Network, name = "sequential"): string {
-  const lines = [
-    `Model: "${name}"`,
-    "_".repeat(LINE),
-    row(["Layer (type)", "Output Shape", "Param #"]),
-    "=".repeat(LINE),
+/** Parameters of the layers and of all layers inside them, each weight once; trainable only where nothing around it is frozen. */
+export function countParameters(layers: readonly Layer[]): ParameterCount {
+  const weights = new Map<State, boolean>();
+  for (const { state, trainable } of layers.flatMap((layer) => layer.everyWeight()))
+    weights.set(state, trainable || weights.get(state) === true);
+  const count = { trainable: 0, frozen: 0 };
+  for (const [state, trainable] of weights) count[trainable ? "trainable" : "frozen"] += sizeOf(state.shape);
+  return count;
+}
+
+interface Row {
+  readonly call: Call;
+  readonly depth: number;
+  readonly frozen: boolean;
+  readonly parameters: number;
+}
+
+function rowsOf(calls: readonly Call[], expand: boolean, depth = 0, frozen = false, seen = new Set<Layer>()): Row[] {
+  return calls.flatMap((call) => {
+    const { trainable, frozen: fixed } = countParameters([call.layer]);
+    const row: Row = {
+      call,
+      depth,
+      frozen: frozen || !call.layer.trainable,
+      parameters: seen.has(call.layer) ? 0 : trainable + fixed,
+    };
+    seen.add(call.layer);
+    return [row, ...(expand ? rowsOf(call.inner, expand, depth + 1, row.frozen, seen) : [])];
+  });
+}
+
+interface Column {
+  readonly title: string;
+  /** At most; the first column takes what the others leave. */
+  readonly most?: number;
+  readonly cell: (row: Row) => string;
+}
+
+const indented = (depth: number): string => (depth === 0 ? "" : `${"  ".repeat(depth - 1)} └ `);
+
+function columnsOf(
+  rows: readonly Row[],
+  showTrainable: boolean,
+  sources: ((call: Call) => string) | undefined,
+): Column[] {
+  const masked = rows.some(({ call }) => call.result.mask !== undefined);
+  const optional: (Column | false)[] = [
+    masked && { title: "Mask", cell: ({ call }) => (call.result.mask === undefined ? "" : "yes") },
+    showTrainable && {
+      title: "Trained",
+      cell: ({ call, frozen }) => (call.layer.everyWeight().length === 0 ? "-" : frozen ? "no" : "yes"),
+    },
+    sources !== undefined && { title: "Connected to", most: 22, cell: ({ call }) => sources(call) },
   ];
-  const counted = new Set<Layer>();
-  const totals = { trainable: 0, frozen: 0 };
-  for (const value of network.values) {
-    const { layer } = value.producer;
-    if (layer.kind === "input" && network.inputs.length === 1) continue;
-    const { trainable, frozen } = countParameters(layer);
-    const again = counted.has(layer);
-    counted.add(layer);
-    if (!again) {
-      totals.trainable += trainable;
-      totals.frozen += frozen;
-    }
-    lines.push(
-      row([`${layer.where} (${capital(layer.kind)})`, shapeOf(value), again ? "0" : String(trainable + frozen)]),
-    );
-  }
-  const count = (n: number): string => n.toLocaleString("en-US");
-  lines.push("=".repeat(LINE));
-  lines.push(`Total params: ${count(totals.trainable + totals.frozen)}`);
-  lines.push(
-    `Trainable params: ${count(totals.trainable)}`,
-    `Non-trainable params: ${count(totals.frozen)}`,
-    "_".repeat(LINE),
-  );
-  return lines.join("\n");
+  return [
+    {
+      title: "Layer (type)",
+      cell: ({ call, depth }) => `${indented(depth)}${call.layer.where} (${typeOf(call.layer)})`,
+    },
+    { title: "Output Shape", cell: ({ call }) => formatShape([null, ...call.result.value.shape.slice(1)]) },
+    { title: "Param #", cell: ({ parameters }) => String(parameters) },
+    ...optional.filter((column) => column !== false),
+  ];
 }
 
-const shapeOf = (value: SymbolicTensor): string => formatShape(value.shape);
+/** The table is at least as wide as this. */
+const ROOMY = 76;
+
+/** As wide as the cells need, the names being broken where a page is too narrow; roomy where it is not. */
+function widthsOf(columns: readonly Column[], cells: readonly (readonly string[])[]): number[] {
+  const needed = columns.map(({ title, most = PAGE }, i) =>
+    Math.min(most, Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)) + 3),
+  );
+  const [name = 0, widest = 0, ...rest] = needed;
+  const others = rest.reduce((sum, width) => sum + width, 0);
+  // Where it gets tight, shapes break before names do.
+  const shape = PAGE - widest - others < 26 ? Math.min(widest, 15) : widest;
+  const first = Math.max(16, Math.min(Math.max(name, 36), PAGE - shape - others));
+  const widths = [first, Math.max(shape, Math.min(26, PAGE - first - others)), ...rest];
+  const total = widths.reduce((sum, width) => sum + width, 0);
+  return widths.map((width, i) => (i === widths.length - 1 ? width + Math.max(0, ROOMY - total) : width));
+}
+
+/** Whether what is shown is one row after the other, so that nobody need be told what is connected to what. */
+function plain(calls: readonly Call[], inputs: Call["inputs"], expand: boolean): boolean {
+  return isChain(calls, inputs) && (!expand || calls.every((call) => plain(call.inner, call.inputs, expand)));
+}
+
+/**
+ * The summary as text, one line for each application of a layer: name and kind, shape of the result, number of parameters,
+ * whether it carries a mask (where any does), and what it is connected to (where that is not the row before).
+ */
+export function summarize(network: Network, name = "sequential", options: SummaryOptions = {}): string {
+  checkOptions("summary", options, ["expandNested", "showTrainable"]);
+  const expand = booleanOption("summary", "expandNested", options.expandNested ?? false);
+  const showTrainable = booleanOption("summary", "showTrainable", options.showTrainable ?? false);
+  const walked = walk(network);
+  const names = namesOf(network, walked);
+  const single = network.inputs.length === 1 && plain(walked.calls, walked.inputs, expand);
+  const sources = ({ inputs }: Call): string => inputs.map((input) => names.get(input) ?? "").join(", ");
+  const rows = rowsOf(walked.calls, expand);
+  const columns = columnsOf(rows, showTrainable, single ? undefined : sources);
+  const cells = [
+    ...(single ? [] : inputRows(network, columns)),
+    ...rows.map((row) => columns.map(({ cell }) => cell(row))),
+  ];
+  const titles = columns.map(({ title }) => title);
+  const widths = widthsOf(columns, cells);
+  const line = widths.reduce((sum, width) => sum + width, 0);
+  const { trainable, frozen } = countParameters(network.layers);
+  return [
+    `Model: "${name}"`,
+    "_".repeat(line),
+    tableRow(titles, widths),
+    "=".repeat(line),
+    ...cells.map((row) => tableRow(row, widths)),
+    "=".repeat(line),
+    `Total params: ${thousands(trainable + frozen)}`,
+    `Trainable params: ${thousands(trainable)}`,
+    `Non-trainable params: ${thousands(frozen)}`,
+    "_".repeat(line),
+  ].join("\n");
+}
+
+function inputRows(network: Network, columns: readonly Column[]): string[][] {
+  return network.inputs.map(({ producer, shape }) => [
+    `${producer.layer.where} (Input)`,
+    formatShape(shape),
+    "0",
+    ...columns.slice(3).map(({ title }) => (title === "Trained" ? "-" : "")),
+  ]);
+}

@@ -19,7 +19,7 @@ function firstWhere(tensor: Tensor, test: (value: number) => boolean): number {
 }
 
 /** Largest token each input may hold: where it goes straight into embeddings. */
-function tokenLimit(network: Network, input: number): number | undefined {
+export function tokenLimit(network: Network, input: number): number | undefined {
   const value = network.inputs[input];
   let limit: number | undefined;
   for (const { producer } of network.values) {

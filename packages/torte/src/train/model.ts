@@ -16,10 +16,12 @@ import {
 } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import { describeNetwork, refuse } from "../nn/description.js";
+import { explain, type Explanation } from "../nn/explain.js";
+import { type Hyperparameters, listHyperparameters } from "../nn/hyperparameters.js";
 import { type CommonOptions, type LayerFunction, SymbolicTensor, type Weight } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import { chain, Network } from "../nn/network.js";
-import { summarize } from "../nn/summary.js";
+import { countParameters, summarize, type SummaryOptions } from "../nn/summary.js";
 import { readOptimizer } from "../optim/optimizers.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
@@ -32,7 +34,7 @@ import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.j
 import { batchFor, chunkFor, inChunks } from "./predict.js";
 import { Queue } from "./queue.js";
 import { type CompileOptions, readGoals } from "./objective.js";
-import { evaluateProgram, predictProgram, trainable } from "./programs.js";
+import { evaluateProgram, type Objective, predictProgram, trainable } from "./programs.js";
 import { type Resident, ResidentData } from "./resident.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
@@ -106,17 +108,58 @@ export class Model<Output extends Outputs = Tensor> {
     });
   }
 
-  /** The table of layers, shapes and parameters, as text. */
-  summary(): string {
-    return summarize(this.network, this.name);
+  /**
+   * The table of layers, shapes and parameters, as text of 80 columns. A column shows which layers carry a mask, where any
+   * does; another one what each layer is connected to, where that is not simply the row before.
+   *
+   * @throws OptionError for an unknown option.
+   * @example
+   * import { block, conv1d, input, maxPooling1d, sequential } from "torte";
+   * const model = sequential(
+   *   input({ shape: [100, 4] }),
+   *   block("convolution block", [conv1d({ filters: 16, kernelSize: 5 }), maxPooling1d()]),
+   * );
+   * console.log(model.summary({ expandNested: true }).includes("conv1d (Conv1D)")); // true
+   */
+  summary(options: SummaryOptions = {}): string {
+    return summarize(this.network, this.name, options);
   }
 
-  /** Number of all parameters. */
+  /**
+   * How the model works, layer by layer: the arithmetic of each shape and of the parameters, the axes by name, what one
+   * element of the result sees of the input, multiply-adds and memory for one example, and from which length on a masked
+   * sequence has a valid position left. Prints as text; `rows`, `totals` and `warnings` are for programs.
+   *
+   * @example
+   * import { conv1d, input, sequential } from "torte";
+   * const model = sequential(input({ shape: [200, 16] }), conv1d({ filters: 16, kernelSize: 5 }));
+   * const [conv] = model.explain().rows;
+   * console.log(conv?.shape[0]); // length: 200 − 5 + 1 = 196
+   * console.log(conv?.parameterArithmetic); // 5·16·16 + 16 = 1,296
+   */
+  explain(): Explanation {
+    return explain(this.network, this.name);
+  }
+
+  /**
+   * Every hyperparameter of every layer, the layers inside of blocks included: layer, name, value, kind (continuous,
+   * integer, categorical or boolean), default and usual range, also where the default was left. Prints as a table; `rows`
+   * is for programs.
+   *
+   * @example
+   * import { dense, dropout, input, sequential } from "torte";
+   * const model = sequential(input({ shape: [4] }), dense({ units: 8 }), dropout({ rate: 0.2 }));
+   * const rate = model.hyperparameters().rows.find(({ name }) => name === "rate");
+   * console.log(rate?.layer, rate?.value, rate?.kind, rate?.usual); // dropout 0.2 continuous { min: 0.05, max: 0.35 }
+   */
+  hyperparameters(): Hyperparameters {
+    return listHyperparameters(this.network);
+  }
+
+  /** Number of all parameters, shared ones counted once. */
   countParams(): number {
-    return [...this.network.weights.values()].reduce(
-      (sum, { state }) => sum + state.shape.reduce((a, b) => a * b, 1),
-      0,
-    );
+    const { trainable, frozen } = countParameters(this.network.layers);
+    return trainable + frozen;
   }
 
   /** Whether training changes any layer. Setting it freezes or releases all layers; compile again afterwards. */
@@ -273,6 +316,11 @@ export class Model<Output extends Outputs = Tensor> {
     await this.#prepare();
     const objective = this.#compiled?.objective;
     return computeGradients(this.network, this.#session, { data, options, objective, seed: this.seed });
+  }
+
+  /** What the model was compiled for, if it was. */
+  get objective(): Objective | undefined {
+    return this.#compiled?.objective;
   }
 
   #needCompiled(where: string): Compiled {

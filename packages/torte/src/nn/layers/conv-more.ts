@@ -155,7 +155,7 @@ export const conv2dTranspose = (options: ConvTransposeOptions): LayerFunction =>
 /** Over volumes; otherwise as conv1dTranspose. */
 export const conv3dTranspose = (options: ConvTransposeOptions): LayerFunction => convTranspose(3, options);
 
-interface WindowedOptions extends KernelOptions {
+interface WindowedOptions extends Omit<KernelOptions, "kernelInitializer" | "kernelRegularizer" | "kernelConstraint"> {
   /** Taps of the window along each axis, at least 1. */
   readonly kernelSize: PerAxis;
   /** Steps between windows. Default 1. */

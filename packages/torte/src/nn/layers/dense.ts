@@ -95,7 +95,7 @@ export function dense(options: DenseOptions): LayerFunction {
   });
 }
 
-export interface EinsumDenseOptions extends KernelOptions {
+export interface EinsumDenseOptions extends Omit<KernelOptions, "useBias"> {
   /** As of einsum, "abc,cd->abd", the kernel second; "..." stands for the axes before, the batch included. */
   readonly equation: string;
   /** Shape of one result; null where the size is that of the input. */

@@ -1,0 +1,214 @@
+/** Every hyperparameter of a model: what was chosen, what was left at its default, and what is usual. */
+import { show } from "../errors.js";
+import {
+  COMMON_HYPERPARAMETERS,
+  defaultOf,
+  type Description,
+  describedOptions,
+  type HyperparameterKind,
+  REQUIRED,
+  STRENGTH,
+  type Usual,
+} from "./hyperparameter-table.js";
+import type { Layer } from "./layer.js";
+import { recipeOf } from "./named.js";
+import type { Network } from "./network.js";
+import { PAGE, Report, wrap } from "./report.js";
+import { kindOf, typeOf } from "./walk.js";
+
+export type HyperparameterValue = number | string | boolean | readonly unknown[] | null;
+
+export interface Hyperparameter {
+  /** The layer, behind the blocks that it is part of: "block/conv1d". */
+  readonly layer: string;
+  /** What kind of layer: "conv1d". */
+  readonly type: string;
+  /** The option: "kernelSize", or "kernelRegularizer.strength" for what a penalty was made with. */
+  readonly name: string;
+  /** What holds; null for none. Functions are shown as what they were made with: "uniform({ min: -0.1, max: 0.1 })". */
+  readonly value: HyperparameterValue;
+  readonly kind: HyperparameterKind;
+  /** What would hold had nothing been given; null for none, undefined where something must be given. */
+  readonly default: HyperparameterValue | undefined;
+  /** Whether the model says it. */
+  readonly given: boolean;
+  /** What people usually choose from; undefined where the option follows from the data or from the other layers. */
+  readonly usual: Usual | undefined;
+}
+
+/** A value as a listing shows it. */
+export function plainValue(value: unknown): HyperparameterValue {
+  if (value === undefined || value === null) return null;
+  if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") return value;
+  if (Array.isArray(value)) {
+    const list: readonly unknown[] = value;
+    return list.some((item) => typeof item === "function") ? "layers" : list;
+  }
+  return typeof value === "function" ? functionName(value) : show(value);
+}
+
+/** Name and argument of the factory that made a function. */
+function madeWith(value: object): { name: string; argument: unknown } | undefined {
+  const recipe = recipeOf(value);
+  return recipe && { name: recipe.factory.slice(recipe.factory.indexOf(".") + 1), argument: recipe.argument };
+}
+
+function functionName(value: object): string {
+  const made = madeWith(value);
+  if (made === undefined) return "a function";
+  const plain = made.argument === undefined || Object.keys(Object(made.argument) as object).length === 0;
+  return plain && typeof made.argument !== "number" ? made.name : `${made.name}(${show(made.argument)})`;
+}
+
+const PENALTIES: Readonly<Record<string, readonly string[]>> = {
+  l1: ["strength"],
+  l2: ["strength"],
+  l2Norm: ["strength"],
+  l1l2: ["l1", "l2"],
+  orthogonal: ["factor"],
+};
+
+/** Name and numbers of a penalty, given by name or as a function. */
+function penaltyOf(value: unknown): { name: string; options: Readonly<Record<string, unknown>> } | undefined {
+  if (typeof value === "string") return { name: value, options: {} };
+  const made = typeof value === "function" ? madeWith(value) : undefined;
+  if (made === undefined) return undefined;
+  const { name, argument } = made;
+  // l2(0.001) takes a number, orthogonal({ factor: 0.001 }) options.
+  if (typeof argument === "number") return { name, options: { strength: argument } };
+  return { name, options: typeof argument === "object" && argument !== null ? { ...argument } : {} };
+}
+
+interface Place {
+  readonly layer: string;
+  readonly type: string;
+}
+
+function rowsOf(place: Place, name: string, description: Description, options: Readonly<Record<string, unknown>>) {
+  const set = options[name];
+  const otherwise = defaultOf(description, options);
+  const penalty = name.endsWith("Regularizer") ? penaltyOf(set) : undefined;
+  const row: Hyperparameter = {
+    ...place,
+    name,
+    // Its numbers follow in rows of their own.
+    value: penalty?.name ?? plainValue(set ?? otherwise),
+    kind: description.kind,
+    default: otherwise === REQUIRED ? undefined : plainValue(otherwise),
+    given: set !== undefined,
+    usual: description.usual,
+  };
+  const numbers = (PENALTIES[penalty?.name ?? ""] ?? []).map((option): Hyperparameter => {
+    const value = penalty?.options[option];
+    return {
+      ...place,
+      name: `${name}.${option}`,
+      value: plainValue(value ?? STRENGTH.otherwise),
+      kind: STRENGTH.kind,
+      default: plainValue(STRENGTH.otherwise),
+      given: value !== undefined,
+      usual: STRENGTH.usual,
+    };
+  });
+  return [row, ...numbers];
+}
+
+/** Options of layers of people's own: what they are can only be told from their values. */
+function guessed(options: Readonly<Record<string, unknown>>): Readonly<Record<string, Description>> {
+  const kinds: Readonly<Record<string, HyperparameterKind>> = { boolean: "boolean", string: "categorical" };
+  const entries = Object.entries(options)
+    .filter(([name]) => name !== "name" && !(name in COMMON_HYPERPARAMETERS))
+    .map(([name, value]): [string, Description] => {
+      const number: HyperparameterKind = Number.isInteger(value) ? "integer" : "continuous";
+      const kind = typeof value === "number" ? number : (kinds[typeof value] ?? "categorical");
+      return [name, { kind, otherwise: REQUIRED }];
+    });
+  return Object.fromEntries(entries);
+}
+
+/** Whether the input of a residue is projected on its way around the body. */
+function projects({ kind, network }: Layer): boolean {
+  if (kind !== "residual" || network === undefined) return false;
+  const [around] = network.outputs[0]?.producer.inputs ?? [];
+  return around !== undefined && !network.inputs.includes(around);
+}
+
+function ofLayer(layer: Layer, inside: string, seen: Set<Layer>): Hyperparameter[] {
+  if (seen.has(layer)) return [];
+  seen.add(layer);
+  const place: Place = { layer: `${inside}${layer.where}`, type: kindOf(layer) };
+  const options: Readonly<Record<string, unknown>> = {
+    ...layer.options,
+    ...(projects(layer) ? { project: "layers" } : {}),
+    trainable: layer.trainable ? undefined : false,
+  };
+  const { trainable, ...common } = COMMON_HYPERPARAMETERS;
+  const described = {
+    ...(describedOptions(place.type) ?? guessed(options)),
+    // A layer without weights has nothing to train.
+    ...(layer.everyWeight().length === 0 ? common : { trainable, ...common }),
+  };
+  const own = Object.entries(described).flatMap(([name, description]) => rowsOf(place, name, description, options));
+  return [...own, ...layer.children.flatMap((child) => ofLayer(child, `${place.layer}/`, seen))];
+}
+
+/** All hyperparameters of a model's layers; prints as a table. */
+export class Hyperparameters extends Report {
+  readonly #titles: ReadonlyMap<string, string>;
+
+  constructor(
+    /** One for each hyperparameter, in the order of the layers. */
+    readonly rows: readonly Hyperparameter[],
+    titles: ReadonlyMap<string, string>,
+  ) {
+    super();
+    this.#titles = titles;
+  }
+
+  override toString(): string {
+    const lines = [printed(["  Hyperparameter", "Value", "Kind", "Default", "Usual"]), "=".repeat(PAGE)];
+    let layer: string | undefined;
+    for (const row of this.rows) {
+      if (row.layer !== layer) lines.push(...wrap(`${row.layer} (${this.#titles.get(row.layer) ?? row.type})`, PAGE));
+      layer = row.layer;
+      const [name, otherwise] = row.given ? [`* ${row.name}`, defaultText(row.default)] : [`  ${row.name}`, ""];
+      lines.push(printed([name, cell(row.value), row.kind, otherwise, usualText(row.usual)]));
+    }
+    return [...lines, "=".repeat(PAGE), "* given, with its default beside it; all else is at its default"].join("\n");
+  }
+}
+
+const WIDTHS = [29, 14, 12, 11, 14];
+
+/** A line of the table; what does not fit is cut, since `rows` has it whole. */
+function printed(cells: readonly string[]): string {
+  const fitted = cells.map((text, i) => {
+    const [width = 0, gap] = [WIDTHS[i], i === WIDTHS.length - 1 ? 0 : 1];
+    return (text.length > width - gap ? `${text.slice(0, width - gap - 1)}…` : text).padEnd(width);
+  });
+  return fitted.join("").trimEnd();
+}
+
+const cell = (value: HyperparameterValue): string =>
+  value === null ? "none" : typeof value === "string" ? value : show(value);
+const defaultText = (value: HyperparameterValue | undefined): string =>
+  value === undefined ? "required" : cell(value);
+
+function usualText(usual: Usual | undefined): string {
+  if (usual === undefined) return "";
+  if (!("choices" in usual)) return `${usual.min}…${usual.max}${usual.log === true ? " log" : ""}`;
+  const list = usual.choices.join(", ");
+  return list.length <= 14 ? list : `${usual.choices.length} choices`;
+}
+
+export function listHyperparameters(network: Network): Hyperparameters {
+  const seen = new Set<Layer>();
+  const rows = network.layers.flatMap((layer) => ofLayer(layer, "", seen));
+  const titles = new Map<string, string>();
+  const name = (layer: Layer, inside: string): void => {
+    titles.set(`${inside}${layer.where}`, typeOf(layer));
+    for (const child of layer.children) name(child, `${inside}${layer.where}/`);
+  };
+  for (const layer of network.layers) name(layer, "");
+  return new Hyperparameters(rows, titles);
+}
