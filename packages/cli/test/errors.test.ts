@@ -163,7 +163,7 @@ describe.concurrent("an experiment", () => {
     [
       "with an unknown option",
       ["optimizer:", "optimiser:"],
-      'tiny.ts: compile fails: compile: unknown option "optimiser": expected one of optimizer, loss, metrics. Did you mean "optimizer"?',
+      'tiny.ts: compile fails: compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics. Did you mean "optimizer"?',
     ],
     [
       "with data of another shape",

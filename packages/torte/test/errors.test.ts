@@ -87,7 +87,7 @@ describe("options", () => {
     ],
     [
       () => sequential(loose([input({ shape: [1] }), dense({ units: 1 })])),
-      "sequential: part 0 has the wrong type: expected an input, received [a SymbolicTensor, a function]. Write sequential(input({ shape }), layer, layer, …, options).",
+      "sequential: a model begins with an input: expected input({ shape }), then layers, received [a SymbolicTensor, a function]. Write sequential(input({ shape: [n] }), dense({ units: 1 })).",
     ],
     [
       () => sequential(input({ shape: [1] }), { seed: 1 }, dense({ units: 1 })),
@@ -112,7 +112,7 @@ describe("compile", () => {
   it.each([
     [
       { loss: "meanSquaredError", optimiser: "adam" },
-      'compile: unknown option "optimiser": expected one of optimizer, loss, metrics. Did you mean "optimizer"?',
+      'compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics. Did you mean "optimizer"?',
     ],
     [{}, `compile: loss is unknown: expected a loss or one of ${losses}, received undefined.`],
     [{ loss: "mse" }, `compile: loss is unknown: expected a loss or one of ${losses}, received "mse".`],

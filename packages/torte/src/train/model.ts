@@ -540,7 +540,15 @@ function checkParts(parts: readonly unknown[]): void {
     });
   };
   parts.forEach((part, i) => {
-    if (i === 0 && !(part instanceof SymbolicTensor)) wrong(i, "an input");
+    if (i === 0 && !(part instanceof SymbolicTensor)) {
+      throw new OptionError({
+        where: "sequential",
+        problem: "a model begins with an input",
+        expected: "input({ shape }), then layers",
+        received: show(part),
+        fix: "Write sequential(input({ shape: [n] }), dense({ units: 1 })).",
+      });
+    }
     const isOptions = i === parts.length - 1 && typeof part === "object" && part !== null && !Array.isArray(part);
     if (i > 0 && typeof part !== "function" && (!isOptions || part instanceof SymbolicTensor)) wrong(i, "a layer");
   });

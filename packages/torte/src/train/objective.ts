@@ -26,6 +26,8 @@ export interface CompileOptions {
 export function readGoals(network: Network, options: CompileOptions): Goal[] {
   checkOptions("compile", options, ["optimizer", "loss", "lossWeights", "metrics"]);
   const names = outputNames(network);
+  const listed: unknown = options.metrics ?? [];
+  if (typeof listed !== "object") readMetrics(listed as readonly MetricOption[]);
   const losses = spread("loss", names, options.loss, isOneLoss);
   const weights = spread("lossWeights", names, options.lossWeights ?? {}, isNothing);
   const metrics = spread<readonly MetricOption[]>("metrics", names, options.metrics ?? [], isList);
@@ -41,6 +43,7 @@ export function readGoals(network: Network, options: CompileOptions): Goal[] {
     };
   });
   if (goals.length > 0) return goals;
+  if (names.length === 1) readLoss(options.loss as LossOption);
   const expected = `a loss for at least one of ${names.join(", ")}`;
   throw new OptionError({ where: "compile", problem: "there is no loss", expected });
 }
