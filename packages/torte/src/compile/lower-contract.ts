@@ -43,6 +43,8 @@ import { inputOf } from "./reader.js";
 const TILE = { vectors: 2, rows: { fma: 6, plain: 4 }, narrowRows: 8 } as const;
 /** A right operand up to this size stays in the first-level cache while all rows pass by. */
 const SMALL_PANEL_BYTES = 16 * 1024;
+/** One from this size on is not: it has to come from the second-level cache or from memory each time. */
+const LARGE_PANEL_BYTES = 256 * 1024;
 /** Terms of a sum that are taken at a time: the panels of both operands stay in the first-level cache. */
 const BLOCK = 256;
 /** A panel is packed where at least so many tiles read it, … */
@@ -217,11 +219,16 @@ class Product {
     });
   }
 
-  /** Where the rows of the vectors' operand lie far apart, and enough tiles read them to pay for a copy. */
+  /**
+   * Where enough tiles read the vectors' operand to pay for a copy: because its rows lie far apart, or because it is so long
+   * that each tile would have to fetch it anew.
+   */
   #isWorthPacking({ across, sum, rowCount }: Plan): boolean {
     const { exprs } = this.#lowering;
-    if (across.extents.length !== 1 || sum.extents.length === 0 || (across.extents[0] ?? 1) < 2 * WIDTH) return false;
+    const [last = 1] = across.extents;
+    if (across.extents.length !== 1 || sum.extents.length === 0 || last < 2 * WIDTH) return false;
     const terms = product(sum.extents);
+    if (4 * last * terms >= LARGE_PANEL_BYTES && rowCount > this.#tileRows(last)) return true;
     if (rowCount < PACKED_TILES * TILE.rows.fma || terms < CLOSE) return false;
     const step = exprs.atoms.variable(sum.extents.at(-1) ?? 1);
     const outer = sum.extents.slice(0, -1).map((n) => indexOf(exprs.atoms.variable(n)));
