@@ -173,7 +173,7 @@ async function compare(workload: Workload): Promise<Result[]> {
         const slow = contestant.command.slow === true;
         if (slow && (round < 0 || round >= SLOW_ROUNDS)) continue;
         // Whoever has waited for the others finds its memory cold and its threads asleep.
-        if (!slow) await contestant.run(Math.ceil(workload.steps / 4));
+        if (!slow) await contestant.run(workload.steps);
         const { ms = NaN } = await contestant.run(slow ? 2 : workload.steps);
         if (round >= 0) contestant.samples.push(ms);
       }

@@ -1,12 +1,10 @@
 /**
- * npm run conformance -- FILE [--backend wasm|reference]: checks the layers, losses and optimizers against cases in a file.
+ * npm run conformance -- FILE [--backend wasm|reproducible|reference]: checks the layers, losses and optimizers against cases in a file.
  * Exit status: 0 where no case fails, 1 where one does, 2 where the file cannot be read or the command line is wrong.
  */
 import { parseArgs } from "node:util";
 import { type Case, CasesError, readCases } from "./conformance/cases.js";
-import { type BackendName, nameOf, runCase } from "./conformance/run.js";
-
-const BACKENDS = ["wasm", "reference"] as const;
+import { type BackendName, BACKENDS, nameOf, runCase } from "./conformance/run.js";
 
 function commandLine(): { file: string; backends: readonly BackendName[] } | undefined {
   try {
@@ -37,7 +35,7 @@ async function run(cases: readonly Case[], backends: readonly BackendName[]): Pr
 
 const asked = commandLine();
 if (asked === undefined) {
-  console.error("Usage: npm run conformance -- FILE [--backend wasm|reference]");
+  console.error("Usage: npm run conformance -- FILE [--backend wasm|reproducible|reference]");
   process.exitCode = 2;
 } else {
   try {

@@ -1,13 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { readCases } from "./cases.js";
-import { nameOf, runCase } from "./run.js";
+import { BACKENDS, nameOf, runCase } from "./run.js";
 
 const folder = new URL("../../packages/torte/test/fixtures/conformance/", import.meta.url);
 const files = ["layers.json", "keras.json"].map((name) => fileURLToPath(new URL(name, folder)));
 const cases = (await Promise.all(files.map(readCases))).flat();
 
-describe.each(["wasm", "reference"] as const)("%s", (backend) => {
+describe.each(BACKENDS)("%s", (backend) => {
   it.each(cases.map((conformance, i) => ({ name: `${i} ${nameOf(conformance).slice(0, 120)}`, conformance })))(
     "$name",
     async ({ conformance }) => {

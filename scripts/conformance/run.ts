@@ -4,6 +4,7 @@ import {
   type LayerFunction,
   type Loss,
   type Model,
+  type ModelOptions,
   OptionError,
   ops,
   type Optimizer,
@@ -13,7 +14,9 @@ import {
 } from "torte";
 import type { ArrayData, Arrays, Case, LayerCase, LossCase, ModelCase, OptimizerCase } from "./cases.js";
 
-export type BackendName = "wasm" | "reference";
+/** The compiled backend in both precisions, and the interpreter. */
+export type BackendName = "wasm" | "reproducible" | "reference";
+export const BACKENDS: readonly BackendName[] = ["wasm", "reproducible", "reference"];
 export type Outcome =
   | { readonly status: "passed" }
   | { readonly status: "failed"; readonly problems: readonly string[] }
@@ -27,10 +30,14 @@ interface Tolerance {
 
 const TOLERANCES: Readonly<Record<BackendName, Tolerance>> = {
   wasm: { relative: 2e-5, absolute: 1e-5 },
+  reproducible: { relative: 2e-5, absolute: 1e-5 },
   reference: { relative: 1e-9, absolute: 1e-9 },
 };
 const MODEL_LOSSES: Tolerance = { relative: 0, absolute: 1e-4 };
 const MODEL_GRADIENTS: Tolerance = { relative: 0, absolute: 1e-5 };
+
+const optionsOf = (name: BackendName): Pick<ModelOptions, "backend" | "precision"> =>
+  name === "reproducible" ? { backend: "wasm", precision: "reproducible" } : { backend: name };
 
 export async function runCase(conformance: Case, backend: BackendName): Promise<Outcome> {
   const check = new Check(TOLERANCES[backend]);
@@ -169,7 +176,7 @@ async function runLayer(conformance: LayerCase, backend: BackendName, check: Che
   const maskPlace = inputMask === undefined ? undefined : torte.input({ shape: inputMask.shape.slice(1) });
   const entering = maskPlace === undefined ? places : places.map((place) => withMask()([place, maskPlace]));
   const leaving = layer(entering.length === 1 && entering[0] !== undefined ? entering[0] : entering);
-  const ends = { inputs: maskPlace === undefined ? places : [...places, maskPlace], backend };
+  const ends = { inputs: maskPlace === undefined ? places : [...places, maskPlace], ...optionsOf(backend) };
   const x = given.map((array) =>
     hostTensor({ shape: array.shape, data: array.data.map(Number), ...dtypeOf(array, array === inputMask) }, backend),
   );
@@ -223,7 +230,7 @@ async function runLoss(
 ): Promise<void> {
   const loss = built(name)(options) as Loss;
   const model = torte.sequential(torte.input({ shape: prediction.shape.slice(1) }), torte.activation("linear"), {
-    backend,
+    ...optionsOf(backend),
   });
   model.compile({ loss });
   const [x, y] = [hostTensor(prediction, backend), hostTensor(target, backend)];
@@ -244,7 +251,7 @@ async function runOptimizer(
   const optimizer = built(name)(options) as Optimizer;
   const [updates = 0, n = 0] = gradients.shape;
   const model = torte.sequential(torte.input({ shape: [n] }), torte.dense({ units: 1, useBias: false, name: "w" }), {
-    backend,
+    ...optionsOf(backend),
   });
   const itself: Loss = {
     name: "itself",
@@ -281,7 +288,7 @@ function chapterModel(backend: BackendName): Model {
     dense({ units: 256, activation: "relu" }),
     dense({ units: 64, activation: "relu" }),
     dense({ units: 1, activation: "sigmoid" }),
-    { backend },
+    optionsOf(backend),
   );
 }
 

@@ -68,14 +68,12 @@ export { loadModel, type LoadOptions } from "./train/load-model.js";
 export type { ModelDescription } from "./train/saving.js";
 export type { LayerFactory } from "./nn/registry.js";
 export type { CallDescription, InputDescription, LayerDescription, NetworkDescription } from "./nn/description.js";
+export { functional, sequential, type FunctionalOptions } from "./train/build.js";
 export {
-  functional,
   Model,
-  sequential,
   type AnyModel,
   type CompileOptions,
   type Data,
-  type FunctionalOptions,
   type ModelOptions,
   type Outputs,
   type PerOutput,
