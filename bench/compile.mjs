@@ -19,12 +19,14 @@ import {
 import { compileModule } from "../packages/torte/dist/backends/wasm/module.js";
 import { hasRelaxedSimd } from "../packages/torte/dist/backends/wasm/session.js";
 import { State } from "../packages/torte/dist/graph/node.js";
-import { readLoss } from "../packages/torte/dist/losses/losses.js";
 import { adam } from "../packages/torte/dist/optim/optimizers.js";
+import { readGoals } from "../packages/torte/dist/train/objective.js";
 import { trainable, trainingStates, trainProgram } from "../packages/torte/dist/train/programs.js";
 import { models } from "./workloads.mjs";
 
 const BATCH = 16;
+/** What is summed up for the history besides the rows: the loss. */
+const FIGURES = 1;
 /** @type {Record<string, () => import("torte").Model>} */
 const networks = {
   "chapter's model, 11 layers": () => /** @type {any} */ (models["chapter"])({}),
@@ -47,9 +49,9 @@ async function compileOnce(name) {
   const model = networks[name]?.();
   const spec = model?.network.inputSpecs[0];
   if (model === undefined || spec === undefined) throw new Error(`no network ${name}`);
-  const objective = { network: model.network, loss: readLoss("binaryCrossentropy"), metrics: [] };
+  const objective = { network: model.network, goals: readGoals(model.network, { loss: "binaryCrossentropy" }) };
   const optimizer = adam();
-  const states = trainingStates(trainable(model.network), optimizer, []);
+  const states = trainingStates(trainable(model.network), optimizer, FIGURES);
   const data = {
     x: [new State("x", [BATCH, ...spec.shape], spec.dtype)],
     y: [new State("y", [BATCH, 1], "float32")],
