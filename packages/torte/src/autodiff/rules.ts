@@ -3,7 +3,7 @@
  * nodes, so that a gradient can be differentiated again.
  */
 import { constant, iota, make } from "../graph/make.js";
-import type { Attributes, Matrix, Node, NodeOf, Primitive } from "../graph/node.js";
+import { type Attributes, type Node, type NodeOf, type Primitive, transposeMatrix } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { sizeOf, stridesOf } from "../tensor/shape.js";
 
@@ -73,8 +73,6 @@ function unslice(g: Node, x: Node, { start, step }: Attributes["slice"]): Node {
 function inverse(permutation: readonly number[]): number[] {
   return permutation.map((_, axis) => permutation.indexOf(axis));
 }
-
-const transposed = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
 
 export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   constant: none,
@@ -174,7 +172,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   },
   mix: (g, node) => {
     const { axis, to, matrix } = node.attributes;
-    return [ops.mix(g, to, transposed(matrix), axis)];
+    return [ops.mix(g, to, transposeMatrix(matrix), axis)];
   },
   gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, input(inputs).shape[0] ?? 0)],
   scatterAdd: (g, node, inputs) => {

@@ -5,10 +5,10 @@
  * The m + r − 1 inputs of a tile, the r taps and the m results are values of polynomials; they are mixed so that the
  * products belong to points of evaluation: y = Aᵀ((G·g) ⊙ (Bᵀ·d)), summed over channels between the brackets. The same
  * identity read the other way gives the gradient of the kernel: dg = Gᵀ((A·dy) ⊙ (Bᵀ·d)), summed over tiles. Applied to
- * one axis; the other taps stay sums. An estimate of the cost decides.
+ * one axis after the other where an estimate of the cost says so; taps along other axes stay sums.
  */
 import { make } from "../graph/make.js";
-import type { Matrix, Node, Program } from "../graph/node.js";
+import { type Matrix, type Node, type Program, transposeMatrix } from "../graph/node.js";
 import { mix, pad, reshape, slice, windows } from "../ops/index.js";
 import { sizeOf } from "../tensor/shape.js";
 import { inputOf } from "./reader.js";
@@ -139,8 +139,8 @@ function transformed(node: Contract, axis: WindowedAxis, tile: number, done: num
   const at = other.indexOf(position);
   const whole = padEnd(factor, at, tiles * tile);
   const tiled = reshape(whole, [...whole.shape.slice(0, at), tiles, tile, ...whole.shape.slice(at + 1)]);
-  const points = product(mix(tiled, at + 1, transposed(results), 0), tap + other, tap + without(out));
-  return mix(points, 0, transposed(kernel), out.indexOf(tap));
+  const points = product(mix(tiled, at + 1, transposeMatrix(results), 0), tap + other, tap + without(out));
+  return mix(points, 0, transposeMatrix(kernel), out.indexOf(tap));
 }
 
 /** The view in tiles, mixed into values at the points; windows along other axes are taken of the result. */
@@ -192,8 +192,6 @@ function padEnd(x: Node, axis: number, length: number): Node {
     x.shape.map((_, i) => [0, i === axis ? missing : 0] as const),
   );
 }
-
-const transposed = (matrix: Matrix): Matrix => (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
 
 interface Transforms {
   /** Aᵀ, results × points. */

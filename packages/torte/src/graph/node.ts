@@ -109,6 +109,9 @@ export interface Attributes {
 /** Rows of numbers, all of one length. */
 export type Matrix = readonly (readonly number[])[];
 
+export const transposeMatrix = (matrix: Matrix): Matrix =>
+  (matrix[0] ?? []).map((_, j) => matrix.map((row) => row[j] ?? 0));
+
 export interface WindowAttributes {
   readonly axis: number;
   readonly size: readonly number[];
