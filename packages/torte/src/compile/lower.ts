@@ -1,6 +1,6 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
-import { sizeOf } from "../tensor/shape.js";
+import { largestDivisor, sizeOf } from "../tensor/shape.js";
 import { type Accumulator, type Buffer, type Expr, type Exprs, indicesOf, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
@@ -466,11 +466,6 @@ interface ReducePlan {
   readonly over: readonly number[];
   /** The value to reduce, or the two factors whose product is summed. */
   readonly read: (kept: Index[], over: Index[]) => Expr[];
-}
-
-function largestDivisor(of: number, most: number): number {
-  for (let n = Math.min(of, most); n > 1; n--) if (of % n === 0) return n;
-  return 1;
 }
 
 function everyPlace(extents: readonly number[]): number[][] {

@@ -5,7 +5,7 @@
  */
 import type { Node, Program } from "../graph/node.js";
 import { reshape, scatterAdd, sum } from "../ops/index.js";
-import { sizeOf } from "../tensor/shape.js";
+import { largestDivisor, sizeOf } from "../tensor/shape.js";
 import { inputOf } from "./reader.js";
 import { rewrite } from "./rewrite.js";
 
@@ -25,7 +25,7 @@ function inParts(node: Node & { op: "scatterAdd" }): Node {
   const row = sizeOf(node.shape.slice(1));
   const most = Math.min(MOST_PARTS, Math.floor(sizeOf(updates.shape) / (WORTH * rows * row)));
   if (batch > 0 || row >= WIDE_ROW || most < 2) return node;
-  const parts = Array.from({ length: most }, (_, i) => most - i).find((n) => first % n === 0) ?? 1;
+  const parts = largestDivisor(first, most);
   if (parts < 2) return node;
   const split = (x: Node): Node => reshape(x, [parts, first / parts, ...x.shape.slice(1)]);
   const tables = scatterAdd(split(indices), split(updates), rows, 1);

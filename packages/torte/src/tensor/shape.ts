@@ -48,3 +48,9 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
     return x === 1 ? y : x;
   });
 }
+
+/** The largest divisor of `n` that is at most `most`. */
+export function largestDivisor(n: number, most: number): number {
+  for (let divisor = Math.min(n, most); divisor > 1; divisor--) if (n % divisor === 0) return divisor;
+  return 1;
+}
