@@ -3,19 +3,8 @@
  * the end than at the start, or more time: of the weights that are never used, the optimizer's moments decay towards
  * denormal numbers, which are several times slower where nothing is done about them.
  */
-import {
-  adam,
-  concatenateTensors,
-  conv1d,
-  Dataset,
-  dense,
-  embedding,
-  flatten,
-  input,
-  maxPooling1d,
-  sequential,
-  tensor,
-} from "torte";
+import { concatenateTensors, Dataset, tensor } from "torte";
+import experiment from "../examples/solubility/experiment.js";
 import { syntheticProteins } from "../examples/solubility/synthetic.js";
 
 const STEPS = Number(process.argv[2] ?? 10_000);
@@ -38,21 +27,8 @@ const data = Dataset.fromTensors({ x, y: tensor(labels) })
   .take(rows)
   .batch(BATCH, { dropRemainder: true });
 
-const model = sequential(
-  input({ shape: [200], dtype: "int32" }),
-  embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
-  conv1d({ filters: 16, kernelSize: 5, activation: "relu" }),
-  maxPooling1d({ poolSize: 4 }),
-  conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-  maxPooling1d({ poolSize: 2 }),
-  conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-  maxPooling1d({ poolSize: 2 }),
-  flatten(),
-  dense({ units: 256, activation: "relu" }),
-  dense({ units: 64, activation: "relu" }),
-  dense({ units: 1, activation: "sigmoid" }),
-);
-model.compile({ optimizer: adam(), loss: "binaryCrossentropy", metrics: ["accuracy"] });
+const model = experiment.model({ variant: "base", options: {} });
+model.compile(experiment.compile);
 
 const marks: Mark[] = [];
 await model.fit(data, {
