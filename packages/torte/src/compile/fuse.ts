@@ -17,7 +17,7 @@ import {
 } from "./index-expr.js";
 import { vectorPlaces, WIDTH } from "./loops.js";
 import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
-import { chooseRealized } from "./realize.js";
+import { chooseRealized, sameAxes } from "./realize.js";
 
 export type KernelKind = "map" | "reduce" | "contract" | "mix" | "scatter";
 
@@ -326,10 +326,6 @@ class KernelBuilder {
 function insertByRank(ready: Node[][], group: Node[], rank: (group: readonly Node[]) => number): void {
   const at = ready.findIndex((other) => rank(other) < rank(group));
   ready.splice(at === -1 ? ready.length : at, 0, group);
-}
-
-function sameAxes(a: Node, b: Node): boolean {
-  return "axes" in a.attributes && "axes" in b.attributes && sameShape(a.attributes.axes, b.attributes.axes);
 }
 
 /** One point of a kernel's domain, symbolic; along the last axis that is longer than 1 it may be a vector. */

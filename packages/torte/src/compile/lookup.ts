@@ -3,26 +3,16 @@
  * and many positions that saves almost all multiplications. Done before differentiation, so that the gradient is a
  * scatter into the small table, too.
  */
-import { iota, make, originOf, rebuild } from "../graph/make.js";
-import { type Node, topological } from "../graph/node.js";
+import { iota, make } from "../graph/make.js";
+import type { Node } from "../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../ops/index.js";
 import { sizeOf, stridesOf } from "../tensor/shape.js";
 import { inputOf } from "./reader.js";
+import { rewriteNodes } from "./rewrite.js";
 
 /** The nodes with lookups moved behind the linear maps that follow them, where that saves work. */
 export function mapTables(nodes: readonly Node[]): Node[] {
-  const image = new Map<Node, Node>();
-  const of = (node: Node): Node => image.get(node) ?? node;
-  for (const node of topological(nodes)) {
-    const rebuilt = rebuild(node, node.inputs.map(of));
-    image.set(
-      node,
-      originOf(node, () =>
-        rebuilt.op === "contract" ? (mapped(rebuilt, 0) ?? mapped(rebuilt, 1) ?? rebuilt) : rebuilt,
-      ),
-    );
-  }
-  return nodes.map(of);
+  return rewriteNodes(nodes, (node) => (node.op === "contract" ? (mapped(node, 0) ?? mapped(node, 1) ?? node) : node));
 }
 
 interface Lookup {

@@ -3,7 +3,7 @@ import type { Program } from "../graph/node.js";
 import { verify } from "../graph/verify.js";
 import { fastConvolutions } from "./fast-convolution.js";
 import { layout } from "./layout.js";
-import { partScatters } from "./part-scatters.js";
+import { inParts } from "./parts.js";
 import { shareCommon } from "./share.js";
 import { unfold } from "./unfold.js";
 
@@ -16,7 +16,7 @@ export const PASSES: readonly Pass[] = [
   { name: "share", run: shareCommon },
   { name: "unfold", run: unfold },
   { name: "fast convolutions", run: fastConvolutions },
-  { name: "part scatters", run: partScatters },
+  { name: "parts", run: inParts },
   { name: "layout", run: layout },
   { name: "share again", run: shareCommon },
 ];

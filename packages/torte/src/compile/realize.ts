@@ -6,7 +6,7 @@
  */
 import { type Node, type Program, roots, topological } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
-import { sizeOf } from "../tensor/shape.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
 import { Exprs } from "./expr.js";
 import { indexOf, linearIndex } from "./index-expr.js";
 import { inputOf, isRearrangement, moveIndex } from "./reader.js";
@@ -47,12 +47,16 @@ export function chooseRealized(program: Program): Set<Node> {
   const costs = inlineCosts(order);
   const realized = new Set<Node>(roots(program).filter((node) => node.op !== "state"));
   const repeats = new Map<Node, number>();
+  const siblings = new Map<Node, Node[]>();
+  const positions = order.filter((node) => node.op === "argmax");
   for (const node of [...order].reverse()) {
     const times = repeats.get(node) ?? 0;
-    if (node.op !== "state" && !realized.has(node) && mustKeep(node, times, costs.get(node) ?? 0)) realized.add(node);
+    const keep = mustKeep(node, times, costs.get(node) ?? 0) || isFoundAnyway(node, positions);
+    if (node.op !== "state" && keep) realized.add(node);
     if (node.op === "contract" || node.op === "mix")
       for (const operand of node.inputs) realized.add(strided(operand) ?? operand);
     const kept = realized.has(node);
+    if (kept && sharesLoops(node, siblings)) continue;
     for (const input of node.inputs) {
       const through = kept ? 1 : times;
       repeats.set(input, (repeats.get(input) ?? 0) + through * expansion(node, input));
@@ -60,6 +64,15 @@ export function chooseRealized(program: Program): Set<Node> {
   }
   for (const node of realized) if (node.op === "state") realized.delete(node);
   return realized;
+}
+
+/** Whether another reduction that is kept goes over the same array along the same axes: they read it together. */
+function sharesLoops(node: Node, siblings: Map<Node, Node[]>): boolean {
+  if (PRIMITIVES[node.op].kind !== "reduction") return false;
+  const input = inputOf(node, 0);
+  const others = siblings.get(input) ?? [];
+  siblings.set(input, [...others, node]);
+  return others.some((other) => sameAxes(other, node));
 }
 
 function mustKeep(node: Node, times: number, cost: number): boolean {
@@ -77,6 +90,15 @@ function mustKeep(node: Node, times: number, cost: number): boolean {
     default:
       return times > 1.5 && cost > CHEAP;
   }
+}
+
+/** A maximum whose position is looked for as well. */
+const isFoundAnyway = (node: Node, positions: readonly Node[]): boolean =>
+  node.op === "reduceMax" &&
+  positions.some((position) => inputOf(position, 0) === inputOf(node, 0) && sameAxes(position, node));
+
+export function sameAxes(a: Node, b: Node): boolean {
+  return "axes" in a.attributes && "axes" in b.attributes && sameShape(a.attributes.axes, b.attributes.axes);
 }
 
 function isUnrollable(node: Node): boolean {

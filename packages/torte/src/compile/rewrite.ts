@@ -1,21 +1,30 @@
-/** Rewriting a program node by node, inputs first. */
+/** Rewriting a graph node by node, inputs first. */
 import { originOf, rebuild } from "../graph/make.js";
 import { type Node, type Program, roots, topological } from "../graph/node.js";
 
-/** `replace` sees each node over its rewritten inputs and returns what stands in for it (or the node itself). */
-export function rewrite(program: Program, replace: (node: Node, original: Node) => Node): Program {
+/** Sees each node over its rewritten inputs and returns what stands in for it (or the node itself). */
+export type Replace = (node: Node, original: Node) => Node;
+
+export function rewrite(program: Program, replace: Replace): Program {
+  const of = images(roots(program), replace);
+  return {
+    name: program.name,
+    outputs: program.outputs.map(of),
+    updates: program.updates.map(({ state, value }) => ({ state, value: of(value) })),
+  };
+}
+
+export const rewriteNodes = (nodes: readonly Node[], replace: Replace): Node[] => nodes.map(images(nodes, replace));
+
+function images(nodes: readonly Node[], replace: Replace): (node: Node) => Node {
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
-  for (const node of topological(roots(program))) {
+  for (const node of topological(nodes)) {
     const rebuilt = rebuild(node, node.inputs.map(of));
     image.set(
       node,
       originOf(node, () => replace(rebuilt, node)),
     );
   }
-  return {
-    name: program.name,
-    outputs: program.outputs.map(of),
-    updates: program.updates.map(({ state, value }) => ({ state, value: of(value) })),
-  };
+  return of;
 }

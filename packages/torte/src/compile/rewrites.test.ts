@@ -7,10 +7,11 @@ import { evaluate } from "../backends/reference/index.js";
 import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { Cases } from "../testing/compare.js";
+import { boundLast } from "./bound-last.js";
 import { fastConvolutions, toomCook } from "./fast-convolution.js";
 import { layout } from "./layout.js";
 import { mapTables } from "./lookup.js";
-import { partScatters } from "./part-scatters.js";
+import { inParts } from "./parts.js";
 import { shareCommon } from "./share.js";
 import { unfold } from "./unfold.js";
 
@@ -245,22 +246,123 @@ describe("fast convolutions", () => {
   });
 });
 
-describe("scatters in parts", () => {
+describe("sums in parts", () => {
+  const rewritten = (plain: Node, cases: Cases): Node => {
+    const [after = plain] = roots(inParts({ name: "test", outputs: [plain], updates: [] }));
+    expectSame([plain], [after], cases);
+    return after;
+  };
+  /** What the parts have in memory: one result each. */
+  const partial = (node: Node): readonly number[] => node.inputs[0]?.shape ?? [];
+
   it("add up what one scatter does, where the table is small and its rows are narrow", () => {
-    const of = (rows: number, width: number): Node[] => {
+    const of = (rows: number, width: number): readonly number[] => {
       const cases = new Cases(2);
-      const plain = ops.scatterAdd(cases.int([12, 300], rows), cases.float([12, 300, width]), rows);
-      const { outputs } = partScatters({ name: "test", outputs: [plain], updates: [] });
-      expectSame([plain], outputs, cases);
-      return [...outputs];
+      const [indices, updates] = [cases.int([12, 400], rows), cases.float([12, 400, width])];
+      return partial(rewritten(ops.scatterAdd(indices, updates, rows), cases));
     };
-    const parts = (nodes: readonly Node[]): number | undefined =>
-      topological(nodes).find((node) => node.op === "scatterAdd")?.shape[0];
-    expect(parts(of(10, 8))).toBe(6);
-    expect(parts(of(40, 8))).toBe(2);
-    expect(parts(of(400, 8))).toBe(400);
-    expect(parts(of(10, 64))).toBe(10);
+    expect(of(10, 8)).toEqual([6, 10, 8]);
+    expect(of(40, 8)).toEqual([3, 40, 8]);
+    expect(of(400, 8)).toEqual([12, 400]);
+    expect(of(10, 64)).toEqual([12, 400]);
   });
+
+  it("add up what one sum does, where its results are few", () => {
+    const of = (shape: readonly number[], axes: readonly number[]): readonly number[] => {
+      const cases = new Cases(3);
+      return partial(rewritten(ops.sum(cases.float(shape), { axes }), cases));
+    };
+    expect(of([16, 40, 60], [0, 1])).toEqual([8, 60]);
+    expect(of([60, 16, 40], [1, 2])).toEqual([60, 8]);
+    expect(of([7, 80, 60], [0])).toEqual([7, 80, 60]);
+    expect(of([16, 4, 60], [0, 1])).toEqual([16, 4, 60]);
+  });
+
+  it("add up what one product does, where its results are few", () => {
+    const of = (batch: number, filters: number): readonly number[] => {
+      const cases = new Cases(5);
+      const view = ops.windows(cases.float([batch, 60, 4]), { axis: 1, size: [3], stride: [1], dilation: [1] });
+      const gradient = cases.float([batch, 58, filters]);
+      return partial(rewritten(ops.einsum("bokc,bof->kcf", view, gradient), cases));
+    };
+    expect(of(16, 40)).toEqual([2, 3, 4, 40]);
+    expect(of(64, 40)).toEqual([8, 3, 4, 40]);
+    expect(of(61, 40)).toEqual([61, 58, 3, 4]);
+    expect(of(4, 40)).toEqual([4, 58, 3, 4]);
+  });
+});
+
+describe("bounds behind maxima", () => {
+  const pooled = (y: Node, { taps, stride, dilation }: Sizes, margin = 0): Node => {
+    const edges = [
+      [0, 0],
+      [margin, margin],
+      [0, 0],
+    ] as const;
+    const padded = margin === 0 ? y : ops.pad(y, edges, -Infinity);
+    return ops.max(ops.windows(padded, { axis: 1, size: [taps], stride: [stride], dilation: [dilation] }), {
+      axes: [2],
+    });
+  };
+  const bounds = { relu: ops.relu, "a bound from above": (x: Node) => ops.minimum(x, 0.2) };
+
+  it.each(Object.entries(bounds))("compute what %s before the pooling does, and its derivatives", (_, bound) => {
+    let turned = 0;
+    fc.assert(
+      fc.property(sizes, (given) => {
+        const cases = new Cases(given.seed);
+        const x = cases.float([given.batch, given.length, given.channels]);
+        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const dense = { ...given, stride: 1, dilation: 1 };
+        const y = pooled(bound(convolution(x, dense, kernel)), { ...given, dilation: 1 });
+        const [after = y] = boundLast([y]);
+        const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [x, kernel])];
+        const steps = roots(shareCommon({ name: "step", outputs: all(after), updates: [] }));
+        expectSame(all(y), steps, cases);
+        turned += Number(after.op !== "reduceMax");
+      }),
+      { numRuns: 40 },
+    );
+    expect(turned).toBe(40);
+  });
+
+  it("happen under padding where no window is padding alone", () => {
+    const of = (taps: number, dilation: number): Node["op"] | undefined => {
+      const cases = new Cases(6);
+      const given = { taps, stride: 1, dilation } as Sizes;
+      const plain = pooled(ops.relu(cases.float([2, 9, 3])), given, 2);
+      const [after] = boundLast([plain]);
+      expectSame([plain], after === undefined ? [] : [after], cases);
+      return after?.op;
+    };
+    expect([of(3, 1), of(2, 1), of(3, 2)]).toEqual(["max", "reduceMax", "reduceMax"]);
+  });
+
+  it("leave what others read in its place", () => {
+    const cases = new Cases(7);
+    const y = ops.relu(cases.float([2, 8, 3]));
+    const given = { taps: 2, stride: 2, dilation: 1 } as Sizes;
+    expect(boundLast([pooled(y, given), ops.sum(y)])[0]?.op).toBe("reduceMax");
+  });
+});
+
+it("the sum of a pooling's derivative is the sum of what came to its results", () => {
+  const cases = new Cases(8);
+  const x = cases.float([3, 8, 6, 4]);
+  const view = ops.windows(x, { axis: 1, size: [2, 3], stride: [2, 3], dilation: [1, 1] });
+  const y = ops.max(view, { axes: [3, 4] });
+  const [gradient = x] = gradients(ops.sum(ops.mul(y, cases.float(y.shape))), [x]);
+  for (const axes of [
+    [0, 1, 2],
+    [1, 2],
+    [0, 1, 2, 3],
+    [0, 1],
+  ]) {
+    const plain = ops.sum(gradient, { axes });
+    const after = roots(shareCommon({ name: "test", outputs: [plain], updates: [] }));
+    expectSame([plain], after, cases);
+    expect(count(after, "argmax")).toBe(axes.length === 2 && axes[0] === 0 ? 1 : 0);
+  }
 });
 
 describe("factors that do not change along a sum", () => {

@@ -2,9 +2,10 @@
 import { constant } from "../graph/make.js";
 import type { Node, Program } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
-import { sameShape, sizeOf } from "../tensor/shape.js";
+import { sameShape } from "../tensor/shape.js";
 import { make } from "../graph/make.js";
 import { rewrite } from "./rewrite.js";
+import { simplifySum } from "./sums.js";
 
 export function shareCommon(program: Program): Program {
   const known = new Map<string, Node>();
@@ -62,7 +63,7 @@ function simplifyNode(node: Node, shared: (node: Node) => Node): Node {
       if (b === c && b !== undefined) return b;
       return node;
     case "sum":
-      return first === undefined ? factorOut(node, shared) : sumOfConstant(node, first);
+      return simplifySum(node, shared);
     default:
       return node;
   }
@@ -75,51 +76,4 @@ function foldBinary(node: Node, compute: (a: number, b: number) => number): Node
   if (a === undefined || b === undefined) return node;
   const value = node.dtype === "int32" ? compute(a, b) | 0 : Math.fround(compute(Math.fround(a), Math.fround(b)));
   return constant(value, node.shape, node.dtype);
-}
-
-/**
- * Σ c·x = c·Σ x for factors that do not change along the summed axes: less work, and sums that differ in such factors only,
- * as in the derivative of a normalization, become one.
- */
-function factorOut(node: Node & { op: "sum" }, shared: (node: Node) => Node): Node {
-  const [x] = node.inputs;
-  const { axes } = node.attributes;
-  if (x?.dtype !== "float32" || axes.length === 0) return node;
-  const factors = factorsOf(x);
-  const fixed = factors.nodes.map((factor) => withoutAxes(factor, axes));
-  const [first, ...others] = factors.nodes.filter((_, i) => fixed[i] === undefined);
-  if (first === undefined || (others.length + 1 === factors.nodes.length && !factors.negative)) return node;
-  const times = (a: Node, b: Node): Node => shared(make("mul", [a, b], {}));
-  const sum = shared(make("sum", [others.reduce(times, first)], node.attributes));
-  const total = fixed.reduce<Node>((product, factor) => (factor === undefined ? product : times(product, factor)), sum);
-  return factors.negative ? make("neg", [total], {}) : total;
-}
-
-/** The factors of a product of products, and whether it is negative. */
-function factorsOf(x: Node): { readonly nodes: readonly Node[]; readonly negative: boolean } {
-  const [a, b] = x.inputs;
-  if (x.op === "neg" && a !== undefined) {
-    const { nodes, negative } = factorsOf(a);
-    return { nodes, negative: !negative };
-  }
-  if (x.op !== "mul" || a === undefined || b === undefined) return { nodes: [x], negative: false };
-  const [left, right] = [factorsOf(a), factorsOf(b)];
-  return { nodes: [...left.nodes, ...right.nodes], negative: left.negative !== right.negative };
-}
-
-/** What the values are without the axes, along which they do not change; undefined where they do. */
-function withoutAxes(x: Node, axes: readonly number[]): Node | undefined {
-  const shape = x.shape.filter((_, axis) => !axes.includes(axis));
-  if (x.op === "constant") return constant(x.attributes.value, shape, x.dtype);
-  const [source] = x.inputs;
-  if (x.op !== "broadcast" || source === undefined || axes.some((axis) => source.shape[axis] !== 1)) return undefined;
-  const kept = source.shape.filter((_, axis) => !axes.includes(axis));
-  const flat = sameShape(kept, source.shape) ? source : make("reshape", [source], { shape: kept });
-  return sameShape(kept, shape) ? flat : make("broadcast", [flat], { shape });
-}
-
-function sumOfConstant(node: Node, value: number | undefined): Node {
-  const input = node.inputs[0];
-  if (value === undefined || input === undefined) return node;
-  return constant((value * sizeOf(input.shape)) / Math.max(1, sizeOf(node.shape)), node.shape, node.dtype);
 }
