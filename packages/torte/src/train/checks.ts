@@ -18,6 +18,15 @@ function firstWhere(tensor: Tensor, test: (value: number) => boolean): number {
   return -1;
 }
 
+/** As firstWhere for what is not within low…high, NaN included: all the data goes through here. */
+function firstOutside({ data }: Tensor, low: number, high: number): number {
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] ?? NaN;
+    if (!(value >= low && value <= high)) return i;
+  }
+  return -1;
+}
+
 /** Largest token each input may hold: where it goes straight into embeddings. */
 export function tokenLimit(network: Network, input: number): number | undefined {
   const value = network.inputs[input];
@@ -67,9 +76,9 @@ export function checkInputs(network: Network, x: readonly Tensor[], part = ""): 
           fix,
         });
       }
-      const limit = tokenLimit(network, i) ?? Infinity;
-      const bad = firstWhere(tensor, (value) => value < 0 || value >= limit);
-      if (bad >= 0 && limit !== Infinity) {
+      const limit = tokenLimit(network, i);
+      const bad = limit === undefined ? -1 : firstOutside(tensor, 0, limit - 1);
+      if (limit !== undefined && bad >= 0) {
         const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
         throw new DataError({
           where: `${spec.name}${part}`,
@@ -83,7 +92,7 @@ export function checkInputs(network: Network, x: readonly Tensor[], part = ""): 
 }
 
 function checkFinite(where: string, tensor: Tensor): void {
-  const bad = firstWhere(tensor, (value) => !Number.isFinite(value));
+  const bad = firstOutside(tensor, -Number.MAX_VALUE, Number.MAX_VALUE);
   if (bad < 0) return;
   const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
   throw new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });

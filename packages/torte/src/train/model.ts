@@ -295,7 +295,7 @@ export class Model<Output extends Outputs = Tensor> {
         (resident) => predictProgram(this.network, resident, batch),
         `predict ${batch}`,
       );
-      return this.#session.run(executable, { steps: Math.ceil(rows / batch) });
+      return { outputs: this.#session.run(executable, { steps: Math.ceil(rows / batch) }) };
     });
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;

@@ -187,8 +187,8 @@ function asBuffer(value: unknown): ArrayBuffer {
 
 /** Values as they lie in the engine's memory: 32 bits each, true as −1. */
 function toMemory(dtype: DType, data: TypedArray): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  if (dtype === "float32") return Float32Array.from(data);
-  return dtype === "int32" ? Int32Array.from(data) : Int32Array.from(data, (value) => -Number(value !== 0));
+  if (dtype === "float32") return new Float32Array(data);
+  return dtype === "int32" ? new Int32Array(data) : Int32Array.from(data, (value) => -Number(value !== 0));
 }
 
 function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
