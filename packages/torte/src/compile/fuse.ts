@@ -12,6 +12,7 @@ import {
   dependsOn,
   indexOf,
   linearIndex,
+  sameIndex,
   type Index,
   type LoopVariable,
 } from "./index-expr.js";
@@ -177,7 +178,7 @@ class KernelBuilder {
       }
       const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
       visitExpr(expr, (e) => {
-        if (e.op === "load" && e.buffer === buffer && e.index.key !== point.linear.key) fits = false;
+        if (e.op === "load" && e.buffer === buffer && !sameIndex(e.index, point.linear)) fits = false;
       });
     }
     return fits;

@@ -37,28 +37,40 @@ export interface Term {
 
 /** offset + Σ factor·atom: terms sorted by atom, no atom twice, no factor 0. */
 export class Index {
-  #key: string | undefined;
-
   constructor(
     readonly offset: number,
     readonly terms: readonly Term[],
   ) {}
+}
 
-  /** The same for equal indices. */
-  get key(): string {
-    if (this.#key === undefined) {
-      let key = `${this.offset}`;
-      for (const { atom, factor } of this.terms) key += `+${factor}v${atom.id}`;
-      this.#key = key;
-    }
-    return this.#key;
+export function sameIndex(a: Index, b: Index): boolean {
+  if (a === b) return true;
+  if (a.offset !== b.offset || a.terms.length !== b.terms.length) return false;
+  for (let i = 0; i < a.terms.length; i++) {
+    const [x, y] = [a.terms[i], b.terms[i]];
+    if (x?.atom !== y?.atom || x?.factor !== y?.factor) return false;
   }
+  return true;
+}
+
+/** A number from another and a whole number, spread over 32 bits. */
+export function mixHash(hash: number, value: number): number {
+  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  return mixed ^ (mixed >>> 15);
+}
+
+/** The same for equal indices. */
+export function hashIndex({ offset, terms }: Index): number {
+  let hash = offset | 0;
+  for (const { atom, factor } of terms) hash = mixHash(mixHash(hash, atom.id), factor);
+  return hash;
 }
 
 /** Makes the atoms of one compilation and keeps equal ones identical. */
 export class Atoms {
   #next = 0;
-  readonly #quotients = new Map<string, Quotient>();
+  /** By hash; where that is taken by another, by the next number that is free. */
+  readonly #quotients = new Map<number, Quotient>();
   readonly #dynamics = new Map<Expr, Dynamic>();
 
   variable(extent: number): LoopVariable {
@@ -66,12 +78,11 @@ export class Atoms {
   }
 
   quotient(of: Index, by: number): Quotient {
-    const key = `${of.key}/${by}`;
-    let atom = this.#quotients.get(key);
-    if (atom === undefined) {
-      atom = { kind: "quotient", id: this.#next++, of, by };
-      this.#quotients.set(key, atom);
-    }
+    let at = mixHash(hashIndex(of), by);
+    for (let known = this.#quotients.get(at); known !== undefined; known = this.#quotients.get(++at))
+      if (known.by === by && sameIndex(known.of, of)) return known;
+    const atom: Quotient = { kind: "quotient", id: this.#next++, of, by };
+    this.#quotients.set(at, atom);
     return atom;
   }
 
@@ -228,17 +239,21 @@ export function remainderIndex(atoms: Atoms, a: Index, by: number): Index {
 export function dependsOn(index: Index, variable: LoopVariable): boolean {
   return index.terms.some(({ atom }) => {
     if (atom.kind === "variable") return atom === variable;
-    return atom.kind === "quotient" ? dependsOn(atom.of, variable) : atom.value.variables.has(variable);
+    return atom.kind === "quotient" ? dependsOn(atom.of, variable) : atom.value.variables.includes(variable);
   });
 }
 
-/** All loop variables that the index depends on. */
-export function collectVariables(index: Index, into: Set<LoopVariable>): void {
+/** Adds the loop variables that the index depends on and that are missing. */
+export function collectVariables(index: Index, into: LoopVariable[]): void {
   for (const { atom } of index.terms) {
-    if (atom.kind === "variable") into.add(atom);
-    else if (atom.kind === "quotient") collectVariables(atom.of, into);
-    else for (const variable of atom.value.variables) into.add(variable);
+    if (atom.kind === "quotient") collectVariables(atom.of, into);
+    else if (atom.kind === "dynamic") addMissing(atom.value.variables, into);
+    else if (!into.includes(atom)) into.push(atom);
   }
+}
+
+export function addMissing(variables: readonly LoopVariable[], into: LoopVariable[]): void {
+  for (const variable of variables) if (!into.includes(variable)) into.push(variable);
 }
 
 /** The factor of the variable where it enters only as a plain multiple, else undefined. */
@@ -247,7 +262,7 @@ export function factorOf(index: Index, variable: LoopVariable): number | undefin
   for (const term of index.terms) {
     if (term.atom === variable) factor = term.factor;
     else if (term.atom.kind === "quotient" && dependsOn(term.atom.of, variable)) return undefined;
-    else if (term.atom.kind === "dynamic" && term.atom.value.variables.has(variable)) return undefined;
+    else if (term.atom.kind === "dynamic" && term.atom.value.variables.includes(variable)) return undefined;
   }
   return factor;
 }

@@ -1,7 +1,7 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
-import { type Accumulator, type Buffer, type Expr, type Exprs, indicesOf, visitExpr } from "./expr.js";
+import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
   addIndex,
@@ -478,7 +478,7 @@ function everyPlace(extents: readonly number[]): number[][] {
 /** All index expressions below a value. */
 export function indicesIn(value: Expr): Index[] {
   const result: Index[] = [];
-  visitExpr(value, (expr) => result.push(...indicesOf(expr)));
+  visitExpr(value, (expr) => result.push(...expr.indices));
   return result;
 }
 

@@ -4,7 +4,7 @@
  * A value or a place is computed in the loop of the innermost variable that it depends on, once. Places advance by
  * addition at the end of each round; what is constant in them goes into the offset of the memory instruction.
  */
-import { type Buffer, type Condition, type Expr, indicesOf, operands } from "../../compile/expr.js";
+import type { Buffer, Condition, Expr } from "../../compile/expr.js";
 import { factorOf, type Index } from "../../compile/index-expr.js";
 import type { Loop, LoweredKernel, Statement } from "../../compile/loops.js";
 import { Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128 } from "./encoder.js";
@@ -78,8 +78,8 @@ class Emitter {
       this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
       if (seen.has(expr)) return;
       seen.add(expr);
-      operands(expr).forEach(visit);
-      for (const index of indicesOf(expr)) dynamics(index).forEach(visit);
+      expr.operands.forEach(visit);
+      for (const index of expr.indices) dynamics(index).forEach(visit);
     };
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body, seen);
@@ -154,13 +154,12 @@ class Emitter {
 
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
-    const level = this.#places.scopes.length - 1;
+    const { level } = this.#places;
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
       if (seen.has(expr)) return;
       seen.add(expr);
-      const own = this.#places.exprLevel(expr);
-      if (own <= level && !this.#places.varies(expr) && isWorthKeeping(expr)) {
+      if (isWorthKeeping(expr) && this.#places.isFixed(expr, level)) {
         this.#keep(expr);
         return;
       }
@@ -168,8 +167,8 @@ class Emitter {
         for (const { index } of expr.conditions) this.#prepareIndex(index, level);
         return;
       }
-      operands(expr).forEach(visit);
-      for (const index of indicesOf(expr)) {
+      expr.operands.forEach(visit);
+      for (const index of expr.indices) {
         dynamics(index).forEach(visit);
         this.#prepareIndex(index, level);
       }
@@ -187,27 +186,21 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    if (
-      index.terms.some(
-        ({ atom }) => atom.kind !== "variable" && this.#places.atomLevel(atom) > level && atom.kind === "dynamic",
-      )
-    )
-      return;
+    if (index.terms.some(({ atom }) => atom.kind === "dynamic" && this.#places.atomLevel(atom) > level)) return;
     this.#places.place(index.terms, level);
   }
 
   #keep(expr: Expr): void {
-    if (this.#places.find(`e${expr.id}`) !== undefined) return;
+    if (this.#places.find(expr) !== undefined) return;
     this.value(expr);
     const local = this.code.newLocal(V128);
     this.code.set(local);
-    this.#places.remember(`e${expr.id}`, local);
+    this.#places.remember(expr, local);
   }
 
   #loop({ variable, body }: Loop, range?: { start: number; end: number }): void {
     const { code } = this;
-    const outer = this.#places.scopes.length - 1;
-    const pointers = this.#places.pointers(variable, body, outer);
+    const pointers = this.#places.pointers(variable, body);
     const counter = code.newLocal(I32);
     if (range !== undefined) code.get(range.start).set(counter);
     else code.i32(0).set(counter);
@@ -219,11 +212,11 @@ class Emitter {
     }
     if (range !== undefined) code.get(range.start).get(range.end).op(OP.i32LtS).if();
     code.loop();
-    const locals = new Map(pointers.map(({ key, local }) => [key, local]));
-    locals.set(`v${variable.id}`, counter);
-    this.#places.scopes.push({ locals, variable });
-    this.#block(body);
-    this.#places.scopes.pop();
+    this.#places.loop(variable, () => {
+      for (const { sum, local } of pointers) this.#places.remember(sum, local);
+      this.#places.remember(variable, counter);
+      this.#block(body);
+    });
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
     if (range !== undefined) code.get(range.end);
@@ -234,7 +227,7 @@ class Emitter {
 
   /** Pushes an int32 value of the first lane as a scalar. */
   #scalar(value: Expr): void {
-    if (value.op === "load" && this.#places.find(`e${value.id}`) === undefined) {
+    if (value.op === "load" && this.#places.find(value) === undefined) {
       const offset = this.#places.pushPlace(value.buffer, value.index);
       this.code.loadI32(offset);
     } else if (value.op === "position") this.#places.integer(value.index);
@@ -247,8 +240,7 @@ class Emitter {
 
   /** Pushes the vector of an expression. */
   value(expr: Expr): void {
-    const key = `e${expr.id}`;
-    const found = this.#places.find(key);
+    const found = this.#places.find(expr);
     if (found !== undefined) {
       this.code.get(found);
       return;
@@ -257,7 +249,7 @@ class Emitter {
     if ((this.#uses.get(expr) ?? 0) > 1 && isWorthKeeping(expr)) {
       const local = this.code.newLocal(V128);
       this.code.tee(local);
-      this.#places.remember(key, local);
+      this.#places.remember(expr, local);
     }
   }
 
@@ -345,20 +337,10 @@ class Emitter {
       if (i > 0) code.op(OP.i32And);
     });
     code.if(V128);
-    this.#inBranch(() => this.value(expr.then));
+    this.#places.within(() => this.value(expr.then));
     code.op(OP.else);
-    this.#inBranch(() => this.value(expr.otherwise));
+    this.#places.within(() => this.value(expr.otherwise));
     code.op(OP.end);
-  }
-
-  /** What is computed in a branch is not known outside of it. */
-  #inBranch(emit: () => void): void {
-    const level = this.#places.scopes.length - 1;
-    const current = this.#places.scopes[level];
-    if (current === undefined) throw new RangeError("no scope");
-    this.#places.scopes[level] = { variable: current.variable, locals: new Map(current.locals) };
-    emit();
-    this.#places.scopes[level] = current;
   }
 
   #condition({ index, low, high, every }: Condition): void {
