@@ -69,7 +69,9 @@ export type Statement =
 export interface LoweredKernel {
   readonly name: string;
   readonly origin: string;
+  /** Of a kernel like another it is that one's; `arrays` has the kernel's own arrays for those in it. */
   readonly body: readonly Statement[];
+  readonly arrays?: ReadonlyMap<Buffer, Buffer>;
   readonly reads: ReadonlySet<Buffer>;
   readonly writes: ReadonlySet<Buffer>;
 }

@@ -1,6 +1,7 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
+import { Alike } from "./alike.js";
 import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
@@ -42,7 +43,10 @@ export interface LoweringTarget {
 }
 
 export function lower(fused: FusedProgram, target: LoweringTarget): LoweredKernel[] {
-  return fused.kernels.map((kernel) => new KernelLowering(fused, kernel, target).lowered());
+  const alike = new Alike(fused);
+  return fused.kernels.map((kernel) =>
+    alike.lowered(kernel, () => new KernelLowering(fused, kernel, target).lowered()),
+  );
 }
 
 /** One kernel on its way to loops: what its loops and its epilogue have in common. */

@@ -17,8 +17,8 @@ import { dynamics, Places, valuesOf } from "./places.js";
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
   readonly fma: boolean;
-  /** Byte address of each buffer. */
-  readonly address: (buffer: Buffer) => number;
+  /** No array lies below this address. */
+  readonly lowest: number;
   readonly math: MathLibrary;
 }
 
@@ -26,6 +26,7 @@ export interface Target {
 const FROM = 0;
 const TO = 1;
 
+/** The code of a kernel, which leaves open where its arrays lie. */
 export function emitKernel(kernel: LoweredKernel, target: Target): Code {
   return new Emitter(kernel, target).run();
 }
@@ -49,7 +50,7 @@ class Emitter {
   constructor(kernel: LoweredKernel, target: Target) {
     this.#kernel = kernel;
     this.#target = target;
-    this.#places = new Places(this.code, target.address, (value) => this.#scalar(value));
+    this.#places = new Places(this.code, target.lowest, (value) => this.#scalar(value));
     this.#accumulators = new Accumulators(
       this.code,
       target.fma,
@@ -228,8 +229,8 @@ class Emitter {
   /** Pushes an int32 value of the first lane as a scalar. */
   #scalar(value: Expr): void {
     if (value.op === "load" && this.#places.find(value) === undefined) {
-      const offset = this.#places.pushPlace(value.buffer, value.index);
-      this.code.loadI32(offset);
+      const place = this.#places.pushPlace(value.buffer, value.index);
+      this.code.loadI32(place);
     } else if (value.op === "position") this.#places.integer(value.index);
     else {
       this.value(value);
@@ -302,13 +303,13 @@ class Emitter {
     const lanes = this.#places.lane?.extent ?? 1;
     const factor = this.#laneFactor(index);
     if (factor === 0) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.memory(MEMORY.load32Splat, offset);
+      const place = this.#places.pushPlace(buffer, index);
+      code.memory(MEMORY.load32Splat, place);
       return;
     }
     if (factor === 1 && lanes !== 3) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, offset);
+      const place = this.#places.pushPlace(buffer, index);
+      code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, place);
       return;
     }
     const first = factor === 1 ? 2 : 1;
@@ -317,8 +318,8 @@ class Emitter {
     const kept = code.newLocal(V128);
     for (let lane = first; lane < lanes; lane++) {
       code.set(kept);
-      const offset = this.#places.pushPlace(buffer, index, factor * lane);
-      code.get(kept).laneMemory(LANE_MEMORY.load32Lane, offset, lane);
+      const place = this.#places.pushPlace(buffer, index, factor * lane);
+      code.get(kept).laneMemory(LANE_MEMORY.load32Lane, place, lane);
     }
   }
 
@@ -362,9 +363,9 @@ class Emitter {
     const { code } = this;
     const factor = this.#laneFactor(index);
     if (factor === 1 && lane.extent === 4) {
-      const offset = this.#places.pushPlace(buffer, index);
+      const place = this.#places.pushPlace(buffer, index);
       this.value(value);
-      code.memory(MEMORY.store, offset);
+      code.memory(MEMORY.store, place);
       return;
     }
     this.value(value);
@@ -372,13 +373,13 @@ class Emitter {
     code.set(kept);
     let done = 0;
     if (factor === 1 && lane.extent >= 2) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.get(kept).laneMemory(LANE_MEMORY.store64Lane, offset, 0);
+      const place = this.#places.pushPlace(buffer, index);
+      code.get(kept).laneMemory(LANE_MEMORY.store64Lane, place, 0);
       done = 2;
     }
     for (; done < lane.extent; done++) {
-      const offset = this.#places.pushPlace(buffer, index, factor * done);
-      code.get(kept).laneMemory(LANE_MEMORY.store32Lane, offset, done);
+      const place = this.#places.pushPlace(buffer, index, factor * done);
+      code.get(kept).laneMemory(LANE_MEMORY.store32Lane, place, done);
     }
   }
 
@@ -391,13 +392,13 @@ class Emitter {
     code.set(sum);
     const { lane } = statement;
     if (this.#laneFactor(statement.index) === 1 && lane.extent === 4) {
-      const offset = this.#places.pushPlace(statement.buffer, statement.index);
-      code.get(sum).memory(MEMORY.store, offset);
+      const place = this.#places.pushPlace(statement.buffer, statement.index);
+      code.get(sum).memory(MEMORY.store, place);
       return;
     }
     for (let i = 0; i < lane.extent; i++) {
-      const offset = this.#places.pushPlace(statement.buffer, statement.index, i);
-      code.get(sum).laneMemory(LANE_MEMORY.store32Lane, offset, i);
+      const place = this.#places.pushPlace(statement.buffer, statement.index, i);
+      code.get(sum).laneMemory(LANE_MEMORY.store32Lane, place, i);
     }
   }
 }

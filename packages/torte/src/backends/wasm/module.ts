@@ -86,9 +86,16 @@ interface Encoding {
 function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array {
   const module = new WasmModule(options);
   const math = new MathLibrary(module);
+  const lowest = kernels.reduce(
+    (least, { reads, writes }) => Math.min(least, ...[...reads, ...writes].map(address)),
+    Infinity,
+  );
+  const emitted = new Map<LoweredKernel["body"], Code>();
   const functions = kernels.map((kernel) => {
-    const code = emitKernel(kernel, { fma: options.fma, address, math });
-    return { index: module.add([I32, I32], [], code), units: unitsOf(kernel) };
+    const code = emitted.get(kernel.body) ?? emitKernel(kernel, { fma: options.fma, lowest, math });
+    emitted.set(kernel.body, code);
+    const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
+    return { index: module.add([I32, I32], [], placed), units: unitsOf(kernel) };
   });
   const spans = (buffers: ReadonlySet<Buffer>): Span[] =>
     [...buffers].map((buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }));

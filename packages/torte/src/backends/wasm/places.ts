@@ -5,7 +5,7 @@
 import type { Buffer, Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
-import { type Code, I32, OP } from "./encoder.js";
+import { type Code, I32, OP, type Place } from "./encoder.js";
 
 /** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */
 class Sum {
@@ -47,7 +47,8 @@ export class Places {
 
   constructor(
     readonly code: Code,
-    readonly address: (buffer: Buffer) => number,
+    /** No array lies below this address. */
+    readonly lowest: number,
     /** Pushes an int32 value of the first lane. */
     readonly scalar: (value: Expr) => void,
   ) {}
@@ -251,16 +252,16 @@ export class Places {
   }
 
   /** Pushes the byte place of an index without its lanes; returns the constant part, for the memory instruction. */
-  pushPlace(buffer: Buffer, index: Index, shift = 0): number {
+  pushPlace(array: Buffer, index: Index, shift = 0): Place {
     const { code } = this;
     const terms = index.terms.filter(({ atom }) => !(atom.kind === "variable" && !this.#levels.has(atom)));
     const local = this.place(terms, this.level);
-    const offset = this.address(buffer) + 4 * (index.offset + shift);
+    const offset = 4 * (index.offset + shift);
     if (local === undefined) code.i32(0);
     else code.get(local);
     // The sum of place and offset does not wrap around, so a place below zero must meet the offset before.
-    if (offset >= 0 && terms.every(({ factor }) => factor > 0)) return offset;
-    code.i32(offset).op(OP.i32Add);
+    if (this.lowest + offset >= 0 && terms.every(({ factor }) => factor > 0)) return { array, offset };
+    code.place(array, offset).op(OP.i32Add);
     return 0;
   }
 }
