@@ -67,6 +67,8 @@ interface Facts {
   /** The expressions and the index expressions that stand directly in it. */
   readonly operands: readonly Expr[];
   readonly indices: readonly Index[];
+  /** The operands, then the values that the indices read at run time. */
+  readonly below: readonly Expr[];
   /** The loop variables that it depends on. */
   readonly variables: readonly LoopVariable[];
   /** It may change while those stay: an accumulator or a value in scratch memory enters. */
@@ -189,6 +191,7 @@ export class Exprs {
       id: this.#known.size,
       operands,
       indices,
+      below: belowOf(operands, indices),
       variables: variablesOf(operands, indices),
       fleeting: scratch || operands.some((operand) => operand.fleeting),
     };
@@ -235,18 +238,29 @@ function isWithin(part: readonly LoopVariable[], whole: readonly LoopVariable[])
   return true;
 }
 
+function belowOf(operands: readonly Expr[], indices: readonly Index[]): readonly Expr[] {
+  let all = operands;
+  for (const index of indices) {
+    const values = dynamics(index);
+    if (values.length > 0) all = [...all, ...values];
+  }
+  return all;
+}
+
+/** Values that an index reads at run time. */
+export function dynamics(index: Index): readonly Expr[] {
+  let found = NO_OPERANDS;
+  for (const { atom } of index.terms) {
+    if (atom.kind === "dynamic") found = [...found, atom.value];
+    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
+  }
+  return found;
+}
+
 /** Visits an expression and all below it once, values behind dynamic indices included. */
 export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Set<Expr>()): void {
   if (seen.has(expr)) return;
   seen.add(expr);
   visit(expr);
-  for (const operand of expr.operands) visitExpr(operand, visit, seen);
-  for (const index of expr.indices) visitIndex(index, visit, seen);
-}
-
-function visitIndex(index: Index, visit: (expr: Expr) => void, seen: Set<Expr>): void {
-  for (const { atom } of index.terms) {
-    if (atom.kind === "dynamic") visitExpr(atom.value, visit, seen);
-    else if (atom.kind === "quotient") visitIndex(atom.of, visit, seen);
-  }
+  for (const other of expr.below) visitExpr(other, visit, seen);
 }

@@ -12,7 +12,7 @@ import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
-import { dynamics, Places, valuesOf } from "./places.js";
+import { Places, valuesOf } from "./places.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
@@ -79,8 +79,7 @@ class Emitter {
       this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
       if (seen.has(expr)) return;
       seen.add(expr);
-      expr.operands.forEach(visit);
-      for (const index of expr.indices) dynamics(index).forEach(visit);
+      for (const other of expr.below) visit(other);
     };
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body, seen);
@@ -168,11 +167,8 @@ class Emitter {
         for (const { index } of expr.conditions) this.#prepareIndex(index, level);
         return;
       }
-      expr.operands.forEach(visit);
-      for (const index of expr.indices) {
-        dynamics(index).forEach(visit);
-        this.#prepareIndex(index, level);
-      }
+      for (const other of expr.below) visit(other);
+      for (const index of expr.indices) this.#prepareIndex(index, level);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
@@ -187,7 +183,7 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    if (index.terms.some(({ atom }) => atom.kind === "dynamic" && this.#places.atomLevel(atom) > level)) return;
+    for (const { atom } of index.terms) if (atom.kind === "dynamic" && this.#places.atomLevel(atom) > level) return;
     this.#places.place(index.terms, level);
   }
 

@@ -93,12 +93,16 @@ export class Bytes {
   length = 0;
 
   byte(value: number): this {
-    const at = this.#extend(1);
-    this.#data[at] = value;
+    if (this.length === this.#data.length) this.#grow(1);
+    this.#data[this.length++] = value;
     return this;
   }
 
   unsigned(value: number): this {
+    if (value < 0x80 && this.length < this.#data.length) {
+      this.#data[this.length++] = value;
+      return this;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.byte((rest % 0x80) | 0x80);
@@ -119,17 +123,15 @@ export class Bytes {
 
   /** A 32-bit word, its lowest byte first. */
   word(value: number): this {
-    const at = this.#extend(4);
-    this.#data[at] = value;
-    this.#data[at + 1] = value >> 8;
-    this.#data[at + 2] = value >> 16;
-    this.#data[at + 3] = value >> 24;
+    if (this.length + 4 > this.#data.length) this.#grow(4);
+    for (let shift = 0; shift < 32; shift += 8) this.#data[this.length++] = value >> shift;
     return this;
   }
 
   bytes(data: Uint8Array): this {
-    const at = this.#extend(data.length);
-    this.#data.set(data, at);
+    if (this.length + data.length > this.#data.length) this.#grow(data.length);
+    this.#data.set(data, this.length);
+    this.length += data.length;
     return this;
   }
 
@@ -148,16 +150,10 @@ export class Bytes {
     return this.#data.subarray(0, this.length);
   }
 
-  /** Makes room for some more bytes; returns where they start. */
-  #extend(bytes: number): number {
-    const at = this.length;
-    this.length += bytes;
-    if (this.length > this.#data.length) {
-      const grown = new Uint8Array(Math.max(this.length, 2 * this.#data.length));
-      grown.set(this.#data);
-      this.#data = grown;
-    }
-    return at;
+  #grow(more: number): void {
+    const grown = new Uint8Array(Math.max(this.length + more, 2 * this.#data.length));
+    grown.set(this.#data);
+    this.#data = grown;
   }
 }
 

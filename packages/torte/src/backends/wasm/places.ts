@@ -2,7 +2,7 @@
  * Places: byte offsets of array elements, in i32 locals. Each part of a place is computed in the loop of the variable that
  * it depends on; what depends on the variable itself advances by addition at the end of each round.
  */
-import type { Buffer, Expr } from "../../compile/expr.js";
+import { type Buffer, dynamics, type Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
@@ -141,9 +141,8 @@ export class Places {
     const visit = (expr: Expr): void => {
       if (seen.has(expr)) return;
       seen.add(expr);
-      expr.operands.forEach(visit);
+      for (const other of expr.below) visit(other);
       if (expr.op === "load") found.add(expr.index);
-      for (const index of expr.indices) dynamics(index).forEach(visit);
     };
     for (const statement of body) {
       if (statement.op === "loop") for (const index of this.#accessesOf(statement.body)) found.add(index);
@@ -271,15 +270,3 @@ export function valuesOf(statement: Statement): readonly Expr[] {
   if (statement.op === "store" || statement.op === "addTo") return [statement.value, ...dynamics(statement.index)];
   return statement.op === "accumulate" ? statement.values : [];
 }
-
-/** Values that an index reads at run time. */
-export function dynamics(index: Index): readonly Expr[] {
-  let found = NONE;
-  for (const { atom } of index.terms) {
-    if (atom.kind === "dynamic") found = [...found, atom.value];
-    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
-  }
-  return found;
-}
-
-const NONE: readonly Expr[] = [];
