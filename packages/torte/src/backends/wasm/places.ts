@@ -113,13 +113,8 @@ export class Places {
     for (const index of this.#accessesOf(body)) {
       const own = index.terms.find(({ atom }) => atom === variable);
       if (own === undefined) continue;
-      const rest: Term[] = [];
-      let sum = this.#empty;
-      for (const term of index.terms) {
-        if (term !== own && !this.#isKnown(term.atom)) continue;
-        if (term !== own) rest.push(term);
-        sum = sum.and(term);
-      }
+      const rest = index.terms.filter(({ atom }) => atom !== variable && this.#isOutside(atom));
+      const sum = this.#sumOf(index.terms.filter((term) => term === own || rest.includes(term)));
       if (found.has(sum)) continue;
       const base = this.place(rest, this.level);
       found.set(sum, { sum, local: this.code.newLocal(I32), base, step: 4 * own.factor });
@@ -127,7 +122,8 @@ export class Places {
     return [...found.values()];
   }
 
-  #isKnown(atom: Atom): boolean {
+  /** Whether an atom is known before the next loop begins. */
+  #isOutside(atom: Atom): boolean {
     if (atom.kind === "dynamic" && this.find(atom) === undefined) return false;
     return this.atomLevel(atom) <= this.level;
   }
@@ -157,24 +153,18 @@ export class Places {
 
   /** The local with 4·Σ factor·atom over the terms that are known at `level`, or undefined where there are none. */
   place(terms: readonly Term[], level: number): number | undefined {
-    const known: { readonly term: Term; readonly level: number }[] = [];
-    let deepest = 0;
-    let sum = this.#empty;
-    for (const term of terms) {
-      const own = this.atomLevel(term.atom);
-      if (own > level || !this.isReady(term.atom)) continue;
-      known.push({ term, level: own });
-      deepest = Math.max(deepest, own);
-      sum = sum.and(term);
-    }
+    const known = terms.filter(({ atom }) => this.atomLevel(atom) <= level && this.isReady(atom));
     if (known.length === 0) return undefined;
+    const sum = this.#sumOf(known);
     const found = this.find(sum);
     if (found !== undefined) return found;
     const { code } = this;
-    const below = known.filter((own) => own.level < deepest).map(({ term }) => term);
-    const at = known.filter((own) => own.level === deepest).map(({ term }) => term);
+    const deepest = Math.max(...known.map(({ atom }) => this.atomLevel(atom)));
+    const below = known.filter(({ atom }) => this.atomLevel(atom) < deepest);
+    const at = known.filter(({ atom }) => this.atomLevel(atom) === deepest);
     const stepping = at.find(({ atom }) => atom.kind === "variable");
-    const pointer = stepping === undefined ? undefined : this.#stepped(known, deepest, stepping);
+    const steps = known.filter((term) => term === stepping || this.atomLevel(term.atom) < deepest);
+    const pointer = stepping === undefined ? undefined : this.find(this.#sumOf(steps));
     let pending = pointer === undefined ? at : at.filter((term) => term !== stepping);
     let base = pointer;
     if (pointer === undefined) base = deepest === 0 ? undefined : this.place(below, deepest - 1);
@@ -194,15 +184,10 @@ export class Places {
     return local;
   }
 
-  /** The pointer of a loop that has the terms of lower levels and that of the loop's own variable. */
-  #stepped(
-    known: readonly { readonly term: Term; readonly level: number }[],
-    level: number,
-    stepping: Term,
-  ): number | undefined {
+  #sumOf(terms: readonly Term[]): Sum {
     let sum = this.#empty;
-    for (const own of known) if (own.level < level || own.term === stepping) sum = sum.and(own.term);
-    return this.find(sum);
+    for (const term of terms) sum = sum.and(term);
+    return sum;
   }
 
   isReady(atom: Atom): boolean {
