@@ -113,8 +113,13 @@ export class Places {
     for (const index of this.#accessesOf(body)) {
       const own = index.terms.find(({ atom }) => atom === variable);
       if (own === undefined) continue;
-      const rest = index.terms.filter(({ atom }) => atom !== variable && this.#isOutside(atom));
-      const sum = this.#sumOf(index.terms.filter((term) => term === own || rest.includes(term)));
+      const rest: Term[] = [];
+      let sum = this.#empty;
+      for (const term of index.terms) {
+        if (term !== own && !this.#isOutside(term.atom)) continue;
+        if (term !== own) rest.push(term);
+        sum = sum.and(term);
+      }
       if (found.has(sum)) continue;
       const base = this.place(rest, this.level);
       found.set(sum, { sum, local: this.code.newLocal(I32), base, step: 4 * own.factor });
