@@ -5,7 +5,16 @@
  */
 import type { DType } from "../tensor/dtype.js";
 import type { Primitive } from "../graph/node.js";
-import { Atoms, collectVariables, type Index, type LoopVariable } from "./index-expr.js";
+import {
+  addMissing,
+  Atoms,
+  collectVariables,
+  hashIndex,
+  type Index,
+  type LoopVariable,
+  mixHash,
+  sameIndex,
+} from "./index-expr.js";
 
 /** An array in memory: a state or a temporary of the step. */
 export interface Buffer {
@@ -51,19 +60,35 @@ export interface Condition {
   readonly every: number;
 }
 
-export type Expr = { readonly id: number; readonly dtype: DType; readonly variables: ReadonlySet<LoopVariable> } & (
-  | { readonly op: "load"; readonly buffer: Buffer; readonly index: Index }
-  | { readonly op: "number"; readonly value: number }
-  /** The index itself as an int32 value. */
-  | { readonly op: "position"; readonly index: Index }
-  /** Uniform number `index` of the stream for (seed, step) = `args`. */
-  | { readonly op: "random"; readonly stream: number; readonly index: Index; readonly args: readonly [Expr, Expr] }
-  | { readonly op: "apply"; readonly primitive: Elementwise; readonly args: readonly Expr[] }
-  /** `then` where all conditions hold, else `otherwise`; only the one that is taken is evaluated. */
-  | { readonly op: "guard"; readonly conditions: readonly Condition[]; readonly then: Expr; readonly otherwise: Expr }
-  /** The finished value of an accumulator. */
-  | { readonly op: "accumulator"; readonly accumulator: Accumulator }
-);
+/** What is known of every expression. */
+interface Facts {
+  readonly id: number;
+  readonly dtype: DType;
+  /** The expressions and the index expressions that stand directly in it. */
+  readonly operands: readonly Expr[];
+  readonly indices: readonly Index[];
+  /** The operands, then the values that the indices read at run time. */
+  readonly below: readonly Expr[];
+  /** The loop variables that it depends on. */
+  readonly variables: readonly LoopVariable[];
+  /** It may change while those stay: an accumulator or a value in scratch memory enters. */
+  readonly fleeting: boolean;
+}
+
+export type Expr = Facts &
+  (
+    | { readonly op: "load"; readonly buffer: Buffer; readonly index: Index }
+    | { readonly op: "number"; readonly value: number }
+    /** The index itself as an int32 value. */
+    | { readonly op: "position"; readonly index: Index }
+    /** Uniform number `index` of the stream for (seed, step) = `args`. */
+    | { readonly op: "random"; readonly stream: number; readonly index: Index; readonly args: readonly [Expr, Expr] }
+    | { readonly op: "apply"; readonly primitive: Elementwise; readonly args: readonly Expr[] }
+    /** `then` where all conditions hold, else `otherwise`; only the one that is taken is evaluated. */
+    | { readonly op: "guard"; readonly conditions: readonly Condition[]; readonly then: Expr; readonly otherwise: Expr }
+    /** The finished value of an accumulator. */
+    | { readonly op: "accumulator"; readonly accumulator: Accumulator }
+  );
 
 /** A running value of a reduction. `product` adds the product of its two terms. */
 export interface Accumulator {
@@ -74,12 +99,14 @@ export interface Accumulator {
   readonly across: boolean;
 }
 
-type Shape = Expr extends infer E ? (E extends Expr ? Omit<E, "id" | "variables"> : never) : never;
+/** An expression without the facts that follow from the rest. */
+type Own = Expr extends infer E ? (E extends Expr ? Omit<E, Exclude<keyof Facts, "dtype">> : never) : never;
 
 /** Makes and interns the expressions of one compilation. */
 export class Exprs {
   readonly atoms = new Atoms();
-  readonly #known = new Map<string, Expr>();
+  /** By hash; where that is taken by another, by the next number that is free. */
+  readonly #known = new Map<number, Expr>();
   #nextAccumulator = 0;
   #nextBuffer = 0;
 
@@ -92,34 +119,56 @@ export class Exprs {
   }
 
   load(buffer: Buffer, index: Index): Expr {
-    return this.#intern(`load ${buffer.id} ${index.key}`, { op: "load", buffer, index, dtype: buffer.dtype });
+    let at = mixHash(hashIndex(index), buffer.id);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
+      if (e.op === "load" && e.buffer === buffer && sameIndex(e.index, index)) return e;
+    return this.#add(at, { op: "load", buffer, index, dtype: buffer.dtype }, NO_OPERANDS, [index]);
   }
 
   number(value: number, dtype: DType): Expr {
-    const key = Object.is(value, -0) ? "-0" : String(value);
-    return this.#intern(`number ${key} ${dtype}`, { op: "number", value, dtype });
+    let at = mixHash(value, Math.imul(value, 1e6));
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
+      if (e.op === "number" && Object.is(e.value, value) && e.dtype === dtype) return e;
+    return this.#add(at, { op: "number", value, dtype }, NO_OPERANDS, NO_INDICES);
   }
 
   position(index: Index): Expr {
     if (index.terms.length === 0) return this.number(index.offset, "int32");
-    return this.#intern(`position ${index.key}`, { op: "position", index, dtype: "int32" });
+    let at = hashIndex(index);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
+      if (e.op === "position" && sameIndex(e.index, index)) return e;
+    return this.#add(at, { op: "position", index, dtype: "int32" }, NO_OPERANDS, [index]);
   }
 
   random(stream: number, index: Index, seed: Expr, step: Expr): Expr {
-    const key = `random ${stream} ${index.key} ${seed.id} ${step.id}`;
-    return this.#intern(key, { op: "random", stream, index, args: [seed, step], dtype: "float32" });
+    let at = mixHash(hashIndex(index), stream);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at)) {
+      if (e.op !== "random" || e.stream !== stream || !sameIndex(e.index, index)) continue;
+      if (e.args[0] === seed && e.args[1] === step) return e;
+    }
+    const args = [seed, step] as const;
+    return this.#add(at, { op: "random", stream, index, args, dtype: "float32" }, args, [index]);
   }
 
   apply(primitive: Elementwise, args: readonly Expr[], dtype: DType): Expr {
-    const key = `${primitive} ${dtype} ${args.map((arg) => arg.id).join(" ")}`;
-    return this.#intern(key, { op: "apply", primitive, args, dtype });
+    let at = args.length;
+    for (const arg of args) at = mixHash(at, arg.id);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
+      if (e.op === "apply" && e.primitive === primitive && e.dtype === dtype && sameMembers(e.args, args)) return e;
+    return this.#add(at, { op: "apply", primitive, args, dtype }, args, NO_INDICES);
   }
 
   guard(conditions: readonly Condition[], then: Expr, otherwise: Expr): Expr {
     if (conditions.length === 0 || then === otherwise) return then;
-    const tests = conditions.map((c) => `${c.index.key}:${c.low}:${c.high}:${c.every}`).join(",");
-    const key = `guard ${tests} ${then.id} ${otherwise.id}`;
-    return this.#intern(key, { op: "guard", conditions, then, otherwise, dtype: then.dtype });
+    let at = mixHash(then.id, otherwise.id);
+    for (const { index, low, high } of conditions) at = mixHash(mixHash(mixHash(at, hashIndex(index)), low), high);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at)) {
+      if (e.op !== "guard" || e.then !== then || e.otherwise !== otherwise) continue;
+      if (sameConditions(e.conditions, conditions)) return e;
+    }
+    const indices = conditions.map((condition) => condition.index);
+    const operands = [then, otherwise];
+    return this.#add(at, { op: "guard", conditions, then, otherwise, dtype: then.dtype }, operands, indices);
   }
 
   newAccumulator(kind: Accumulator["kind"], dtype: DType, across = false): Accumulator {
@@ -127,71 +176,85 @@ export class Exprs {
   }
 
   accumulator(accumulator: Accumulator): Expr {
+    let at = mixHash(accumulator.id, -1);
+    for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
+      if (e.op === "accumulator" && e.accumulator === accumulator) return e;
     const dtype = accumulator.kind === "argmax" ? "int32" : accumulator.dtype;
-    return this.#intern(`accumulator ${accumulator.id}`, { op: "accumulator", accumulator, dtype });
+    return this.#add(at, { op: "accumulator", accumulator, dtype }, NO_OPERANDS, NO_INDICES);
   }
 
-  #intern(key: string, shape: Shape): Expr {
-    let expr = this.#known.get(key);
-    if (expr === undefined) {
-      // The spread of a member of the union with the two missing fields is that member; TypeScript sees only the union.
-      expr = { ...shape, id: this.#known.size, variables: variablesOf(shape) };
-      this.#known.set(key, expr);
-    }
+  #add(at: number, own: Own, operands: readonly Expr[], indices: readonly Index[]): Expr {
+    const scratch = own.op === "accumulator" || (own.op === "load" && own.buffer.scratch === true);
+    // A member of the union with the missing facts is that member; TypeScript sees only the union.
+    const expr: Expr = {
+      ...own,
+      id: this.#known.size,
+      operands,
+      indices,
+      below: belowOf(operands, indices),
+      variables: variablesOf(operands, indices),
+      fleeting: scratch || operands.some((operand) => operand.fleeting),
+    };
+    this.#known.set(at, expr);
     return expr;
   }
 }
 
-/** The operands of an expression. */
-export function operands(expr: Shape | Expr): readonly Expr[] {
-  switch (expr.op) {
-    case "apply":
-    case "random":
-      return expr.args;
-    case "guard":
-      return [expr.then, expr.otherwise];
-    default:
-      return [];
-  }
-}
+const NO_OPERANDS: readonly Expr[] = [];
+const NO_INDICES: readonly Index[] = [];
+const NO_VARIABLES: readonly LoopVariable[] = [];
 
-/** The index expressions that stand directly in an expression. */
-export function indicesOf(expr: Shape | Expr): readonly Index[] {
-  switch (expr.op) {
-    case "load":
-    case "position":
-    case "random":
-      return [expr.index];
-    case "guard":
-      return expr.conditions.map((condition) => condition.index);
-    default:
-      return [];
-  }
-}
+const sameMembers = (a: readonly Expr[], b: readonly Expr[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i]);
 
-const NO_VARIABLES: ReadonlySet<LoopVariable> = new Set();
+const sameConditions = (a: readonly Condition[], b: readonly Condition[]): boolean =>
+  a.length === b.length &&
+  a.every((x, i) => {
+    const y = b[i];
+    return (
+      y !== undefined && sameIndex(x.index, y.index) && x.low === y.low && x.high === y.high && x.every === y.every
+    );
+  });
 
-/** Mostly the variables of one operand, whose set is shared then. */
-function variablesOf(shape: Shape): ReadonlySet<LoopVariable> {
+/** Mostly the variables of one operand, whose list is shared then. */
+function variablesOf(operands: readonly Expr[], indices: readonly Index[]): readonly LoopVariable[] {
   let shared = NO_VARIABLES;
-  let own: Set<LoopVariable> | undefined;
-  for (const { variables } of operands(shape)) {
-    if (own !== undefined) for (const variable of variables) own.add(variable);
+  let own: LoopVariable[] | undefined;
+  for (const { variables } of operands) {
+    if (own !== undefined) addMissing(variables, own);
     else if (isWithin(shared, variables)) shared = variables;
-    else if (!isWithin(variables, shared)) own = new Set([...shared, ...variables]);
+    else if (!isWithin(variables, shared)) addMissing(variables, (own = [...shared]));
   }
-  const indices = indicesOf(shape);
   if (indices.length === 0) return own ?? shared;
-  const all = own ?? new Set(shared);
+  const all = own ?? [...shared];
   for (const index of indices) collectVariables(index, all);
   return all;
 }
 
-function isWithin(part: ReadonlySet<LoopVariable>, whole: ReadonlySet<LoopVariable>): boolean {
+function isWithin(part: readonly LoopVariable[], whole: readonly LoopVariable[]): boolean {
   if (part === whole) return true;
-  if (part.size > whole.size) return false;
-  for (const variable of part) if (!whole.has(variable)) return false;
+  if (part.length > whole.length) return false;
+  for (const variable of part) if (!whole.includes(variable)) return false;
   return true;
+}
+
+function belowOf(operands: readonly Expr[], indices: readonly Index[]): readonly Expr[] {
+  let all = operands;
+  for (const index of indices) {
+    const values = dynamics(index);
+    if (values.length > 0) all = [...all, ...values];
+  }
+  return all;
+}
+
+/** Values that an index reads at run time. */
+export function dynamics(index: Index): readonly Expr[] {
+  let found = NO_OPERANDS;
+  for (const { atom } of index.terms) {
+    if (atom.kind === "dynamic") found = [...found, atom.value];
+    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
+  }
+  return found;
 }
 
 /** Visits an expression and all below it once, values behind dynamic indices included. */
@@ -199,13 +262,5 @@ export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Se
   if (seen.has(expr)) return;
   seen.add(expr);
   visit(expr);
-  for (const operand of operands(expr)) visitExpr(operand, visit, seen);
-  for (const index of indicesOf(expr)) visitIndex(index, visit, seen);
-}
-
-function visitIndex(index: Index, visit: (expr: Expr) => void, seen: Set<Expr>): void {
-  for (const { atom } of index.terms) {
-    if (atom.kind === "dynamic") visitExpr(atom.value, visit, seen);
-    else if (atom.kind === "quotient") visitIndex(atom.of, visit, seen);
-  }
+  for (const other of expr.below) visitExpr(other, visit, seen);
 }

@@ -12,12 +12,14 @@ import {
   dependsOn,
   indexOf,
   linearIndex,
+  sameIndex,
   type Index,
   type LoopVariable,
 } from "./index-expr.js";
 import { vectorPlaces, WIDTH } from "./loops.js";
 import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized, sameAxes } from "./realize.js";
+import { Waiting } from "./waiting.js";
 
 export type KernelKind = "map" | "reduce" | "contract" | "mix" | "scatter";
 
@@ -72,10 +74,9 @@ class KernelBuilder {
   readonly #stateBuffers = new Map<State, Buffer>();
   /** What each kept node reads from memory: other kept nodes and states. */
   readonly #reads = new Map<Node, Set<Node>>();
-  readonly #after = new Map<Node, Set<Node>>();
-  readonly #kernelOf = new Map<Node, Node[]>();
+  readonly #readersOf = new Map<State, Node[]>();
+  readonly #waiting = new Waiting();
   readonly #updates = new Map<Node, State>();
-
   constructor(program: Program) {
     const realized = chooseRealized(program);
     this.#program = program;
@@ -103,7 +104,7 @@ class KernelBuilder {
   #addNode(node: Node): void {
     const name = node.origin === "" ? node.op : `${node.origin}:${node.op}`;
     this.#storage.set(node, this.#exprs.newBuffer(name, node.dtype, sizeOf(node.shape)));
-    this.#kernelOf.set(node, [node]);
+    this.#waiting.add(node);
     const reads = new Set<Node>();
     const stack = [...node.inputs];
     const seen = new Set<Node>();
@@ -114,25 +115,19 @@ class KernelBuilder {
       else stack.push(...next.inputs);
     }
     this.#reads.set(node, reads);
-    for (const read of reads) if (read.op !== "state") this.#follow(read, node);
-  }
-
-  #follow(first: Node, then: Node): void {
-    const set = this.#after.get(first) ?? new Set();
-    set.add(then);
-    this.#after.set(first, set);
+    for (const read of reads) {
+      if (read.op === "state") listIn(this.#readersOf, read.attributes.state).push(node);
+      else this.#waiting.follow(read, node);
+    }
   }
 
   /** Lets `value` be computed right into the state where no reader is disturbed, else by way of a copy at the end. */
   #assign(state: State, value: Node): Node {
     const buffer = this.#stateBuffer(state);
-    const readers = [...this.#reads].filter(([, reads]) =>
-      [...reads].some((r) => r.op === "state" && r.attributes.state === state),
-    );
-    const others = readers.map(([node]) => node).filter((node) => node !== value);
+    const others = (this.#readersOf.get(state) ?? []).filter((node) => node !== value);
     const harmless =
-      this.#pointwiseOn(buffer, [value]) &&
-      !this.#reaches([value], (node) => others.includes(node)) &&
+      this.#pointwiseOn(new Set([buffer]), [value]) &&
+      !this.#waiting.reaches([value], others) &&
       !this.#updates.has(value);
     const target = harmless ? value : make("stopGradient", [value], {});
     if (!harmless) {
@@ -142,99 +137,73 @@ class KernelBuilder {
     }
     this.#storage.set(target, buffer);
     this.#updates.set(target, state);
-    for (const reader of harmless ? others : [...others, value]) this.#follow(reader, target);
+    for (const reader of harmless ? others : [...others, value]) this.#waiting.follow(reader, target);
     return target;
   }
 
-  /** Whether some node after `from` satisfies the condition, `from` itself excluded. */
-  #reaches(from: readonly Node[], condition: (node: Node) => boolean, first?: (node: Node) => boolean): boolean {
-    const seen = new Set<Node>(from);
-    const stack = [...from]
-      .flatMap((node) => [...(this.#after.get(node) ?? [])])
-      .filter((node) => first?.(node) ?? true);
-    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-      if (seen.has(node)) continue;
-      if (condition(node)) return true;
-      for (const member of this.#kernelOf.get(node) ?? [node]) {
-        seen.add(member);
-        stack.push(...(this.#after.get(member) ?? []));
-      }
-    }
-    return false;
-  }
-
-  /** Whether nodes that share a kernel read `buffer` only at the element that they write. */
-  #pointwiseOn(buffer: Buffer, nodes: readonly Node[]): boolean {
+  /** Whether nodes that share a kernel read `buffers` only at the element that they write. */
+  #pointwiseOn(buffers: ReadonlySet<Buffer>, nodes: readonly Node[]): boolean {
     const [primary] = nodes;
     if (primary === undefined) return true;
     const point = Point.single(this.#exprs, primary.shape);
     let fits = true;
     for (const node of nodes) {
       if (kindOf(node) !== "map") {
-        const reads = this.#reads.get(node) ?? new Set();
-        if ([...reads].some((read) => this.#storage.get(read) === buffer)) return false;
+        for (const read of this.#reads.get(node) ?? []) {
+          const buffer = this.#storage.get(read);
+          if (buffer !== undefined && buffers.has(buffer)) return false;
+        }
         continue;
       }
       const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
       visitExpr(expr, (e) => {
-        if (e.op === "load" && e.buffer === buffer && e.index.key !== point.linear.key) fits = false;
+        if (e.op === "load" && buffers.has(e.buffer) && !sameIndex(e.index, point.linear)) fits = false;
       });
     }
     return fits;
   }
 
   mergeAll(): void {
+    this.#waiting.number();
+    const reductions = new Map<Node, Node[]>();
     for (const node of this.#order) {
       if (!this.#realized.has(node)) continue;
       if (kindOf(node) === "map") this.#mergeIntoProducer(node);
-      else if (kindOf(node) === "reduce") this.#mergeReductions(node);
+      else if (kindOf(node) === "reduce") {
+        const siblings = listIn(reductions, inputOf(node, 0));
+        this.#mergeReductions(node, siblings);
+        siblings.push(node);
+      }
     }
   }
 
   #mergeIntoProducer(node: Node): void {
     for (const read of this.#reads.get(node) ?? []) {
-      const producer = this.#kernelOf.get(read);
-      const consumer = this.#kernelOf.get(node);
+      const producer = this.#waiting.kernelOf(read);
+      const consumer = this.#waiting.kernelOf(node);
       if (producer === undefined || consumer === undefined || producer === consumer) continue;
-      if (this.#canMerge(producer, consumer)) this.#merge(producer, consumer);
+      if (this.#canMerge(producer, consumer)) this.#waiting.merge(producer, consumer);
     }
   }
 
   /** Reductions of one array over the same axes, such as a maximum and its position, share their loops. */
-  #mergeReductions(node: Node): void {
-    for (const sibling of this.#order) {
-      if (sibling === node) return;
-      if (!this.#realized.has(sibling) || kindOf(sibling) !== "reduce" || inputOf(sibling, 0) !== inputOf(node, 0))
-        continue;
-      const [a, b] = [this.#kernelOf.get(sibling), this.#kernelOf.get(node)];
+  #mergeReductions(node: Node, before: readonly Node[]): void {
+    for (const sibling of before) {
+      const [a, b] = [this.#waiting.kernelOf(sibling), this.#waiting.kernelOf(node)];
       if (a === undefined || b === undefined || a === b || a[0] !== sibling || !sameAxes(sibling, node)) continue;
-      if (!this.#reaches(a, (n) => b.includes(n)) && !this.#reaches(b, (n) => a.includes(n))) this.#merge(a, b);
+      if (!this.#waiting.reaches(a, b) && !this.#waiting.reaches(b, a)) this.#waiting.merge(a, b);
     }
-  }
-
-  #merge(into: Node[], from: readonly Node[]): void {
-    into.push(...from);
-    for (const node of from) this.#kernelOf.set(node, into);
   }
 
   #canMerge(producer: readonly Node[], consumer: readonly Node[]): boolean {
     const [first] = producer;
     if (first === undefined || kindOf(first) === "scatter") return false;
     if (consumer.some((node) => kindOf(node) !== "map" || sizeOf(node.shape) !== sizeOf(first.shape))) return false;
-    if (
-      this.#reaches(
-        producer,
-        (n) => consumer.includes(n),
-        (n) => !consumer.includes(n) && !producer.includes(n),
-      )
-    )
-      return false;
+    if (this.#waiting.reaches(producer, consumer, true)) return false;
     if (!this.#fitsPoint(producer, consumer)) return false;
     const all = [...producer, ...consumer];
-    return all.every((node) => {
-      const state = this.#updates.get(node);
-      return state === undefined || this.#pointwiseOn(this.#stateBuffer(state), all);
-    });
+    const states = all.flatMap((node) => this.#updates.get(node) ?? []);
+    return states.length === 0 || this.#pointwiseOn(new Set(states.map((state) => this.#stateBuffer(state))), all);
   }
 
   /** The consumer needs the producer's values only where they are computed, and stays fit for vectors. */
@@ -265,12 +234,12 @@ class KernelBuilder {
   }
 
   finish(): FusedProgram {
-    const kernels = this.#schedule().map((nodes) => {
+    const kernels = this.#waiting.schedule(this.#order).map((nodes) => {
       const first = nodes[0];
       if (first === undefined) throw new RangeError("a kernel computes at least one node");
       const inside = new Set(nodes);
       const stored = nodes.filter(
-        (node) => this.#isRoot(node) || [...(this.#after.get(node) ?? [])].some((n) => !inside.has(n)),
+        (node) => this.#isRoot(node) || [...this.#waiting.after(node)].some((n) => !inside.has(n)),
       );
       return { kind: kindOf(first), nodes, stored };
     });
@@ -286,46 +255,13 @@ class KernelBuilder {
   #isRoot(node: Node): boolean {
     return this.#updates.has(node) || this.#program.outputs.includes(node);
   }
-
-  /** Kernels after all that they follow, otherwise in the order of the graph; members in the order of their needs. */
-  #schedule(): Node[][] {
-    const position = new Map(this.#order.map((node, i) => [node, i]));
-    const groups = [...new Set(this.#kernelOf.values())];
-    const waiting = new Map<Node[], number>(groups.map((group) => [group, 0]));
-    const next = new Map(groups.map((group) => [group, this.#groupsAfter(group)]));
-    for (const after of next.values()) for (const group of after) waiting.set(group, (waiting.get(group) ?? 0) + 1);
-    const rank = (group: readonly Node[]): number => Math.max(...group.map((node) => position.get(node) ?? 0));
-    const ready = groups.filter((group) => waiting.get(group) === 0).sort((a, b) => rank(b) - rank(a));
-    const result: Node[][] = [];
-    for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
-      const [first, ...rest] = group;
-      if (first !== undefined)
-        result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
-      for (const after of next.get(group) ?? []) {
-        const left = (waiting.get(after) ?? 0) - 1;
-        waiting.set(after, left);
-        if (left === 0) insertByRank(ready, after, rank);
-      }
-    }
-    if (result.length !== groups.length) throw new RangeError("fused kernels wait for each other");
-    return result;
-  }
-
-  #groupsAfter(group: readonly Node[]): Set<Node[]> {
-    const after = new Set<Node[]>();
-    for (const node of group) {
-      for (const next of this.#after.get(node) ?? []) {
-        const other = this.#kernelOf.get(next);
-        if (other !== undefined && other !== group) after.add(other);
-      }
-    }
-    return after;
-  }
 }
 
-function insertByRank(ready: Node[][], group: Node[], rank: (group: readonly Node[]) => number): void {
-  const at = ready.findIndex((other) => rank(other) < rank(group));
-  ready.splice(at === -1 ? ready.length : at, 0, group);
+/** The list under a key, which is made where there is none. */
+function listIn<K, V>(lists: Map<K, V[]>, key: K): V[] {
+  let list = lists.get(key);
+  if (list === undefined) lists.set(key, (list = []));
+  return list;
 }
 
 /** One point of a kernel's domain, symbolic; along the last axis that is longer than 1 it may be a vector. */

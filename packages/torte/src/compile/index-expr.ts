@@ -36,29 +36,42 @@ export interface Term {
 }
 
 /** offset + Σ factor·atom: terms sorted by atom, no atom twice, no factor 0. */
-export class Index {
-  #key: string | undefined;
+export interface Index {
+  readonly offset: number;
+  readonly terms: readonly Term[];
+}
 
-  constructor(
-    readonly offset: number,
-    readonly terms: readonly Term[],
-  ) {}
-
-  /** The same for equal indices. */
-  get key(): string {
-    if (this.#key === undefined) {
-      let key = `${this.offset}`;
-      for (const { atom, factor } of this.terms) key += `+${factor}v${atom.id}`;
-      this.#key = key;
-    }
-    return this.#key;
+export function sameIndex(a: Index, b: Index): boolean {
+  if (a === b) return true;
+  if (a.offset !== b.offset || a.terms.length !== b.terms.length) return false;
+  for (let i = 0; i < a.terms.length; i++) {
+    const [x, y] = [a.terms[i], b.terms[i]];
+    if (x?.atom !== y?.atom || x?.factor !== y?.factor) return false;
   }
+  return true;
+}
+
+/** An odd number whose multiples lie far apart: 2³² over the golden ratio. */
+const SPREAD = 0x9e3779b1;
+
+/** A number from another and a whole number, spread over 32 bits. */
+export function mixHash(hash: number, value: number): number {
+  const mixed = Math.imul(hash ^ value, SPREAD);
+  return mixed ^ (mixed >>> 15);
+}
+
+/** The same for equal indices. */
+export function hashIndex({ offset, terms }: Index): number {
+  let hash = offset | 0;
+  for (const { atom, factor } of terms) hash = Math.imul(Math.imul(hash, SPREAD) ^ atom.id, SPREAD) + factor;
+  return hash | 0;
 }
 
 /** Makes the atoms of one compilation and keeps equal ones identical. */
 export class Atoms {
   #next = 0;
-  readonly #quotients = new Map<string, Quotient>();
+  /** By hash; where that is taken by another, by the next number that is free. */
+  readonly #quotients = new Map<number, Quotient>();
   readonly #dynamics = new Map<Expr, Dynamic>();
 
   variable(extent: number): LoopVariable {
@@ -66,12 +79,11 @@ export class Atoms {
   }
 
   quotient(of: Index, by: number): Quotient {
-    const key = `${of.key}/${by}`;
-    let atom = this.#quotients.get(key);
-    if (atom === undefined) {
-      atom = { kind: "quotient", id: this.#next++, of, by };
-      this.#quotients.set(key, atom);
-    }
+    let at = mixHash(hashIndex(of), by);
+    for (let known = this.#quotients.get(at); known !== undefined; known = this.#quotients.get(++at))
+      if (known.by === by && sameIndex(known.of, of)) return known;
+    const atom: Quotient = { kind: "quotient", id: this.#next++, of, by };
+    this.#quotients.set(at, atom);
     return atom;
   }
 
@@ -86,10 +98,10 @@ export class Atoms {
 }
 
 const NO_TERMS: readonly Term[] = [];
-export const ZERO = new Index(0, NO_TERMS);
-export const constantIndex = (offset: number): Index => (offset === 0 ? ZERO : new Index(offset, NO_TERMS));
+export const ZERO: Index = { offset: 0, terms: NO_TERMS };
+export const constantIndex = (offset: number): Index => (offset === 0 ? ZERO : { offset, terms: NO_TERMS });
 
-const single = (atom: Atom, factor: number): Index => new Index(0, [{ atom, factor }]);
+const single = (atom: Atom, factor: number): Index => ({ offset: 0, terms: [{ atom, factor }] });
 
 /** The atom itself; a variable that can only be 0 is 0. */
 export const indexOf = (atom: Atom): Index => (atom.kind === "variable" && atom.extent === 1 ? ZERO : single(atom, 1));
@@ -110,20 +122,19 @@ export function addIndex(a: Index, b: Index): Index {
     } else terms.push(term);
   }
   for (let other = b.terms[j]; other !== undefined; other = b.terms[++j]) terms.push(other);
-  return new Index(a.offset + b.offset, terms);
+  return { offset: a.offset + b.offset, terms };
 }
 
 export function scaleIndex(a: Index, by: number): Index {
   if (by === 1) return a;
   if (by === 0) return ZERO;
   if (a.terms.length === 0) return constantIndex(a.offset * by);
-  return new Index(
-    a.offset * by,
-    a.terms.map(({ atom, factor }) => ({ atom, factor: factor * by })),
-  );
+  const terms: Term[] = [];
+  for (const { atom, factor } of a.terms) terms.push({ atom, factor: factor * by });
+  return { offset: a.offset * by, terms };
 }
 
-export const shiftIndex = (a: Index, by: number): Index => (by === 0 ? a : new Index(a.offset + by, a.terms));
+export const shiftIndex = (a: Index, by: number): Index => (by === 0 ? a : { offset: a.offset + by, terms: a.terms });
 
 export interface Range {
   readonly low: number;
@@ -152,18 +163,16 @@ export function rangeOf(index: Index): Range {
 
 /** Bounds from splitting off each x − by·⌊x/by⌋ within the sum, which lies in 0 … by−1 times its multiplier. */
 function asRemainder(index: Index): Range | undefined {
-  const found = index.terms.find(({ atom, factor }) => {
-    if (atom.kind !== "quotient" || factor % atom.by !== 0) return false;
+  for (const { atom, factor } of index.terms) {
+    if (atom.kind !== "quotient" || factor % atom.by !== 0) continue;
     const multiplier = -factor / atom.by;
-    return containsMultiple(index, atom.of, multiplier);
-  });
-  if (found?.atom.kind !== "quotient") return undefined;
-  const { atom, factor } = found;
-  const multiplier = -factor / atom.by;
-  const rest = addIndex(addIndex(index, single(atom, -factor)), scaleIndex(atom.of, -multiplier));
-  const other = rangeOf(rest);
-  const reach = multiplier * (atom.by - 1);
-  return { low: other.low + Math.min(0, reach), high: other.high + Math.max(0, reach) };
+    if (!containsMultiple(index, atom.of, multiplier)) continue;
+    const rest = addIndex(addIndex(index, single(atom, -factor)), scaleIndex(atom.of, -multiplier));
+    const other = rangeOf(rest);
+    const reach = multiplier * (atom.by - 1);
+    return { low: other.low + Math.min(0, reach), high: other.high + Math.max(0, reach) };
+  }
+  return undefined;
 }
 
 function containsMultiple(index: Index, part: Index, multiplier: number): boolean {
@@ -176,12 +185,7 @@ function containsMultiple(index: Index, part: Index, multiplier: number): boolea
 export function divideIndex(atoms: Atoms, a: Index, by: number): Index {
   if (by === 1) return a;
   if (a.terms.length === 0) return constantIndex(Math.floor(a.offset / by));
-  const whole = new Index(
-    Math.floor(a.offset / by) * by,
-    a.terms.filter((term) => term.factor % by === 0),
-  );
-  const rest = addIndex(a, scaleIndex(whole, -1));
-  const quotient = scaleBack(whole, by);
+  const { multiple: quotient, rest } = splitMultiple(a, by);
   const { low, high } = rangeOf(rest);
   if (Math.floor(low / by) === Math.floor(high / by)) return shiftIndex(quotient, Math.floor(low / by));
   const only = rest.offset === 0 && rest.terms.length === 1 ? rest.terms[0] : undefined;
@@ -202,43 +206,49 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
   for (const g of new Set(a.terms.map((term) => gcd(by, term.factor)))) {
     if (g === 1) continue;
-    const multiple = new Index(
-      Math.floor(a.offset / g) * g,
-      a.terms.filter((term) => term.factor % g === 0),
-    );
-    const { low, high } = rangeOf(addIndex(a, scaleIndex(multiple, -1)));
-    if (low >= 0 && high < g) return divideIndex(atoms, scaleBack(multiple, g), by / g);
+    const { multiple, rest } = splitMultiple(a, g);
+    const { low, high } = rangeOf(rest);
+    if (low >= 0 && high < g) return divideIndex(atoms, multiple, by / g);
   }
   return undefined;
 }
 
-const scaleBack = (a: Index, by: number): Index =>
-  new Index(
-    a.offset / by,
-    a.terms.map(({ atom, factor }) => ({ atom, factor: factor / by })),
-  );
+/** a = by·multiple + rest, where the terms of the rest are no multiples and its offset is in 0 … by−1. */
+function splitMultiple(a: Index, by: number): { readonly multiple: Index; readonly rest: Index } {
+  const whole: Term[] = [];
+  const others: Term[] = [];
+  for (const term of a.terms) {
+    if (term.factor % by === 0) whole.push({ atom: term.atom, factor: term.factor / by });
+    else others.push(term);
+  }
+  const offset = Math.floor(a.offset / by);
+  return { multiple: { offset, terms: whole }, rest: { offset: a.offset - offset * by, terms: others } };
+}
 
 /** a − by·floor(a / by). */
 export function remainderIndex(atoms: Atoms, a: Index, by: number): Index {
-  if (by === 1) return ZERO;
-  return addIndex(a, scaleIndex(divideIndex(atoms, a, by), -by));
+  return by === 1 ? ZERO : addIndex(a, scaleIndex(divideIndex(atoms, a, by), -by));
 }
 
 /** Whether the value of the atom depends on the variable. */
 export function dependsOn(index: Index, variable: LoopVariable): boolean {
   return index.terms.some(({ atom }) => {
     if (atom.kind === "variable") return atom === variable;
-    return atom.kind === "quotient" ? dependsOn(atom.of, variable) : atom.value.variables.has(variable);
+    return atom.kind === "quotient" ? dependsOn(atom.of, variable) : atom.value.variables.includes(variable);
   });
 }
 
-/** All loop variables that the index depends on. */
-export function collectVariables(index: Index, into: Set<LoopVariable>): void {
+/** Adds the loop variables that the index depends on and that are missing. */
+export function collectVariables(index: Index, into: LoopVariable[]): void {
   for (const { atom } of index.terms) {
-    if (atom.kind === "variable") into.add(atom);
-    else if (atom.kind === "quotient") collectVariables(atom.of, into);
-    else for (const variable of atom.value.variables) into.add(variable);
+    if (atom.kind === "quotient") collectVariables(atom.of, into);
+    else if (atom.kind === "dynamic") addMissing(atom.value.variables, into);
+    else if (!into.includes(atom)) into.push(atom);
   }
+}
+
+export function addMissing(variables: readonly LoopVariable[], into: LoopVariable[]): void {
+  for (const variable of variables) if (!into.includes(variable)) into.push(variable);
 }
 
 /** The factor of the variable where it enters only as a plain multiple, else undefined. */
@@ -247,14 +257,16 @@ export function factorOf(index: Index, variable: LoopVariable): number | undefin
   for (const term of index.terms) {
     if (term.atom === variable) factor = term.factor;
     else if (term.atom.kind === "quotient" && dependsOn(term.atom.of, variable)) return undefined;
-    else if (term.atom.kind === "dynamic" && term.atom.value.variables.has(variable)) return undefined;
+    else if (term.atom.kind === "dynamic" && term.atom.value.variables.includes(variable)) return undefined;
   }
   return factor;
 }
 
 /** Row-major position of the coordinates in an array of `shape`. */
 export function linearIndex(coordinates: readonly Index[], shape: readonly number[]): Index {
-  return coordinates.reduce((sum, coordinate, i) => addIndex(scaleIndex(sum, shape[i] ?? 1), coordinate), ZERO);
+  let sum = ZERO;
+  for (let i = 0; i < coordinates.length; i++) sum = addIndex(scaleIndex(sum, shape[i] ?? 1), coordinates[i] ?? ZERO);
+  return sum;
 }
 
 /** The coordinates in an array of `shape` of its row-major element `linear`. */
@@ -263,9 +275,10 @@ export function coordinatesOf(atoms: Atoms, linear: Index, shape: readonly numbe
   let rest = linear;
   for (let i = shape.length - 1; i > 0; i--) {
     const n = shape[i] ?? 1;
-    result.unshift(remainderIndex(atoms, rest, n));
-    rest = divideIndex(atoms, rest, n);
+    const quotient = divideIndex(atoms, rest, n);
+    result.push(n === 1 ? ZERO : addIndex(rest, scaleIndex(quotient, -n)));
+    rest = quotient;
   }
-  if (shape.length > 0) result.unshift(rest);
-  return result;
+  if (shape.length > 0) result.push(rest);
+  return result.reverse();
 }

@@ -69,7 +69,9 @@ export type Statement =
 export interface LoweredKernel {
   readonly name: string;
   readonly origin: string;
+  /** Of a kernel like another it is that one's; `arrays` has the kernel's own arrays for those in it. */
   readonly body: readonly Statement[];
+  readonly arrays?: ReadonlyMap<Buffer, Buffer>;
   readonly reads: ReadonlySet<Buffer>;
   readonly writes: ReadonlySet<Buffer>;
 }
@@ -218,9 +220,11 @@ export function coalesce(
       0,
     );
   };
+  let quotients = groups.length > 1 ? clean(groups) : 0;
   for (let i = 0; i + 1 < groups.length;) {
     const merged = [...groups.slice(0, i), [...(groups[i] ?? []), ...(groups[i + 1] ?? [])], ...groups.slice(i + 2)];
-    if (clean(merged) <= clean(groups)) groups = merged;
+    const count = clean(merged);
+    if (count <= quotients) [groups, quotients] = [merged, count];
     else i++;
   }
   return { extents: groups.map(extentOf), expand: (at) => expand(groups, at) };

@@ -422,10 +422,17 @@ class Product {
     const { exprs } = this.#lowering;
     const step = (over: Index[]): Statement[] => {
       const { spread, vectors } = term(over);
+      // All cells of a row read the same element, all of a column the same vector.
+      const read = new Map<Places, Expr>();
+      const once = (places: Places, load: () => Expr): Expr => {
+        const value = read.get(places) ?? load();
+        read.set(places, value);
+        return value;
+      };
       return cells.map((cell) => ({
         op: "accumulate",
         accumulator: cell.accumulator,
-        values: [spread(cell), vectors(cell)],
+        values: [once(cell.row, () => spread(cell)), once(cell.column, () => vectors(cell))],
         position: undefined,
         lane: cell.lane,
       }));

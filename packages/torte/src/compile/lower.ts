@@ -1,7 +1,8 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
-import { type Accumulator, type Buffer, type Expr, type Exprs, indicesOf, visitExpr } from "./expr.js";
+import { Alike } from "./alike.js";
+import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
   addIndex,
@@ -42,7 +43,10 @@ export interface LoweringTarget {
 }
 
 export function lower(fused: FusedProgram, target: LoweringTarget): LoweredKernel[] {
-  return fused.kernels.map((kernel) => new KernelLowering(fused, kernel, target).lowered());
+  const alike = new Alike(fused);
+  return fused.kernels.map((kernel) =>
+    alike.lowered(kernel, () => new KernelLowering(fused, kernel, target).lowered()),
+  );
 }
 
 /** One kernel on its way to loops: what its loops and its epilogue have in common. */
@@ -478,7 +482,7 @@ function everyPlace(extents: readonly number[]): number[][] {
 /** All index expressions below a value. */
 export function indicesIn(value: Expr): Index[] {
   const result: Index[] = [];
-  visitExpr(value, (expr) => result.push(...indicesOf(expr)));
+  visitExpr(value, (expr) => result.push(...expr.indices));
   return result;
 }
 

@@ -1,5 +1,5 @@
 /** The passes over the graph, in order; each is a pure function from program to program. */
-import type { Program } from "../graph/node.js";
+import type { Node, Program } from "../graph/node.js";
 import { verify } from "../graph/verify.js";
 import { fastConvolutions } from "./fast-convolution.js";
 import { layout } from "./layout.js";
@@ -24,9 +24,10 @@ export const PASSES: readonly Pass[] = [
 /** All passes, the program verified after each; `observe` sees it before the first and after each. */
 export function simplify(program: Program, observe?: (name: string, program: Program) => void): Program {
   observe?.("traced", program);
+  const verified = new Set<Node>();
   return PASSES.reduce((current, pass) => {
     const next = pass.run(current);
-    verify(next);
+    verify(next, verified);
     observe?.(pass.name, next);
     return next;
   }, program);

@@ -31,23 +31,30 @@ export function planMemory(
 ): MemoryPlan {
   const lifetimes = lifetimesOf(kernels, persistent, kept);
   const offsets = new Map<Buffer, number>();
+  /** From the lowest place to the highest. */
   const placed: (Lifetime & { at: number })[] = [];
   let total = 0;
   for (const lifetime of [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.from - b.from)) {
-    const others = placed.filter((p) => p.from <= lifetime.to && lifetime.from <= p.to).sort((a, b) => a.at - b.at);
     let at = 0;
-    for (const other of others) {
+    for (const other of placed) {
+      if (other.from > lifetime.to || lifetime.from > other.to) continue;
       if (other.at >= at + lifetime.bytes) break;
       at = Math.max(at, other.at + other.bytes);
     }
-    placed.push({ ...lifetime, at });
+    let above = 0;
+    while ((placed[above]?.at ?? Infinity) <= at) above++;
+    placed.splice(above, 0, { ...lifetime, at });
     offsets.set(lifetime.buffer, at);
     total = Math.max(total, at + lifetime.bytes);
   }
-  const alive = kernels.map((_, time) =>
-    lifetimes.filter(({ from, to }) => from <= time && time <= to).reduce((sum, { bytes }) => sum + bytes, 0),
-  );
-  return { offsets, bytes: total, lowerBound: Math.max(0, ...alive), spans: placed };
+  const changes = Array<number>(kernels.length + 1).fill(0);
+  for (const { bytes, from, to } of lifetimes) {
+    changes[from] = (changes[from] ?? 0) + bytes;
+    changes[to + 1] = (changes[to + 1] ?? 0) - bytes;
+  }
+  let [alive, lowerBound] = [0, 0];
+  for (const change of changes) lowerBound = Math.max(lowerBound, (alive += change));
+  return { offsets, bytes: total, lowerBound, spans: placed };
 }
 
 function lifetimesOf(

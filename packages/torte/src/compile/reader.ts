@@ -11,6 +11,7 @@ import {
   linearIndex,
   rangeOf,
   remainderIndex,
+  sameIndex,
   scaleIndex,
   shiftIndex,
   ZERO,
@@ -42,7 +43,7 @@ export class Reader {
   value(node: Node, coordinates: readonly Index[]): Expr {
     const local = this.locals.get(node);
     if (local !== undefined) {
-      if (linearIndex(coordinates, node.shape).key !== local.at.key) throw new NotPointwise();
+      if (!sameIndex(linearIndex(coordinates, node.shape), local.at)) throw new NotPointwise();
       return local.value;
     }
     const buffer = this.storage.get(node);

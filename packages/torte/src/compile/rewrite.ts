@@ -17,14 +17,13 @@ export function rewrite(program: Program, replace: Replace): Program {
 export const rewriteNodes = (nodes: readonly Node[], replace: Replace): Node[] => nodes.map(images(nodes, replace));
 
 function images(nodes: readonly Node[], replace: Replace): (node: Node) => Node {
+  /** Of the nodes that do not stay as they are. */
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
   for (const node of topological(nodes)) {
-    const rebuilt = rebuild(node, node.inputs.map(of));
-    image.set(
-      node,
-      originOf(node, () => replace(rebuilt, node)),
-    );
+    const rebuilt = node.inputs.some((input) => image.has(input)) ? rebuild(node, node.inputs.map(of)) : node;
+    const result = originOf(node, () => replace(rebuilt, node));
+    if (result !== node) image.set(node, result);
   }
   return of;
 }

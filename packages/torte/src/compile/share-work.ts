@@ -4,7 +4,6 @@
  * may not have finished.
  */
 import type { Expr } from "./expr.js";
-import { operands } from "./expr.js";
 import type { LoweredKernel, Statement } from "./loops.js";
 
 export interface Assignment {
@@ -56,11 +55,11 @@ const HEAVY = new Set<string>([
 ]);
 
 function sizeOfExpr(expr: Expr, seen: Set<Expr>): number {
-  if (operands(expr).length === 0 && expr.op !== "random") return 1;
+  if (expr.operands.length === 0 && expr.op !== "random") return 1;
   if (seen.has(expr)) return 0;
   seen.add(expr);
   const own = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
-  return operands(expr).reduce((sum, operand) => sum + sizeOfExpr(operand, seen), own);
+  return expr.operands.reduce((sum, operand) => sum + sizeOfExpr(operand, seen), own);
 }
 
 const overlap = (a: readonly Span[], b: readonly Span[]): boolean =>

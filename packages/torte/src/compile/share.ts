@@ -1,6 +1,7 @@
 /** Equal nodes become one, constants are folded, and what changes nothing falls away. */
 import { constant } from "../graph/make.js";
 import type { Node, Program } from "../graph/node.js";
+import { attributesKey } from "../graph/print.js";
 import { PRIMITIVES } from "../graph/primitives.js";
 import { sameShape } from "../tensor/shape.js";
 import { make } from "../graph/make.js";
@@ -26,8 +27,7 @@ function keyOf(node: Node, states: Map<object, number>): string {
     if (!states.has(state)) states.set(state, states.size);
     return `state ${states.get(state) ?? 0}`;
   }
-  const value = node.op === "constant" && Object.is(node.attributes.value, -0) ? "-0" : JSON.stringify(node.attributes);
-  return `${node.op} ${value} ${node.dtype} ${node.shape.join("x")} (${inputs})${node.op === "constant" ? String(node.attributes.value) : ""}`;
+  return `${node.op} ${attributesKey(node)} ${node.dtype} ${node.shape.join("x")} (${inputs})`;
 }
 
 const valueOf = (node: Node | undefined): number | undefined =>

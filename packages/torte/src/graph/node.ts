@@ -156,22 +156,20 @@ export function roots(program: Program): Node[] {
 /** All nodes under `from`, inputs before users, each once. Iterative: networks may be thousands of nodes deep. */
 export function topological(from: readonly Node[]): Node[] {
   const order: Node[] = [];
-  const state = new Map<Node, "open" | "done">();
-  const stack = [...from].reverse();
-  while (stack.length > 0) {
-    const node = stack.at(-1);
-    if (node === undefined) break;
-    if (state.get(node) === "done") {
-      stack.pop();
-    } else if (state.get(node) === "open") {
-      state.set(node, "done");
-      order.push(node);
-      stack.pop();
-    } else {
-      state.set(node, "open");
-      for (let i = node.inputs.length - 1; i >= 0; i--) {
-        const input = node.inputs[i];
-        if (input !== undefined && !state.has(input)) stack.push(input);
+  const seen = new Set<Node>();
+  const path: { readonly node: Node; next: number }[] = [];
+  for (const root of from) {
+    if (seen.has(root)) continue;
+    seen.add(root);
+    path.push({ node: root, next: 0 });
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      const input = top.node.inputs[top.next++];
+      if (input === undefined) {
+        order.push(top.node);
+        path.pop();
+      } else if (!seen.has(input)) {
+        seen.add(input);
+        path.push({ node: input, next: 0 });
       }
     }
   }

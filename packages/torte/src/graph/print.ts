@@ -21,6 +21,14 @@ function attributesOf(node: Node): string {
   }
 }
 
+/** The same text for equal attributes of one primitive. */
+export function attributesKey({ attributes }: Node): string {
+  const text = JSON.stringify(attributes);
+  if (!("value" in attributes)) return text;
+  // JSON has no infinities, no NaN and only one zero.
+  return `${text}${Object.is(attributes.value, -0) ? "-0" : String(attributes.value)}`;
+}
+
 /** One line for each node, numbered in the order in which they are computed, then the outputs and updates. */
 export function print(program: Program): string {
   const numbers = new Map<Node, string>();

@@ -4,8 +4,12 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import { type Node, type NodeOf, type Primitive, type Program, roots, topological } from "./node.js";
 import { PRIMITIVES, type Rule, type Typed } from "./primitives.js";
 
-export function verify(program: Program): void {
-  for (const node of topological(roots(program))) verifyNode(node);
+/** `known` nodes have been verified before; those of the program join them. */
+export function verify(program: Program, known = new Set<Node>()): void {
+  for (const node of topological(roots(program))) {
+    if (!known.has(node)) verifyNode(node);
+    known.add(node);
+  }
   const written = new Set<object>();
   for (const { state, value } of program.updates) {
     if (value.dtype !== state.dtype || !sameShape(value.shape, state.shape)) {

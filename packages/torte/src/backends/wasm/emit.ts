@@ -4,7 +4,7 @@
  * A value or a place is computed in the loop of the innermost variable that it depends on, once. Places advance by
  * addition at the end of each round; what is constant in them goes into the offset of the memory instruction.
  */
-import { type Buffer, type Condition, type Expr, indicesOf, operands } from "../../compile/expr.js";
+import type { Buffer, Condition, Expr } from "../../compile/expr.js";
 import { factorOf, type Index } from "../../compile/index-expr.js";
 import type { Loop, LoweredKernel, Statement } from "../../compile/loops.js";
 import { Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128 } from "./encoder.js";
@@ -12,13 +12,13 @@ import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
-import { dynamics, Places, valuesOf } from "./places.js";
+import { Places, valuesOf } from "./places.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
   readonly fma: boolean;
-  /** Byte address of each buffer. */
-  readonly address: (buffer: Buffer) => number;
+  /** No array lies below this address. */
+  readonly lowest: number;
   readonly math: MathLibrary;
 }
 
@@ -26,6 +26,7 @@ export interface Target {
 const FROM = 0;
 const TO = 1;
 
+/** The code of a kernel, which leaves open where its arrays lie. */
 export function emitKernel(kernel: LoweredKernel, target: Target): Code {
   return new Emitter(kernel, target).run();
 }
@@ -49,7 +50,7 @@ class Emitter {
   constructor(kernel: LoweredKernel, target: Target) {
     this.#kernel = kernel;
     this.#target = target;
-    this.#places = new Places(this.code, target.address, (value) => this.#scalar(value));
+    this.#places = new Places(this.code, target.lowest, (value) => this.#scalar(value));
     this.#accumulators = new Accumulators(
       this.code,
       target.fma,
@@ -78,8 +79,7 @@ class Emitter {
       this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
       if (seen.has(expr)) return;
       seen.add(expr);
-      operands(expr).forEach(visit);
-      for (const index of indicesOf(expr)) dynamics(index).forEach(visit);
+      for (const other of expr.below) visit(other);
     };
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body, seen);
@@ -154,13 +154,12 @@ class Emitter {
 
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
-    const level = this.#places.scopes.length - 1;
+    const { level } = this.#places;
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
       if (seen.has(expr)) return;
       seen.add(expr);
-      const own = this.#places.exprLevel(expr);
-      if (own <= level && !this.#places.varies(expr) && isWorthKeeping(expr)) {
+      if (isWorthKeeping(expr) && this.#places.isFixed(expr, level)) {
         this.#keep(expr);
         return;
       }
@@ -168,11 +167,8 @@ class Emitter {
         for (const { index } of expr.conditions) this.#prepareIndex(index, level);
         return;
       }
-      operands(expr).forEach(visit);
-      for (const index of indicesOf(expr)) {
-        dynamics(index).forEach(visit);
-        this.#prepareIndex(index, level);
-      }
+      for (const other of expr.below) visit(other);
+      for (const index of expr.indices) this.#prepareIndex(index, level);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
@@ -187,27 +183,21 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    if (
-      index.terms.some(
-        ({ atom }) => atom.kind !== "variable" && this.#places.atomLevel(atom) > level && atom.kind === "dynamic",
-      )
-    )
-      return;
+    for (const { atom } of index.terms) if (atom.kind === "dynamic" && this.#places.atomLevel(atom) > level) return;
     this.#places.place(index.terms, level);
   }
 
   #keep(expr: Expr): void {
-    if (this.#places.find(`e${expr.id}`) !== undefined) return;
+    if (this.#places.find(expr) !== undefined) return;
     this.value(expr);
     const local = this.code.newLocal(V128);
     this.code.set(local);
-    this.#places.remember(`e${expr.id}`, local);
+    this.#places.remember(expr, local);
   }
 
   #loop({ variable, body }: Loop, range?: { start: number; end: number }): void {
     const { code } = this;
-    const outer = this.#places.scopes.length - 1;
-    const pointers = this.#places.pointers(variable, body, outer);
+    const pointers = this.#places.pointers(variable, body);
     const counter = code.newLocal(I32);
     if (range !== undefined) code.get(range.start).set(counter);
     else code.i32(0).set(counter);
@@ -219,11 +209,11 @@ class Emitter {
     }
     if (range !== undefined) code.get(range.start).get(range.end).op(OP.i32LtS).if();
     code.loop();
-    const locals = new Map(pointers.map(({ key, local }) => [key, local]));
-    locals.set(`v${variable.id}`, counter);
-    this.#places.scopes.push({ locals, variable });
-    this.#block(body);
-    this.#places.scopes.pop();
+    this.#places.loop(variable, () => {
+      for (const { sum, local } of pointers) this.#places.remember(sum, local);
+      this.#places.remember(variable, counter);
+      this.#block(body);
+    });
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
     if (range !== undefined) code.get(range.end);
@@ -234,9 +224,9 @@ class Emitter {
 
   /** Pushes an int32 value of the first lane as a scalar. */
   #scalar(value: Expr): void {
-    if (value.op === "load" && this.#places.find(`e${value.id}`) === undefined) {
-      const offset = this.#places.pushPlace(value.buffer, value.index);
-      this.code.loadI32(offset);
+    if (value.op === "load" && this.#places.find(value) === undefined) {
+      const place = this.#places.pushPlace(value.buffer, value.index);
+      this.code.loadI32(place);
     } else if (value.op === "position") this.#places.integer(value.index);
     else {
       this.value(value);
@@ -247,8 +237,7 @@ class Emitter {
 
   /** Pushes the vector of an expression. */
   value(expr: Expr): void {
-    const key = `e${expr.id}`;
-    const found = this.#places.find(key);
+    const found = this.#places.find(expr);
     if (found !== undefined) {
       this.code.get(found);
       return;
@@ -257,7 +246,7 @@ class Emitter {
     if ((this.#uses.get(expr) ?? 0) > 1 && isWorthKeeping(expr)) {
       const local = this.code.newLocal(V128);
       this.code.tee(local);
-      this.#places.remember(key, local);
+      this.#places.remember(expr, local);
     }
   }
 
@@ -310,13 +299,13 @@ class Emitter {
     const lanes = this.#places.lane?.extent ?? 1;
     const factor = this.#laneFactor(index);
     if (factor === 0) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.memory(MEMORY.load32Splat, offset);
+      const place = this.#places.pushPlace(buffer, index);
+      code.memory(MEMORY.load32Splat, place);
       return;
     }
     if (factor === 1 && lanes !== 3) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, offset);
+      const place = this.#places.pushPlace(buffer, index);
+      code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, place);
       return;
     }
     const first = factor === 1 ? 2 : 1;
@@ -325,8 +314,8 @@ class Emitter {
     const kept = code.newLocal(V128);
     for (let lane = first; lane < lanes; lane++) {
       code.set(kept);
-      const offset = this.#places.pushPlace(buffer, index, factor * lane);
-      code.get(kept).laneMemory(LANE_MEMORY.load32Lane, offset, lane);
+      const place = this.#places.pushPlace(buffer, index, factor * lane);
+      code.get(kept).laneMemory(LANE_MEMORY.load32Lane, place, lane);
     }
   }
 
@@ -345,20 +334,10 @@ class Emitter {
       if (i > 0) code.op(OP.i32And);
     });
     code.if(V128);
-    this.#inBranch(() => this.value(expr.then));
+    this.#places.within(() => this.value(expr.then));
     code.op(OP.else);
-    this.#inBranch(() => this.value(expr.otherwise));
+    this.#places.within(() => this.value(expr.otherwise));
     code.op(OP.end);
-  }
-
-  /** What is computed in a branch is not known outside of it. */
-  #inBranch(emit: () => void): void {
-    const level = this.#places.scopes.length - 1;
-    const current = this.#places.scopes[level];
-    if (current === undefined) throw new RangeError("no scope");
-    this.#places.scopes[level] = { variable: current.variable, locals: new Map(current.locals) };
-    emit();
-    this.#places.scopes[level] = current;
   }
 
   #condition({ index, low, high, every }: Condition): void {
@@ -380,9 +359,9 @@ class Emitter {
     const { code } = this;
     const factor = this.#laneFactor(index);
     if (factor === 1 && lane.extent === 4) {
-      const offset = this.#places.pushPlace(buffer, index);
+      const place = this.#places.pushPlace(buffer, index);
       this.value(value);
-      code.memory(MEMORY.store, offset);
+      code.memory(MEMORY.store, place);
       return;
     }
     this.value(value);
@@ -390,13 +369,13 @@ class Emitter {
     code.set(kept);
     let done = 0;
     if (factor === 1 && lane.extent >= 2) {
-      const offset = this.#places.pushPlace(buffer, index);
-      code.get(kept).laneMemory(LANE_MEMORY.store64Lane, offset, 0);
+      const place = this.#places.pushPlace(buffer, index);
+      code.get(kept).laneMemory(LANE_MEMORY.store64Lane, place, 0);
       done = 2;
     }
     for (; done < lane.extent; done++) {
-      const offset = this.#places.pushPlace(buffer, index, factor * done);
-      code.get(kept).laneMemory(LANE_MEMORY.store32Lane, offset, done);
+      const place = this.#places.pushPlace(buffer, index, factor * done);
+      code.get(kept).laneMemory(LANE_MEMORY.store32Lane, place, done);
     }
   }
 
@@ -409,13 +388,13 @@ class Emitter {
     code.set(sum);
     const { lane } = statement;
     if (this.#laneFactor(statement.index) === 1 && lane.extent === 4) {
-      const offset = this.#places.pushPlace(statement.buffer, statement.index);
-      code.get(sum).memory(MEMORY.store, offset);
+      const place = this.#places.pushPlace(statement.buffer, statement.index);
+      code.get(sum).memory(MEMORY.store, place);
       return;
     }
     for (let i = 0; i < lane.extent; i++) {
-      const offset = this.#places.pushPlace(statement.buffer, statement.index, i);
-      code.get(sum).laneMemory(LANE_MEMORY.store32Lane, offset, i);
+      const place = this.#places.pushPlace(statement.buffer, statement.index, i);
+      code.get(sum).laneMemory(LANE_MEMORY.store32Lane, place, i);
     }
   }
 }

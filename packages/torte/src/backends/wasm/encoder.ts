@@ -1,5 +1,7 @@
 /** The WebAssembly binary format, as far as Torte needs it: one imported memory, functions of numbers and vectors. */
 
+import type { Buffer } from "../../compile/expr.js";
+
 export const I32 = 0x7f;
 export const F32 = 0x7d;
 export const V128 = 0x7b;
@@ -91,12 +93,16 @@ export class Bytes {
   length = 0;
 
   byte(value: number): this {
-    if (this.length === this.#data.length) this.#grow(this.length + 1);
+    if (this.length === this.#data.length) this.#grow(1);
     this.#data[this.length++] = value;
     return this;
   }
 
   unsigned(value: number): this {
+    if (value < 0x80 && this.length < this.#data.length) {
+      this.#data[this.length++] = value;
+      return this;
+    }
     let rest = value;
     while (rest >= 0x80) {
       this.byte((rest % 0x80) | 0x80);
@@ -115,11 +121,22 @@ export class Bytes {
     }
   }
 
-  append(other: Bytes): this {
-    if (this.length + other.length > this.#data.length) this.#grow(this.length + other.length);
-    this.#data.set(other.view(), this.length);
-    this.length += other.length;
+  /** A 32-bit word, its lowest byte first. */
+  word(value: number): this {
+    if (this.length + 4 > this.#data.length) this.#grow(4);
+    for (let shift = 0; shift < 32; shift += 8) this.#data[this.length++] = value >> shift;
     return this;
+  }
+
+  bytes(data: Uint8Array): this {
+    if (this.length + data.length > this.#data.length) this.#grow(data.length);
+    this.#data.set(data, this.length);
+    this.length += data.length;
+    return this;
+  }
+
+  append(other: Bytes): this {
+    return this.bytes(other.view());
   }
 
   name(text: string): this {
@@ -133,8 +150,8 @@ export class Bytes {
     return this.#data.subarray(0, this.length);
   }
 
-  #grow(least: number): void {
-    const grown = new Uint8Array(Math.max(least, 2 * this.#data.length));
+  #grow(more: number): void {
+    const grown = new Uint8Array(Math.max(this.length + more, 2 * this.#data.length));
     grown.set(this.#data);
     this.#data = grown;
   }
@@ -142,12 +159,28 @@ export class Bytes {
 
 const bits = new DataView(new ArrayBuffer(4));
 
-/** The body of a function: its locals and instructions. */
-export class Code extends Bytes {
-  readonly #locals: ValueType[] = [];
+/** Bytes from the start of an array, or a number where that is known. */
+export type Place = number | { readonly array: Buffer; readonly offset: number };
 
-  constructor(readonly parameters: number) {
+/** Where a place has been left out. */
+interface Gap {
+  readonly at: number;
+  readonly array: Buffer;
+  readonly offset: number;
+  readonly signed: boolean;
+}
+
+/** The body of a function: its locals and instructions. Places in arrays are left out until `placed` fills them in. */
+export class Code extends Bytes {
+  readonly #locals: ValueType[];
+  readonly #gaps: Gap[] = [];
+
+  constructor(
+    readonly parameters: number,
+    locals: readonly ValueType[] = [],
+  ) {
     super();
+    this.#locals = [...locals];
   }
 
   newLocal(type: ValueType): number {
@@ -182,29 +215,40 @@ export class Code extends Bytes {
   /** A vector constant of four 32-bit words. */
   words(values: readonly number[]): this {
     this.simd(0x0c);
-    for (const value of values) {
-      bits.setInt32(0, value, true);
-      for (let i = 0; i < 4; i++) this.byte(bits.getUint8(i));
-    }
+    for (const value of values) this.word(value);
     return this;
   }
 
   /** A float32 in all lanes. */
   float(value: number): this {
     bits.setFloat32(0, value, true);
-    return this.words(Array<number>(4).fill(bits.getInt32(0, true)));
+    const word = bits.getInt32(0, true);
+    return this.simd(0x0c).word(word).word(word).word(word).word(word);
   }
 
-  memory([code, align]: readonly [number, number], offset: number): this {
-    return this.simd(code).unsigned(align).unsigned(offset);
+  memory([code, align]: readonly [number, number], place: Place): this {
+    return this.simd(code).unsigned(align).#immediate(place);
   }
 
-  laneMemory(instruction: readonly [number, number], offset: number, lane: number): this {
-    return this.memory(instruction, offset).byte(lane);
+  laneMemory(instruction: readonly [number, number], place: Place, lane: number): this {
+    return this.memory(instruction, place).byte(lane);
   }
 
-  loadI32(offset: number): this {
-    return this.byte(0x28).unsigned(2).unsigned(offset);
+  loadI32(place: Place): this {
+    return this.byte(0x28).unsigned(2).#immediate(place);
+  }
+
+  #immediate(place: Place): this {
+    if (typeof place === "number") return this.unsigned(place);
+    this.#gaps.push({ at: this.length, array: place.array, offset: place.offset, signed: false });
+    return this;
+  }
+
+  /** Pushes a place as a number. */
+  place(array: Buffer, offset: number): this {
+    this.byte(0x41);
+    this.#gaps.push({ at: this.length, array, offset, signed: true });
+    return this;
   }
 
   extractLane(lane: number): this {
@@ -251,6 +295,22 @@ export class Code extends Bytes {
 
   branch(depth: number): this {
     return this.byte(0x0c).unsigned(depth);
+  }
+
+  /** The code with the places of arrays that lie where `address` says. */
+  placed(address: (array: Buffer) => number): Code {
+    const result = new Code(this.parameters, this.#locals);
+    const own = this.view();
+    let done = 0;
+    for (const { at, array, offset, signed } of this.#gaps) {
+      result.bytes(own.subarray(done, at));
+      done = at;
+      const place = address(array) + offset;
+      if (signed) result.signed(place);
+      else result.unsigned(place);
+    }
+    result.bytes(own.subarray(done));
+    return result;
   }
 
   finished(): Bytes {

@@ -47,8 +47,10 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const plan = planMemory(kernels, new Set(persistent.keys()), new Set(outputs.map(({ buffer }) => buffer)));
-  const work = kernels.reduce((sum, kernel) => sum + workOf(kernel.body), 0);
-  const threads = work < WORTH_SHARING ? 1 : options.threads;
+  const works = new Map(kernels.map(({ body }) => [body, 0]));
+  for (const body of works.keys()) works.set(body, workOf(body));
+  const work = ({ body }: LoweredKernel): number => works.get(body) ?? 0;
+  const threads = kernels.reduce((sum, kernel) => sum + work(kernel), 0) < WORTH_SHARING ? 1 : options.threads;
   const arena = placement.reserveArena(plan.bytes);
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
@@ -58,7 +60,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     return arena + offset;
   };
   return {
-    bytes: encode({ kernels, options: { ...options, threads }, address, hasOutputs: outputs.length > 0 }),
+    bytes: encode({ kernels, work, options: { ...options, threads }, address, hasOutputs: outputs.length > 0 }),
     threads,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
     arena: { address: arena, bytes: plan.bytes },
@@ -78,17 +80,25 @@ const WORTH_SHARING = 100_000;
 
 interface Encoding {
   readonly kernels: readonly LoweredKernel[];
+  readonly work: (kernel: LoweredKernel) => number;
   readonly options: TargetOptions;
   readonly address: (buffer: Buffer) => number;
   readonly hasOutputs: boolean;
 }
 
-function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array {
+function encode({ kernels, work, options, address, hasOutputs }: Encoding): Uint8Array {
   const module = new WasmModule(options);
   const math = new MathLibrary(module);
+  const lowest = kernels.reduce(
+    (least, { reads, writes }) => Math.min(least, ...[...reads, ...writes].map(address)),
+    Infinity,
+  );
+  const emitted = new Map<LoweredKernel["body"], Code>();
   const functions = kernels.map((kernel) => {
-    const code = emitKernel(kernel, { fma: options.fma, address, math });
-    return { index: module.add([I32, I32], [], code), units: unitsOf(kernel) };
+    const code = emitted.get(kernel.body) ?? emitKernel(kernel, { fma: options.fma, lowest, math });
+    emitted.set(kernel.body, code);
+    const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
+    return { index: module.add([I32, I32], [], placed), units: unitsOf(kernel) };
   });
   const spans = (buffers: ReadonlySet<Buffer>): Span[] =>
     [...buffers].map((buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }));
@@ -97,6 +107,7 @@ function encode({ kernels, options, address, hasOutputs }: Encoding): Uint8Array
     unitsOf,
     ({ reads, writes }) => ({ reads: spans(reads), writes: spans(writes) }),
     options.threads,
+    work,
   );
   const barrier = options.threads > 1 ? addBarrier(module, options.threads) : undefined;
   const run = new Code(2);

@@ -2,110 +2,174 @@
  * Places: byte offsets of array elements, in i32 locals. Each part of a place is computed in the loop of the variable that
  * it depends on; what depends on the variable itself advances by addition at the end of each round.
  */
-import { type Buffer, type Expr, indicesOf, operands } from "../../compile/expr.js";
+import { type Buffer, dynamics, type Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
-import { type Code, I32, OP } from "./encoder.js";
+import { type Code, I32, OP, type Place } from "./encoder.js";
 
-/** What is in locals within a loop, or at the top of a function. */
-export interface Scope {
-  readonly locals: Map<string, number>;
-  readonly variable: LoopVariable | undefined;
+/** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */
+class Sum {
+  readonly #longer = new Map<Atom, Map<number, Sum>>();
+
+  and({ atom, factor }: Term): Sum {
+    let byFactor = this.#longer.get(atom);
+    if (byFactor === undefined) this.#longer.set(atom, (byFactor = new Map<number, Sum>()));
+    let sum = byFactor.get(factor);
+    if (sum === undefined) byFactor.set(factor, (sum = new Sum()));
+    return sum;
+  }
 }
+
+/** What a local can hold: a value, an atom, or the place 4·Σ factor·atom. */
+type Kept = Expr | Atom | Sum;
 
 /** A place that advances with a loop: where it starts and by how much it moves. */
 export interface Pointer {
-  readonly key: string;
+  readonly sum: Sum;
   readonly local: number;
   readonly base: number | undefined;
   readonly step: number;
 }
 
 export class Places {
-  scopes: Scope[] = [{ locals: new Map(), variable: undefined }];
+  /** How many loops are open. */
+  level = 0;
   /** Variables that run within a vector; they belong to no loop. */
   readonly lanes = new Set<LoopVariable>();
   /** That of the statement at hand. */
   lane: LoopVariable | undefined;
+  readonly #empty = new Sum();
+  readonly #locals = new Map<Kept, number>();
+  /** What has been remembered, the latest last. */
+  readonly #remembered: Kept[] = [];
+  readonly #levels = new Map<LoopVariable, number>();
+  readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index>>();
 
   constructor(
     readonly code: Code,
-    readonly address: (buffer: Buffer) => number,
+    /** No array lies below this address. */
+    readonly lowest: number,
     /** Pushes an int32 value of the first lane. */
     readonly scalar: (value: Expr) => void,
   ) {}
 
-  find(key: string): number | undefined {
-    for (let i = this.scopes.length - 1; i >= 0; i--) {
-      const local = this.scopes[i]?.locals.get(key);
-      if (local !== undefined) return local;
-    }
-    return undefined;
+  find(kept: Kept): number | undefined {
+    return this.#locals.get(kept);
   }
 
-  remember(key: string, local: number): void {
-    this.scopes.at(-1)?.locals.set(key, local);
+  remember(kept: Kept, local: number): void {
+    this.#locals.set(kept, local);
+    this.#remembered.push(kept);
+  }
+
+  /** What is computed by a part of the code that does not always run is not known outside of it. */
+  within(emit: () => void): void {
+    const before = this.#remembered.length;
+    emit();
+    for (const kept of this.#remembered.splice(before)) this.#locals.delete(kept);
+  }
+
+  loop(variable: LoopVariable, emit: () => void): void {
+    this.#levels.set(variable, ++this.level);
+    this.within(emit);
+    this.#levels.delete(variable);
+    this.level--;
   }
 
   /** The level of the loop whose variable this is; lanes belong to no loop. */
   levelOf(variable: LoopVariable): number {
-    const level = this.scopes.findIndex((scope) => scope.variable === variable);
-    return level === -1 ? Infinity : level;
+    return this.#levels.get(variable) ?? Infinity;
   }
 
   atomLevel(atom: Atom): number {
     if (atom.kind === "variable") return this.levelOf(atom);
     if (atom.kind === "quotient") return this.indexLevel(atom.of);
-    return this.exprLevel(atom.value);
+    return this.#exprLevel(atom.value);
   }
 
   indexLevel(index: Index): number {
-    return index.terms.reduce((level, { atom }) => Math.max(level, this.atomLevel(atom)), 0);
+    let level = 0;
+    for (const { atom } of index.terms) level = Math.max(level, this.atomLevel(atom));
+    return level;
   }
 
-  exprLevel(expr: Expr): number {
-    let level = isFleeting(expr) ? Infinity : 0;
+  #exprLevel(expr: Expr): number {
+    let level = expr.fleeting ? Infinity : 0;
     for (const variable of expr.variables)
       if (!this.lanes.has(variable)) level = Math.max(level, this.levelOf(variable));
     return level;
   }
 
+  /** Whether a value stays the same within the loops deeper than `level`, and in all lanes. */
+  isFixed(expr: Expr, level: number): boolean {
+    if (expr.fleeting) return false;
+    for (const variable of expr.variables) if (this.levelOf(variable) > level) return false;
+    return true;
+  }
+
   /** The places within the loop that advance with it: where they start and by how much. */
-  pointers(variable: LoopVariable, body: readonly Statement[], outer: number): Pointer[] {
-    const found = new Map<string, Pointer>();
-    const visit = (index: Index): void => {
+  pointers(variable: LoopVariable, body: readonly Statement[]): Pointer[] {
+    const found = new Map<Sum, Pointer>();
+    for (const index of this.#accessesOf(body)) {
       const own = index.terms.find(({ atom }) => atom === variable);
-      if (own === undefined) return;
-      const rest = index.terms.filter(({ atom }) => atom !== variable && this.atomLevelIn(atom, variable) <= outer);
-      const key = placeKey([...rest, own]);
-      if (found.has(key)) return;
-      const base = this.place(rest, outer);
-      found.set(key, { key, local: this.code.newLocal(I32), base, step: 4 * own.factor });
-    };
-    eachIndex(body, visit);
+      if (own === undefined) continue;
+      const rest: Term[] = [];
+      let sum = this.#empty;
+      for (const term of index.terms) {
+        if (term !== own && !this.#isOutside(term.atom)) continue;
+        if (term !== own) rest.push(term);
+        sum = sum.and(term);
+      }
+      if (found.has(sum)) continue;
+      const base = this.place(rest, this.level);
+      found.set(sum, { sum, local: this.code.newLocal(I32), base, step: 4 * own.factor });
+    }
     return [...found.values()];
   }
 
-  /** Level of an atom, the variable of the loop to come counting as deeper than all. */
-  atomLevelIn(atom: Atom, coming: LoopVariable): number {
-    if (atom === coming) return Infinity;
-    if (atom.kind === "dynamic" && this.find(`d${atom.id}`) === undefined) return Infinity;
-    return this.atomLevel(atom);
+  /** Whether an atom is known before the next loop begins. */
+  #isOutside(atom: Atom): boolean {
+    if (atom.kind === "dynamic" && this.find(atom) === undefined) return false;
+    return this.atomLevel(atom) <= this.level;
+  }
+
+  /** Every index expression of memory accesses within the statements, those under guards included. */
+  #accessesOf(body: readonly Statement[]): ReadonlySet<Index> {
+    const known = this.#accesses.get(body);
+    if (known !== undefined) return known;
+    const found = new Set<Index>();
+    const seen = new Set<Expr>();
+    const visit = (expr: Expr): void => {
+      if (seen.has(expr)) return;
+      seen.add(expr);
+      for (const other of expr.below) visit(other);
+      if (expr.op === "load") found.add(expr.index);
+    };
+    for (const statement of body) {
+      if (statement.op === "loop") for (const index of this.#accessesOf(statement.body)) found.add(index);
+      else {
+        valuesOf(statement).forEach(visit);
+        if ("index" in statement) found.add(statement.index);
+      }
+    }
+    this.#accesses.set(body, found);
+    return found;
   }
 
   /** The local with 4·Σ factor·atom over the terms that are known at `level`, or undefined where there are none. */
   place(terms: readonly Term[], level: number): number | undefined {
     const known = terms.filter(({ atom }) => this.atomLevel(atom) <= level && this.isReady(atom));
     if (known.length === 0) return undefined;
-    const key = placeKey(known);
-    const found = this.find(key);
+    const sum = this.#sumOf(known);
+    const found = this.find(sum);
     if (found !== undefined) return found;
     const { code } = this;
     const deepest = Math.max(...known.map(({ atom }) => this.atomLevel(atom)));
     const below = known.filter(({ atom }) => this.atomLevel(atom) < deepest);
     const at = known.filter(({ atom }) => this.atomLevel(atom) === deepest);
     const stepping = at.find(({ atom }) => atom.kind === "variable");
-    const pointer = stepping === undefined ? undefined : this.find(placeKey([...below, stepping]));
+    const steps = known.filter((term) => term === stepping || this.atomLevel(term.atom) < deepest);
+    const pointer = stepping === undefined ? undefined : this.find(this.#sumOf(steps));
     let pending = pointer === undefined ? at : at.filter((term) => term !== stepping);
     let base = pointer;
     if (pointer === undefined) base = deepest === 0 ? undefined : this.place(below, deepest - 1);
@@ -121,20 +185,20 @@ export class Places {
     }
     const local = code.newLocal(I32);
     code.set(local);
-    this.remember(key, local);
+    this.remember(sum, local);
     return local;
   }
 
-  isReady(atom: Atom): boolean {
-    if (atom.kind === "variable") return this.levelOf(atom) !== Infinity;
-    if (atom.kind === "quotient") return atom.of.terms.every((term) => this.isReady(term.atom));
-    return !this.varies(atom.value) || this.lane?.extent === 1 || this.dynamicLevelFinite(atom.value);
+  #sumOf(terms: readonly Term[]): Sum {
+    let sum = this.#empty;
+    for (const term of terms) sum = sum.and(term);
+    return sum;
   }
 
-  dynamicLevelFinite(value: Expr): boolean {
-    for (const variable of value.variables)
-      if (this.levelOf(variable) === Infinity && !(variable.extent === 1)) return false;
-    return true;
+  isReady(atom: Atom): boolean {
+    if (atom.kind === "variable") return this.#levels.has(atom);
+    if (atom.kind === "quotient") return atom.of.terms.every((term) => this.isReady(term.atom));
+    return this.lane?.extent === 1 || atom.value.variables.every((v) => this.#levels.has(v) || v.extent === 1);
   }
 
   /** Pushes 4·factor·atom. */
@@ -146,25 +210,19 @@ export class Places {
 
   atom(atom: Atom): void {
     const { code } = this;
-    if (atom.kind === "variable") {
-      const local = this.find(`v${atom.id}`);
-      if (local === undefined) throw new RangeError("a loop variable is read outside of its loop");
-      code.get(local);
-      return;
-    }
-    const key = atom.kind === "quotient" ? `q${atom.id}` : `d${atom.id}`;
-    const found = this.find(key);
+    const found = this.find(atom);
     if (found !== undefined) {
       code.get(found);
       return;
     }
+    if (atom.kind === "variable") throw new RangeError("a loop variable is read outside of its loop");
     if (atom.kind === "quotient") {
       this.integer(atom.of);
       code.i32(atom.by).op(OP.i32DivS);
     } else this.scalar(atom.value);
     const local = code.newLocal(I32);
     code.tee(local);
-    this.remember(key, local);
+    this.remember(atom, local);
   }
 
   /** Pushes the value of an index, in elements, for the first lane. */
@@ -172,7 +230,7 @@ export class Places {
     const { code } = this;
     let any = false;
     for (const { atom, factor } of index.terms) {
-      if (atom.kind === "variable" && this.levelOf(atom) === Infinity) continue;
+      if (atom.kind === "variable" && !this.#levels.has(atom)) continue;
       this.atom(atom);
       if (factor !== 1) code.i32(factor).op(OP.i32Mul);
       if (any) code.op(OP.i32Add);
@@ -183,69 +241,22 @@ export class Places {
   }
 
   /** Pushes the byte place of an index without its lanes; returns the constant part, for the memory instruction. */
-  pushPlace(buffer: Buffer, index: Index, shift = 0): number {
+  pushPlace(array: Buffer, index: Index, shift = 0): Place {
     const { code } = this;
-    const terms = index.terms.filter(({ atom }) => !(atom.kind === "variable" && this.levelOf(atom) === Infinity));
-    const local = this.place(terms, this.scopes.length - 1);
-    const offset = this.address(buffer) + 4 * (index.offset + shift);
+    const terms = index.terms.filter(({ atom }) => !(atom.kind === "variable" && !this.#levels.has(atom)));
+    const local = this.place(terms, this.level);
+    const offset = 4 * (index.offset + shift);
     if (local === undefined) code.i32(0);
     else code.get(local);
     // The sum of place and offset does not wrap around, so a place below zero must meet the offset before.
-    if (offset >= 0 && terms.every(({ factor }) => factor > 0)) return offset;
-    code.i32(offset).op(OP.i32Add);
+    if (this.lowest + offset >= 0 && terms.every(({ factor }) => factor > 0)) return { array, offset };
+    code.place(array, offset).op(OP.i32Add);
     return 0;
   }
-  varies(expr: Expr): boolean {
-    for (const variable of expr.variables) if (this.levelOf(variable) === Infinity) return true;
-    return false;
-  }
-}
-
-/** Whether a value changes while the variables that it depends on stay. */
-function isFleeting(expr: Expr): boolean {
-  if (expr.op === "accumulator" || (expr.op === "load" && expr.buffer.scratch === true)) return true;
-  return operands(expr).some(isFleeting);
 }
 
 /** What a statement computes, values behind its indices included. */
 export function valuesOf(statement: Statement): readonly Expr[] {
   if (statement.op === "store" || statement.op === "addTo") return [statement.value, ...dynamics(statement.index)];
   return statement.op === "accumulate" ? statement.values : [];
-}
-
-/** Values that an index reads at run time. */
-export function dynamics(index: Index): readonly Expr[] {
-  let found = NONE;
-  for (const { atom } of index.terms) {
-    if (atom.kind === "dynamic") found = [...found, atom.value];
-    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
-  }
-  return found;
-}
-
-const NONE: readonly Expr[] = [];
-
-const placeKey = (terms: readonly { atom: Atom; factor: number }[]): string =>
-  `p${[...terms]
-    .sort((a, b) => a.atom.id - b.atom.id)
-    .map(({ atom, factor }) => `${atom.id}*${factor}`)
-    .join("+")}`;
-
-/** Every index expression of memory accesses within the statements, those under guards included. */
-function eachIndex(body: readonly Statement[], visit: (index: Index) => void): void {
-  const seen = new Set<Expr>();
-  const inExpr = (expr: Expr): void => {
-    if (seen.has(expr)) return;
-    seen.add(expr);
-    operands(expr).forEach(inExpr);
-    if (expr.op === "load") visit(expr.index);
-    for (const index of indicesOf(expr)) dynamics(index).forEach(inExpr);
-  };
-  for (const statement of body) {
-    if (statement.op === "loop") eachIndex(statement.body, visit);
-    else {
-      valuesOf(statement).forEach(inExpr);
-      if ("index" in statement) visit(statement.index);
-    }
-  }
 }

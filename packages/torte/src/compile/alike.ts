@@ -1,0 +1,71 @@
+/**
+ * Kernels that do the same to other arrays, as those of a deep network's repeated blocks: lowered once, and later emitted
+ * once.
+ */
+import type { Node } from "../graph/node.js";
+import { attributesKey } from "../graph/print.js";
+import type { Buffer } from "./expr.js";
+import type { FusedProgram, Kernel } from "./fuse.js";
+import type { LoweredKernel } from "./loops.js";
+
+interface Known {
+  readonly lowered: LoweredKernel;
+  readonly arrays: readonly Buffer[];
+}
+
+export class Alike {
+  readonly #fused: FusedProgram;
+  readonly #known = new Map<string, Known>();
+
+  constructor(fused: FusedProgram) {
+    this.#fused = fused;
+  }
+
+  /** What an earlier kernel like this one has become, with this one's arrays, or what `lower` makes of it. */
+  lowered(kernel: Kernel, lower: () => LoweredKernel): LoweredKernel {
+    const { key, arrays } = this.#signature(kernel);
+    const known = this.#known.get(key);
+    if (known !== undefined) return this.#like(known, kernel, arrays);
+    const lowered = lower();
+    this.#known.set(key, { lowered, arrays });
+    return lowered;
+  }
+
+  #like({ lowered: first, arrays: firstArrays }: Known, kernel: Kernel, arrays: readonly Buffer[]): LoweredKernel {
+    const origin = kernel.nodes[0]?.origin ?? "";
+    const own = new Map(firstArrays.map((buffer, i) => [buffer, arrays[i] ?? buffer]));
+    const replaced = (buffer: Buffer): Buffer => {
+      const known = own.get(buffer);
+      if (known !== undefined) return known;
+      const part = buffer.name.slice(first.origin.length);
+      const scratch = this.#fused.exprs.newScratch(`${origin}${part}`, buffer.size);
+      own.set(buffer, scratch);
+      return scratch;
+    };
+    const all = (buffers: ReadonlySet<Buffer>): Set<Buffer> => new Set([...buffers].map(replaced));
+    return { ...first, origin, reads: all(first.reads), writes: all(first.writes), arrays: own };
+  }
+
+  /** All that the loops depend on, the arrays numbered in the order in which they are met. */
+  #signature({ nodes, stored }: Kernel): { key: string; arrays: readonly Buffer[] } {
+    const { storage } = this.#fused;
+    const numbers = new Map<Node, number>();
+    const arrays = new Map<Buffer, number>();
+    const parts: string[] = [];
+    const numberOf = (node: Node): number => {
+      const known = numbers.get(node);
+      if (known !== undefined) return known;
+      const number = numbers.size;
+      numbers.set(node, number);
+      const buffer = storage.get(node);
+      if (buffer !== undefined && !arrays.has(buffer)) arrays.set(buffer, arrays.size);
+      const array = buffer === undefined ? "" : `@${arrays.get(buffer) ?? 0}${stored.includes(node) ? "!" : ""}`;
+      const computed = buffer === undefined || nodes.includes(node);
+      const definition = computed ? `${node.op}${attributesKey(node)} ${node.inputs.map(numberOf).join()}` : "";
+      parts.push(`${number}${array} ${node.dtype} ${node.shape.join("x")} ${definition}`);
+      return number;
+    };
+    const order = nodes.map(numberOf).join();
+    return { key: [order, ...parts].join("\n"), arrays: [...arrays.keys()] };
+  }
+}
