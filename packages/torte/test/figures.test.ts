@@ -17,6 +17,7 @@ import {
   type LayerFunction,
   maxPooling2d,
   type Model,
+  type ModelOptions,
   residual,
   sequential,
   sgd,
@@ -267,5 +268,27 @@ describe("7.11", () => {
     const [plain = NaN] = await at("gelu", 0.5);
     const [moved = NaN] = await at(activations.gelu({ mu: 1, sigma: 2 }), 2);
     expect(moved / 2).toBeCloseTo(plain / 0.5, 12);
+  });
+});
+
+describe("batch normalization far from 0", () => {
+  it("loses nothing to the offset of its input", async () => {
+    // Multiples of 1/64 up to 8192 are exact in float32, so only the arithmetic can differ from that in float64.
+    const far = (seed: number): Tensor =>
+      new Tensor(
+        Float32Array.from({ length: 32 * 50 * 4 }, (_, i) => 8000 + Math.round(64 * Math.sin(seed + 3 * i)) / 64),
+        [32, 50, 4],
+        "float32",
+      );
+    const outputs = async (options: ModelOptions): Promise<number[]> => {
+      const model = sequential(input({ shape: [50, 4] }), batchNormalization({ epsilon: 1e-7 }), options);
+      const x = far(1);
+      const { outputs: given } = await model.gradients({ x, upstream: x }, { training: true });
+      return [...(given[0] ?? x).data];
+    };
+    const [fast, exact] = [await outputs({}), await outputs({ backend: "reference" })];
+    const error = Math.max(...exact.map((value, i) => Math.abs(value - (fast[i] ?? NaN))));
+    expect(Math.max(...exact)).toBeGreaterThan(1);
+    expect(error).toBeLessThan(1e-3);
   });
 });

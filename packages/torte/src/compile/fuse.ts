@@ -40,6 +40,9 @@ export interface FusedProgram {
   readonly stateBuffers: ReadonlyMap<State, Buffer>;
 }
 
+/** Different sums that share their loops: each needs registers of its own. */
+const MOST_SUMS = 3;
+
 function kindOf(node: Node): KernelKind {
   if (node.op === "contract" || node.op === "mix") return node.op;
   if (node.op === "scatterAdd") return "scatter";
@@ -165,12 +168,12 @@ class KernelBuilder {
 
   mergeAll(): void {
     this.#waiting.number();
-    const reductions = new Map<Node, Node[]>();
+    const reductions = new Map<string, Node[]>();
     for (const node of this.#order) {
       if (!this.#realized.has(node)) continue;
       if (kindOf(node) === "map") this.#mergeIntoProducer(node);
       else if (kindOf(node) === "reduce") {
-        const siblings = listIn(reductions, inputOf(node, 0));
+        const siblings = listIn(reductions, inputOf(node, 0).shape.join());
         this.#mergeReductions(node, siblings);
         siblings.push(node);
       }
@@ -186,13 +189,28 @@ class KernelBuilder {
     }
   }
 
-  /** Reductions of one array over the same axes, such as a maximum and its position, share their loops. */
+  /** Reductions over the same axes that read the same array, such as a maximum and its position, share their loops. */
   #mergeReductions(node: Node, before: readonly Node[]): void {
     for (const sibling of before) {
       const [a, b] = [this.#waiting.kernelOf(sibling), this.#waiting.kernelOf(node)];
       if (a === undefined || b === undefined || a === b || a[0] !== sibling || !sameAxes(sibling, node)) continue;
+      if (!this.#readTogether(a, node)) continue;
       if (!this.#waiting.reaches(a, b) && !this.#waiting.reaches(b, a)) this.#waiting.merge(a, b);
     }
+  }
+
+  /** Whether the reduction takes the values that the kernel's loops take, or others made of the same large array. */
+  #readTogether(kernel: readonly Node[], node: Node): boolean {
+    const [first] = kernel;
+    if (first === undefined) return false;
+    const input = inputOf(node, 0);
+    if (input === inputOf(first, 0)) return true;
+    const reductions = kernel.filter((other) => kindOf(other) === "reduce");
+    if (reductions.length >= MOST_SUMS || [...reductions, node].some(({ op }) => op !== "sum")) return false;
+    const arrays = this.#reads.get(first) ?? new Set();
+    return [...(this.#reads.get(node) ?? [])].some(
+      (array) => arrays.has(array) && sizeOf(array.shape) === sizeOf(input.shape),
+    );
   }
 
   #canMerge(producer: readonly Node[], consumer: readonly Node[]): boolean {

@@ -1,5 +1,6 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
+import { PRIMITIVES } from "../graph/primitives.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
 import { Alike } from "./alike.js";
 import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
@@ -214,35 +215,20 @@ export class KernelLowering {
     const input = inputOf(primary, 0);
     const axes = "axes" in primary.attributes ? primary.attributes.axes : [];
     const over = axes.map((axis) => input.shape[axis] ?? 1);
+    const nodes = this.#reductions();
+    const values = (kept: readonly Index[], at: readonly Index[]): Taken =>
+      new Map(nodes.map((node) => [node, [reduced(this.reader, node, kept, at)]]));
+    const any = (sizes: readonly number[]): Index[] => sizes.map((n) => indexOf(exprs.atoms.variable(n)));
     const kept = coalesce(exprs, primary.shape, (at) => [
-      ...indicesIn(
-        reduced(
-          this.reader,
-          primary,
-          at,
-          over.map((n) => indexOf(exprs.atoms.variable(n))),
-        ),
-      ),
-      ...[...this.values(linearIndex(at, primary.shape), this.#placeholders()).values()].flatMap(indicesIn),
+      ...all(values(at, any(over))).flatMap(indicesIn),
+      ...this.epilogueIndices(linearIndex(at, primary.shape)),
       linearIndex(at, primary.shape),
     ]);
     const inner = coalesce(exprs, over, (at) => [
       linearIndex(at, over),
-      ...indicesIn(
-        reduced(
-          this.reader,
-          primary,
-          primary.shape.map((n) => indexOf(exprs.atoms.variable(n))),
-          at,
-        ),
-      ),
+      ...all(values(any(primary.shape), at)).flatMap(indicesIn),
     ]);
-    return this.#reduceBy({
-      kept,
-      inner,
-      over,
-      read: (k, r) => [reduced(this.reader, primary, kept.expand(k), inner.expand(r))],
-    });
+    return this.#reduceBy({ kept, inner, over, read: (k, r) => values(kept.expand(k), inner.expand(r)) });
   }
 
   #reduceBy(plan: ReducePlan): readonly Statement[] {
@@ -272,14 +258,14 @@ export class KernelLowering {
       linearIndex(at, over),
       ...both(any(primary.shape), at).flatMap(indicesIn),
     ]);
-    return this.#reduceBy({ kept, inner, over, read: (k, r) => both(kept.expand(k), inner.expand(r)) });
+    const read = (k: Index[], r: Index[]): Taken => new Map([[primary, both(kept.expand(k), inner.expand(r))]]);
+    return this.#reduceBy({ kept, inner, over, read });
   }
 
   /** Values for reduced nodes while only the shape of the epilogue matters. */
   #placeholders(): Map<Node, Expr> {
-    const reductions = this.kernel.nodes.filter((node) => this.#isReduced(node));
     return new Map(
-      reductions.map((node) => [node, this.exprs.accumulator(this.exprs.newAccumulator("sum", node.dtype))]),
+      this.#reductions().map((node) => [node, this.exprs.accumulator(this.exprs.newAccumulator("sum", node.dtype))]),
     );
   }
 
@@ -293,11 +279,11 @@ export class KernelLowering {
     const [keptOuter, innerOuter] = [any(plan.kept.extents.slice(0, -1)), any(plan.inner.extents.slice(0, -1))];
     const along = vectorPlaces(exprs, last, WIDTH).map(({ at, lane }) => ({
       lane,
-      values: plan.read(any(plan.kept.extents), [...innerOuter, at]),
+      values: all(plan.read(any(plan.kept.extents), [...innerOuter, at])),
     }));
     const across = vectorPlaces(exprs, result, WIDTH).map(({ at, lane }) => ({
       lane,
-      values: plan.read([...keptOuter, at], any(plan.inner.extents)),
+      values: all(plan.read([...keptOuter, at], any(plan.inner.extents))),
     }));
     const fits = (ways: typeof along): boolean =>
       ways.every(({ lane, values }) => values.every((v) => fitsVectors(v, lane)));
@@ -312,9 +298,11 @@ export class KernelLowering {
     const { kept, inner } = plan;
     const last = kept.extents.at(-1) ?? 1;
     const width = this.#vectorWidth(kept.extents, (at, place) => [
-      ...plan.read(
-        [...at, place],
-        inner.extents.map((n) => indexOf(exprs.atoms.variable(n))),
+      ...all(
+        plan.read(
+          [...at, place],
+          inner.extents.map((n) => indexOf(exprs.atoms.variable(n))),
+        ),
       ),
       ...this.values(linearIndex(kept.expand([...at, place]), this.primary.shape), this.#placeholders()).values(),
     ]);
@@ -386,16 +374,13 @@ export class KernelLowering {
   }
 
   /** Nodes that the loops of the kernel sum up, as opposed to those computed from their results. */
-  #isReduced(node: Node): boolean {
-    if (node === this.primary) return true;
-    const reduces = node.op === "sum" || node.op === "reduceMax" || node.op === "argmax";
-    return reduces && this.kernel.kind === "reduce" && inputOf(node, 0) === inputOf(this.primary, 0);
+  #reductions(): Node[] {
+    return this.kernel.nodes.filter((node) => node === this.primary || PRIMITIVES[node.op].kind === "reduction");
   }
 
   #accumulators(across: boolean): Map<Node, Accumulator> {
     const result = new Map<Node, Accumulator>();
-    for (const node of this.kernel.nodes) {
-      if (!this.#isReduced(node)) continue;
+    for (const node of this.#reductions()) {
       if (node.op === "contract") result.set(node, this.exprs.newAccumulator("product", node.dtype, across));
       if (node.op === "sum" || node.op === "reduceMax")
         result.set(node, this.exprs.newAccumulator(node.op, node.dtype, across));
@@ -404,16 +389,11 @@ export class KernelLowering {
     return result;
   }
 
-  #take(
-    accumulators: ReadonlyMap<Node, Accumulator>,
-    values: readonly Expr[],
-    position: Index,
-    lane: LoopVariable,
-  ): Statement[] {
-    return [...accumulators.values()].map((accumulator) => ({
+  #take(accumulators: ReadonlyMap<Node, Accumulator>, values: Taken, position: Index, lane: LoopVariable): Statement[] {
+    return [...accumulators].map(([node, accumulator]) => ({
       op: "accumulate",
       accumulator,
-      values,
+      values: values.get(node) ?? [],
       position: accumulator.kind === "argmax" ? position : undefined,
       lane,
     }));
@@ -468,9 +448,13 @@ interface ReducePlan {
   readonly kept: ReturnType<typeof coalesce>;
   readonly inner: ReturnType<typeof coalesce>;
   readonly over: readonly number[];
-  /** The value to reduce, or the two factors whose product is summed. */
-  readonly read: (kept: Index[], over: Index[]) => Expr[];
+  readonly read: (kept: Index[], over: Index[]) => Taken;
 }
+
+/** What each reduction takes at one place: a value, or the two factors whose product is summed. */
+type Taken = ReadonlyMap<Node, readonly Expr[]>;
+
+const all = (taken: Taken): Expr[] => [...taken.values()].flat();
 
 function everyPlace(extents: readonly number[]): number[][] {
   return extents.reduce<number[][]>(

@@ -38,7 +38,7 @@ const COST: Partial<Record<Node["op"], number>> = {
 };
 
 /** Recomputing up to this much is cheaper than storing and loading. */
-const CHEAP = 4;
+const CHEAP = 8;
 /** Reductions over at most this many values are unrolled into their reader. */
 const UNROLLED = 8;
 
@@ -123,11 +123,16 @@ function inlineCosts(order: readonly Node[]): Map<Node, number> {
       const count = sizeOf(inputOf(node, 0).shape) / Math.max(1, sizeOf(node.shape));
       costs.set(node, isUnrollable(node) ? count * (below + 1) : 1);
     } else if (kind === "contract" || node.op === "scatterAdd") costs.set(node, 1);
-    else if (kind === "movement") costs.set(node, below + (isRearrangement(node) ? 0 : 1));
+    else if (kind === "movement")
+      costs.set(node, repeatsKept(node, below) ? 1 : below + (isRearrangement(node) ? 0 : 1));
     else costs.set(node, Math.min(1e6, below + own));
   }
   return costs;
 }
+
+/** Whether each element of what is repeated costs so much that it is kept. */
+const repeatsKept = (node: Node, below: number): boolean =>
+  node.op === "broadcast" && below > CHEAP && expansion(node, inputOf(node, 0)) > 1.5;
 
 /**
  * The node under the rearrangements of `operand` whose memory, read with constant strides, is the operand; undefined

@@ -93,19 +93,33 @@ function readAffine(kind: string, options: AffineOptions): Affine {
   };
 }
 
-/** Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. */
+/**
+ * Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. Both in one
+ * pass: of the differences d to the first value, σ² = Σd²/n − (Σd/n)². That value lies where the others lie, so no offset
+ * of theirs harms the result. Chan, Golub and LeVeque 1983.
+ */
 function moments({ value, mask }: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
+  const keep = { axes, keepDims: true };
+  const first = axes.reduce((x, axis) => ops.slice(x, axis, 0, 1), value);
+  const shift = ops.stopGradient(first);
+  const difference = ops.sub(value, shift);
   if (mask === undefined || !(axes.includes(0) || axes.includes(1))) {
-    return { mean: ops.mean(value, { axes, keepDims: true }), variance: ops.variance(value, { axes, keepDims: true }) };
+    return fromShifted(shift, ops.mean(difference, keep), ops.mean(ops.square(difference), keep));
   }
   const valid = spreadMask(mask, value.shape.length);
   const counted = ops.sum(ops.cast(valid, "float32"), { axes, keepDims: true });
   const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
   const count = ops.maximum(ops.mul(counted, others), 1);
-  const mean = ops.div(ops.sum(value, { axes, keepDims: true }), count);
-  const deviation = ops.where(valid, ops.sub(value, mean), 0);
-  return { mean, variance: ops.div(ops.sum(ops.square(deviation), { axes, keepDims: true }), count) };
+  const counts = ops.where(valid, difference, 0);
+  const average = (x: Node): Node => ops.div(ops.sum(x, keep), count);
+  return fromShifted(shift, average(counts), average(ops.square(counts)));
 }
+
+/** The moments of values from those of their differences to `shift`. */
+const fromShifted = (shift: Node, mean: Node, square: Node): { mean: Node; variance: Node } => ({
+  mean: ops.add(shift, mean),
+  variance: ops.maximum(ops.sub(square, ops.square(mean)), 0),
+});
 
 const readEpsilon = (kind: string, epsilon: number | undefined, otherwise: number): number =>
   numberIn(kind, "epsilon", epsilon ?? otherwise, { above: 0 });

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { Node, Program } from "../graph/node.js";
+import * as ops from "../ops/index.js";
+import { Cases, compareBackends } from "../testing/compare.js";
+import { fuse } from "./fuse.js";
+import { simplify } from "./passes.js";
+
+const program = (outputs: readonly Node[]): Program => ({ name: "test", outputs, updates: [] });
+const kernelsOf = (outputs: readonly Node[]): string[] =>
+  fuse(simplify(program(outputs))).kernels.map(({ nodes }) => nodes.map(({ op }) => op).join(" "));
+
+describe("reductions that read the same array", () => {
+  /** Sums of x, of x² and of what else is made of it, over rows or columns. */
+  const sums = (cases: Cases, axes: readonly number[]): Node[] => {
+    const [x, y] = [cases.float([40, 70, 10]), cases.float([40, 70, 10])];
+    return [x, ops.mul(x, x), ops.mul(x, y)].map((node) => ops.sum(node, { axes }));
+  };
+
+  it.each([[[0, 1]], [[1, 2]], [[2]]])("share their loops over axes %j", async (axes) => {
+    const cases = new Cases(1);
+    const outputs = sums(cases, axes);
+    expect(kernelsOf(outputs).filter((ops) => ops === "sum sum sum")).toHaveLength(1);
+    await compareBackends(program(outputs), cases.data);
+  });
+
+  it("share them with a maximum only where they take the same values", async () => {
+    const cases = new Cases(2);
+    const x = cases.float([30, 50]);
+    const positive = ops.mul(x, x);
+    const outputs = [
+      ops.max(x, { axes: [0] }),
+      ops.argmax(x, { axes: [0] }),
+      ops.sum(x, { axes: [0] }),
+      ops.sum(positive, { axes: [0] }),
+    ];
+    expect(kernelsOf(outputs)).toEqual(["reduceMax argmax sum", "sum"]);
+    await compareBackends(program(outputs), cases.data);
+  });
+
+  it("do not wait for each other", async () => {
+    const cases = new Cases(3);
+    const x = cases.float([30, 50]);
+    const mean = ops.mean(x, { axes: [0], keepDims: true });
+    const outputs = [ops.sum(ops.square(ops.sub(x, mean)), { axes: [0] })];
+    expect(kernelsOf(outputs).filter((ops) => ops.startsWith("sum"))).toHaveLength(2);
+    await compareBackends(program(outputs), cases.data);
+  });
+});
+
+it("a maximum of an array that is computed for it and its position needs no memory for the array", () => {
+  const cases = new Cases(4);
+  const x = ops.add(ops.add(ops.mul(cases.float([6, 40, 8]), cases.float([6, 40, 8])), cases.float([6, 40, 8])), 1);
+  const y = ops.mul(ops.tanh(x), x);
+  const view = ops.windows(y, { axis: 1, size: [4], stride: [4], dilation: [1] });
+  const outputs = [ops.max(view, { axes: [2] }), ops.argmax(view, { axes: [2] })];
+  expect(kernelsOf(outputs)).toEqual(["reduceMax argmax"]);
+});
