@@ -16,6 +16,8 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 
 interface Answer {
   readonly name?: string;
+  /** Why a comparison with it would mislead. */
+  readonly warning?: string;
   readonly ms?: number;
   readonly loss?: number;
   readonly peakMB?: number;
@@ -25,7 +27,7 @@ interface Command {
   readonly threads: number;
   readonly program: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** So slow that a few samples must do. */
   readonly slow?: true;
 }
@@ -47,6 +49,7 @@ class Contestant {
   readonly #answers: AsyncIterator<string>;
   readonly samples: number[] = [];
   name = "";
+  warning: string | undefined;
   /** Of the first steps from the common weights. */
   loss = NaN;
   peakMB: number | undefined;
@@ -69,6 +72,7 @@ class Contestant {
   async ready(): Promise<boolean> {
     const answer = await this.#answer().catch(() => undefined);
     this.name = answer?.name ?? "";
+    this.warning = answer?.warning;
     return answer !== undefined;
   }
 
@@ -125,7 +129,13 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     threads,
     program: "/usr/bin/python3",
     args: [here("contestants/pytorch.py"), job, String(threads)],
-    env: { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
+    env: {
+      OMP_NUM_THREADS: String(threads),
+      OPENBLAS_NUM_THREADS: String(threads),
+      // Kernels for another CPU than this one make it slower; without these it chooses its own.
+      OPENBLAS_CORETYPE: undefined,
+      OPENBLAS_L2_SIZE: undefined,
+    },
   });
   // jax-js needs a newer Node than Torte does; the bench's own package brings one.
   const newest = existsSync(here("node_modules/node/bin/node")) ? here("node_modules/node/bin/node") : node;
@@ -165,6 +175,7 @@ async function compare(workload: Workload): Promise<Result[]> {
   const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command));
   const ready: Contestant[] = [];
   for (const contestant of all) if (await contestant.ready()) ready.push(contestant);
+  for (const { warning } of ready) if (warning !== undefined) warnings.add(warning);
   try {
     for (const contestant of ready) contestant.loss = (await contestant.run(LOSS_STEPS)).loss ?? NaN;
     const rounds = values.quick ? 5 : 30;
@@ -186,11 +197,13 @@ async function compare(workload: Workload): Promise<Result[]> {
 
 function show(name: string, results: readonly Result[]): void {
   console.log(`\n${name}`);
-  console.log("                               threads  ms/step     p10     p90  examples/s   peak MB    loss   ratio");
+  console.log(
+    "                                   threads  ms/step     p10     p90  examples/s   peak MB    loss   ratio",
+  );
   const own = results.find((result) => result.name === "Torte" && result.threads === 2)?.medianMs ?? NaN;
   for (const r of results) {
     const cells = [
-      `  ${r.name}`.padEnd(32),
+      `  ${r.name}`.padEnd(36),
       String(r.threads).padStart(5),
       r.medianMs.toFixed(3).padStart(10),
       r.p10Ms.toFixed(3).padStart(9),
@@ -204,6 +217,7 @@ function show(name: string, results: readonly Result[]): void {
   }
 }
 
+const warnings = new Set<string>();
 const measured: { name: string; contestants: Result[] }[] = [];
 for (const workload of workloads) {
   if (values.only !== undefined && !workload.name.includes(values.only)) continue;
@@ -217,6 +231,7 @@ for (const workload of workloads) {
     process.exitCode = 1;
   }
 }
+for (const warning of warnings) console.error(`\n${warning}`);
 if (measured.length === 0) {
   console.error(
     `There is no workload ${values.only ?? ""}. There are: ${workloads.map(({ name }) => name).join("; ")}.`,

@@ -1,5 +1,7 @@
 """PyTorch: for each line with a number, as many steps over the first batches of the job's data, answered in JSON."""
 import json
+import pathlib
+import re
 import resource
 import sys
 import time
@@ -7,6 +9,24 @@ import time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+
+
+def blas():
+    """The BLAS of this process, known once it has multiplied: what PyTorch was linked with is only the name of an interface."""
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    if torch.backends.mkl.is_available():  # may be linked in statically
+        return "MKL"
+    try:
+        maps = pathlib.Path("/proc/self/maps").read_text()
+    except OSError:
+        return "unknown BLAS"
+    files = [line.split()[-1] for line in maps.splitlines() if "/" in line]
+    # LAPACK may bring an OpenBLAS that multiplies nothing, so libblas.so decides where there is one.
+    files = [file for file in files if "/libblas.so" in file] or files
+    names = {"openblas": "OpenBLAS", "/libmkl_": "MKL", "/(lib)?blis": "BLIS", "/atlas": "ATLAS"}
+    return next((name for part, name in names.items() if re.search(part, "\n".join(files))), "reference BLAS")
+
 
 path, threads = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(threads)
@@ -110,7 +130,13 @@ with torch.no_grad():
 model.train()
 optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12)
 loss_of = F.binary_cross_entropy_with_logits if classes == 1 else F.cross_entropy
-print(json.dumps({"name": f"PyTorch {torch.__version__}"}), flush=True)
+hello = {"name": f"PyTorch {torch.__version__}, {blas()}"}
+if hello["name"].endswith("reference BLAS"):
+    hello["warning"] = (
+        "PyTorch multiplies matrices with the reference BLAS, many times slower than OpenBLAS: the comparison is not fair. "
+        "On Debian: apt-get install libopenblas0-pthread"
+    )
+print(json.dumps(hello), flush=True)
 for line in sys.stdin:
     steps, total = int(line), 0.0
     start = time.perf_counter()
