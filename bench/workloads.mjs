@@ -34,17 +34,17 @@ import {
 
 /** @type {readonly Workload[]} */
 export const workloads = [
-  { name: "chapter, batch 16", model: "chapter", batch: 16, steps: 128, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "chapter, batch 128", model: "chapter", batch: 128, steps: 16, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 4, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "mlp, batch 128", model: "mlp", batch: 128, steps: 4, shape: [784], classes: 10, tolerance: 0.1 },
-  { name: "cnn, batch 128", model: "cnn", batch: 128, steps: 4, shape: [28, 28, 1], classes: 10, tolerance: 0.1 },
+  { name: "chapter, batch 16", model: "chapter", batch: 16, steps: 256, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "chapter, batch 128", model: "chapter", batch: 128, steps: 56, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 8, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "mlp, batch 128", model: "mlp", batch: 128, steps: 16, shape: [784], classes: 10, tolerance: 0.1 },
+  { name: "cnn, batch 128", model: "cnn", batch: 128, steps: 6, shape: [28, 28, 1], classes: 10, tolerance: 0.1 },
   { name: "residual 1D, batch 64", model: "residual", batch: 64, steps: 2, shape: [200], classes: 1, tolerance: 1e-3 },
   {
     name: "conv3d, batch 8",
     model: "conv3d",
     batch: 8,
-    steps: 4,
+    steps: 8,
     shape: [30, 30, 30, 1],
     classes: 10,
     tolerance: 1e-3,
