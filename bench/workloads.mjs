@@ -2,7 +2,7 @@
 /**
  * What is timed: models, and made-up data for them. Plain JavaScript, so that a contestant runs it without a loader.
  *
- * @typedef {{ x: Int32Array | Float32Array, y: Float32Array }} Data
+ * @typedef {import("./contestants/job.mjs").Data} Data
  * @typedef {object} Workload
  * @property {string} name
  * @property {string} model
@@ -10,7 +10,8 @@
  * @property {number} steps In one sample, so many that it takes a tenth of a second or more.
  * @property {readonly number[]} shape Of a row.
  * @property {number} classes 1 where the target is 0 or 1.
- * @property {number} tolerance How far the losses of the first steps may differ: dropout draws its own numbers everywhere.
+ * @property {number} tolerance How far the losses of the first steps, or the predictions, may differ: dropout draws its own
+ * numbers everywhere.
  */
 import {
   activation,
@@ -33,7 +34,7 @@ import {
 } from "torte";
 
 /** @type {readonly Workload[]} */
-export const workloads = [
+export const trainings = [
   { name: "chapter, batch 16", model: "chapter", batch: 16, steps: 256, shape: [200], classes: 1, tolerance: 1e-4 },
   { name: "chapter, batch 128", model: "chapter", batch: 128, steps: 56, shape: [200], classes: 1, tolerance: 1e-4 },
   { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 8, shape: [200], classes: 1, tolerance: 1e-4 },
@@ -49,6 +50,18 @@ export const workloads = [
     classes: 10,
     tolerance: 1e-3,
   },
+];
+
+/**
+ * More batches than the engine takes at once (16), so that every sample has to send them all. The predictions of a model that
+ * has not been trained lie within 0.01 of each other: the tolerance is far below that.
+ *
+ * @type {readonly Workload[]}
+ */
+export const predictions = [
+  { name: "chapter, batch 256", model: "chapter", batch: 256, steps: 96, shape: [200], classes: 1, tolerance: 1e-5 },
+  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 32, shape: [200], classes: 1, tolerance: 1e-5 },
+  { name: "chapter, one at a time", model: "chapter", batch: 1, steps: 512, shape: [200], classes: 1, tolerance: 1e-5 },
 ];
 
 /** @type {Record<string, (options: import("torte").ModelOptions) => import("torte").Model>} */

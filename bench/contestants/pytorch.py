@@ -1,4 +1,5 @@
-"""PyTorch: for each line with a number, as many steps over the first batches of the job's data, answered in JSON."""
+"""PyTorch: for each line with a number, as many steps of training or prediction over the first batches of the job's data,
+answered in JSON."""
 import json
 import pathlib
 import re
@@ -127,9 +128,27 @@ with torch.no_grad():
             kernel = weights[name + ".kernel"]
             layer.weight.copy_(kernel.permute(-1, -2, *range(kernel.dim() - 2)))
             layer.bias.copy_(weights[name + ".bias"])
-model.train()
+model.train(job["mode"] == "train")
 optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12)
 loss_of = F.binary_cross_entropy_with_logits if classes == 1 else F.cross_entropy
+
+
+def train(batches):
+    total = 0.0
+    for part in batches:
+        loss = loss_of(model(X[part]), Y[part])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    return total / len(batches)
+
+
+@torch.no_grad()
+def predict(batches):
+    return torch.cat([torch.sigmoid(model(X[part])) for part in batches])
+
+
 hello = {"name": f"PyTorch {torch.__version__}, {blas()}"}
 if hello["name"].endswith("reference BLAS"):
     hello["warning"] = (
@@ -138,15 +157,10 @@ if hello["name"].endswith("reference BLAS"):
     )
 print(json.dumps(hello), flush=True)
 for line in sys.stdin:
-    steps, total = int(line), 0.0
+    batches = [slice(i * batch, (i + 1) * batch) for i in range(int(line))]
     start = time.perf_counter()
-    for i in range(steps):
-        x, y = X[i * batch : (i + 1) * batch], Y[i * batch : (i + 1) * batch]
-        loss = loss_of(model(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
-    ms = (time.perf_counter() - start) / steps * 1e3
+    result = {"train": train, "predict": predict}[job["mode"]](batches)
+    ms = (time.perf_counter() - start) / len(batches) * 1e3
+    figures = {"loss": result} if job["mode"] == "train" else {"outputs": result.flatten().tolist()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"ms": ms, "loss": total / steps, "peakMB": peak}), flush=True)
+    print(json.dumps({"ms": ms, **figures, "peakMB": peak}), flush=True)
