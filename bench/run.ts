@@ -66,7 +66,11 @@ class Contestant {
   first: Answer = {};
   peakMB: number | undefined;
 
-  constructor(readonly command: Command) {
+  constructor(
+    readonly command: Command,
+    /** In a sample. */
+    public steps: number,
+  ) {
     this.#process = spawn(command.program, [...command.args], {
       env: { ...process.env, ...command.env },
       cwd: here("."),
@@ -115,6 +119,8 @@ const workloads = values.predict ? predictions : trainings;
 const FIGURES = { train: "losses", predict: "predictions" };
 const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
 const LOSS_STEPS = 2;
+/** Enough for a sample of training; whoever would take longer makes fewer steps. */
+const SAMPLE_MS = 200;
 /** Samples of those who take a second for a step. */
 const SLOW_ROUNDS = 3;
 
@@ -191,7 +197,7 @@ function differenceOf(answers: readonly Answer[]): number {
 }
 
 async function compare(workload: Workload): Promise<Comparison> {
-  const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command));
+  const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command, workload.steps));
   const ready: Contestant[] = [];
   for (const contestant of all) if (await contestant.ready()) ready.push(contestant);
   for (const { warning } of ready) if (warning !== undefined) warnings.add(warning);
@@ -204,9 +210,11 @@ async function compare(workload: Workload): Promise<Comparison> {
         const slow = contestant.command.slow === true;
         if (slow && (round < 0 || round >= SLOW_ROUNDS)) continue;
         // Whoever has waited for the others finds its memory cold and its threads asleep.
-        if (!slow) await contestant.run(workload.steps);
-        const { ms = NaN } = await contestant.run(slow ? 2 : workload.steps);
+        if (!slow) await contestant.run(contestant.steps);
+        const { ms = NaN } = await contestant.run(slow ? LOSS_STEPS : contestant.steps);
         if (round >= 0) contestant.samples.push(ms);
+        else if (round === -2 && mode === "train")
+          contestant.steps = Math.min(workload.steps, Math.max(LOSS_STEPS, Math.ceil(SAMPLE_MS / ms)));
       }
     }
     return {

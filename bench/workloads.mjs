@@ -7,7 +7,7 @@
  * @property {string} name
  * @property {string} model
  * @property {number} batch
- * @property {number} steps In one sample, so many that it takes a tenth of a second or more.
+ * @property {number} steps In one sample, so many that it takes Torte a tenth of a second or more on two threads.
  * @property {readonly number[]} shape Of a row.
  * @property {number} classes 1 where the target is 0 or 1.
  * @property {number} tolerance How far the losses of the first steps, or the predictions, may differ: dropout draws its own
