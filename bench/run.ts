@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --quick] [--only NAME] [--json FILE]`: training steps in Torte and in whichever peers are
  * installed, each in a process of its own, samples taken in turn. All start from the same weights and see the same batches;
- * their losses are compared, so that nobody computes something else.
+ * their losses are compared, so that nobody computes something else. `npm run bench:predict` takes the same options and does
+ * the same for predictions.
  */
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,14 +11,19 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { dataOf, models, type Workload, workloads } from "./workloads.mjs";
+import { writeJob } from "./contestants/job.mjs";
+import { dataOf, models, predictions, trainings, type Workload } from "./workloads.mjs";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 interface Answer {
   readonly name?: string;
+  /** Why a comparison with it would mislead. */
+  readonly warning?: string;
   readonly ms?: number;
   readonly loss?: number;
+  /** Predictions for every row. */
+  readonly outputs?: readonly number[];
   readonly peakMB?: number;
 }
 
@@ -25,7 +31,7 @@ interface Command {
   readonly threads: number;
   readonly program: string;
   readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** So slow that a few samples must do. */
   readonly slow?: true;
 }
@@ -36,9 +42,17 @@ interface Result {
   readonly medianMs: number;
   readonly p10Ms: number;
   readonly p90Ms: number;
-  readonly loss: number;
+  /** Of training. */
+  readonly loss?: number;
   readonly examplesPerSecond: number;
   readonly peakMB?: number;
+}
+
+interface Comparison {
+  readonly name: string;
+  /** The largest, of the first losses or of the predictions. */
+  readonly difference: number;
+  readonly contestants: readonly Result[];
 }
 
 /** A child process that answers each line with one. */
@@ -47,11 +61,16 @@ class Contestant {
   readonly #answers: AsyncIterator<string>;
   readonly samples: number[] = [];
   name = "";
-  /** Of the first steps from the common weights. */
-  loss = NaN;
+  warning: string | undefined;
+  /** The first answer from the common weights. */
+  first: Answer = {};
   peakMB: number | undefined;
 
-  constructor(readonly command: Command) {
+  constructor(
+    readonly command: Command,
+    /** In a sample. */
+    public steps: number,
+  ) {
     this.#process = spawn(command.program, [...command.args], {
       env: { ...process.env, ...command.env },
       cwd: here("."),
@@ -69,6 +88,7 @@ class Contestant {
   async ready(): Promise<boolean> {
     const answer = await this.#answer().catch(() => undefined);
     this.name = answer?.name ?? "";
+    this.warning = answer?.warning;
     return answer !== undefined;
   }
 
@@ -86,31 +106,33 @@ class Contestant {
 }
 
 const { values } = parseArgs({
-  options: { quick: { type: "boolean", default: false }, only: { type: "string" }, json: { type: "string" } },
+  options: {
+    predict: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    only: { type: "string" },
+    json: { type: "string" },
+  },
 });
+const mode = values.predict ? "predict" : "train";
+const workloads = values.predict ? predictions : trainings;
+/** What is compared. */
+const FIGURES = { train: "losses", predict: "predictions" };
 const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
 const LOSS_STEPS = 2;
+/** Enough for a sample of training; whoever would take longer makes fewer steps. */
+const SAMPLE_MS = 200;
 /** Samples of those who take a second for a step. */
 const SLOW_ROUNDS = 3;
 
 /** The data, and first weights drawn by Torte, on disk for every contestant. */
-async function makeJob({ name, ...workload }: Workload): Promise<string> {
-  const model = models[workload.model]?.({});
-  if (model === undefined) throw new Error(`no model ${workload.model}`);
-  let offset = 0;
-  const tensors = Object.entries(await model.getWeights());
-  const weights = tensors.map(([key, { shape, data }]) => {
-    const entry = { name: key, shape, offset, size: data.length };
-    offset += data.length;
-    return entry;
-  });
-  await model.close();
-  const { x, y } = dataOf({ name, ...workload });
+async function makeJob(workload: Workload): Promise<string> {
+  const { name, model, batch, steps, shape, classes } = workload;
+  const first = models[model]?.({});
+  if (first === undefined) throw new Error(`no model ${model}`);
+  const weights = await first.getWeights();
+  await first.close();
   const file = join(folder, name.replaceAll(/[^a-z0-9]+/gi, "-"));
-  writeFileSync(file, JSON.stringify({ ...workload, rows: workload.batch * workload.steps, weights }));
-  writeFileSync(`${file}.x`, x);
-  writeFileSync(`${file}.y`, y);
-  writeFileSync(`${file}.weights`, Buffer.concat(tensors.map(([, { data }]) => Buffer.from(data.buffer))));
+  writeJob(file, { mode, model, batch, rows: batch * steps, shape, classes }, weights, dataOf(workload));
   return file;
 }
 
@@ -125,18 +147,24 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     threads,
     program: "/usr/bin/python3",
     args: [here("contestants/pytorch.py"), job, String(threads)],
-    env: { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
+    env: {
+      OMP_NUM_THREADS: String(threads),
+      OPENBLAS_NUM_THREADS: String(threads),
+      // Kernels for another CPU than this one make it slower; without these it chooses its own.
+      OPENBLAS_CORETYPE: undefined,
+      OPENBLAS_L2_SIZE: undefined,
+    },
   });
   // jax-js needs a newer Node than Torte does; the bench's own package brings one.
   const newest = existsSync(here("node_modules/node/bin/node")) ? here("node_modules/node/bin/node") : node;
   const script = (name: string, packageName: string, program: string): Command[] =>
-    model === "chapter" && batch === 16 && existsSync(here(`node_modules/${packageName}`))
+    mode === "train" && model === "chapter" && batch === 16 && existsSync(here(`node_modules/${packageName}`))
       ? [{ threads: 1, program, args: [here(`contestants/${name}.mjs`), job], slow: true }]
       : [];
   return [
     torte(1, "fast"),
     torte(2, "fast"),
-    torte(2, "reproducible"),
+    ...(mode === "train" ? [torte(2, "reproducible")] : []),
     torch(1),
     torch(2),
     ...script("jax-js", "@jax-js/jax", newest),
@@ -149,74 +177,96 @@ function quantile(samples: readonly number[], q: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN;
 }
 
-function resultOf({ name, command, samples, loss, peakMB }: Contestant, batch: number): Result {
+function resultOf({ name, command, samples, first, peakMB }: Contestant, batch: number): Result {
   const medianMs = quantile(samples, 0.5);
   const figures = {
     medianMs,
     p10Ms: quantile(samples, 0.1),
     p90Ms: quantile(samples, 0.9),
-    loss,
+    ...(first.loss === undefined ? {} : { loss: first.loss }),
     examplesPerSecond: (1000 * batch) / medianMs,
   };
   return { name, threads: command.threads, ...figures, ...(peakMB === undefined ? {} : { peakMB }) };
 }
 
-async function compare(workload: Workload): Promise<Result[]> {
-  const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command));
+/** How far apart the losses are, or the predictions for some row; NaN where somebody has none. */
+function differenceOf(answers: readonly Answer[]): number {
+  const figures = answers.map(({ outputs, loss = NaN }) => outputs ?? [loss]);
+  const spread = (row: readonly number[]): number => Math.max(...row) - Math.min(...row);
+  return (figures[0] ?? []).reduce((most, _, i) => Math.max(most, spread(figures.map((own) => own[i] ?? NaN))), 0);
+}
+
+async function compare(workload: Workload): Promise<Comparison> {
+  const all = commands(await makeJob(workload), workload).map((command) => new Contestant(command, workload.steps));
   const ready: Contestant[] = [];
   for (const contestant of all) if (await contestant.ready()) ready.push(contestant);
+  for (const { warning } of ready) if (warning !== undefined) warnings.add(warning);
   try {
-    for (const contestant of ready) contestant.loss = (await contestant.run(LOSS_STEPS)).loss ?? NaN;
+    for (const contestant of ready)
+      contestant.first = await contestant.run(mode === "train" ? LOSS_STEPS : workload.steps);
     const rounds = values.quick ? 5 : 30;
     for (let round = -2; round < rounds; round++) {
       for (const contestant of ready) {
         const slow = contestant.command.slow === true;
         if (slow && (round < 0 || round >= SLOW_ROUNDS)) continue;
         // Whoever has waited for the others finds its memory cold and its threads asleep.
-        if (!slow) await contestant.run(workload.steps);
-        const { ms = NaN } = await contestant.run(slow ? 2 : workload.steps);
+        if (!slow) await contestant.run(contestant.steps);
+        const { ms = NaN } = await contestant.run(slow ? LOSS_STEPS : contestant.steps);
         if (round >= 0) contestant.samples.push(ms);
+        else if (round === -2 && mode === "train")
+          contestant.steps = Math.min(workload.steps, Math.max(LOSS_STEPS, Math.ceil(SAMPLE_MS / ms)));
       }
     }
-    return ready.map((contestant) => resultOf(contestant, workload.batch));
+    return {
+      name: workload.name,
+      difference: differenceOf(ready.map(({ first }) => first)),
+      contestants: ready.map((contestant) => resultOf(contestant, workload.batch)),
+    };
   } finally {
     for (const contestant of all) contestant.stop();
   }
 }
 
-function show(name: string, results: readonly Result[]): void {
+function show({ name, difference, contestants }: Comparison): void {
+  const best = (peer: string): number =>
+    Math.min(...contestants.filter((result) => result.name.startsWith(peer)).map(({ medianMs }) => medianMs));
+  const own = contestants.find((result) => result.name === "Torte" && result.threads === 2)?.medianMs ?? NaN;
   console.log(`\n${name}`);
-  console.log("                               threads  ms/step     p10     p90  examples/s   peak MB    loss   ratio");
-  const own = results.find((result) => result.name === "Torte" && result.threads === 2)?.medianMs ?? NaN;
-  for (const r of results) {
+  console.log(`${" ".repeat(35)}threads   ms/step       p10       p90  examples/s  peak MB     loss    ratio`);
+  for (const r of contestants) {
     const cells = [
-      `  ${r.name}`.padEnd(32),
-      String(r.threads).padStart(5),
+      `  ${r.name}`.padEnd(36),
+      String(r.threads).padStart(6),
       r.medianMs.toFixed(3).padStart(10),
-      r.p10Ms.toFixed(3).padStart(9),
-      r.p90Ms.toFixed(3).padStart(8),
-      Math.round(r.examplesPerSecond).toString().padStart(11),
+      r.p10Ms.toFixed(3).padStart(10),
+      r.p90Ms.toFixed(3).padStart(10),
+      Math.round(r.examplesPerSecond).toLocaleString("en-US").padStart(12),
       (r.peakMB?.toFixed(0) ?? "").padStart(9),
-      r.loss.toFixed(5).padStart(9),
-      `${(r.medianMs / own).toFixed(2)}`.padStart(7),
+      (r.loss?.toFixed(5) ?? "").padStart(9),
+      (r.medianMs / own).toFixed(2).padStart(9),
     ];
     console.log(cells.join(""));
   }
+  console.log(`  The ${FIGURES[mode]} differ by ${difference.toExponential(1)} or less.`);
+  if (best("PyTorch") < Infinity) {
+    const ratio = best("PyTorch") / best("Torte");
+    console.log(`  Torte is ${ratio.toFixed(2)} times as fast as PyTorch, each with its better number of threads.`);
+  }
 }
 
-const measured: { name: string; contestants: Result[] }[] = [];
+const warnings = new Set<string>();
+const measured: Comparison[] = [];
 for (const workload of workloads) {
   if (values.only !== undefined && !workload.name.includes(values.only)) continue;
-  const contestants = await compare(workload);
-  measured.push({ name: workload.name, contestants });
-  show(workload.name, contestants);
-  const losses = contestants.map(({ loss }) => loss);
-  const spread = Math.max(...losses) - Math.min(...losses);
-  if (!(spread < workload.tolerance)) {
-    console.error(`The losses differ by ${spread}: not everybody computes the same.`);
+  const comparison = await compare(workload);
+  measured.push(comparison);
+  show(comparison);
+  if (!(comparison.difference < workload.tolerance)) {
+    console.error(`The ${FIGURES[mode]} differ by ${comparison.difference}: not everybody computes the same.`);
     process.exitCode = 1;
   }
 }
+for (const warning of warnings) console.error(`\n${warning}`);
 if (measured.length === 0) {
   console.error(
     `There is no workload ${values.only ?? ""}. There are: ${workloads.map(({ name }) => name).join("; ")}.`,
@@ -234,6 +284,6 @@ if (values.json !== undefined) {
   };
   writeFileSync(
     values.json,
-    `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), workloads: measured }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine, date: new Date().toISOString().slice(0, 10), mode, workloads: measured }, undefined, 2)}\n`,
   );
 }

@@ -2,15 +2,16 @@
 /**
  * What is timed: models, and made-up data for them. Plain JavaScript, so that a contestant runs it without a loader.
  *
- * @typedef {{ x: Int32Array | Float32Array, y: Float32Array }} Data
+ * @typedef {import("./contestants/job.mjs").Data} Data
  * @typedef {object} Workload
  * @property {string} name
  * @property {string} model
  * @property {number} batch
- * @property {number} steps In one sample, so many that it takes a tenth of a second or more.
+ * @property {number} steps In one sample, so many that it takes Torte a tenth of a second or more on two threads.
  * @property {readonly number[]} shape Of a row.
  * @property {number} classes 1 where the target is 0 or 1.
- * @property {number} tolerance How far the losses of the first steps may differ: dropout draws its own numbers everywhere.
+ * @property {number} tolerance How far the losses of the first steps, or the predictions, may differ: dropout draws its own
+ * numbers everywhere.
  */
 import {
   activation,
@@ -33,22 +34,34 @@ import {
 } from "torte";
 
 /** @type {readonly Workload[]} */
-export const workloads = [
-  { name: "chapter, batch 16", model: "chapter", batch: 16, steps: 128, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "chapter, batch 128", model: "chapter", batch: 128, steps: 16, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 4, shape: [200], classes: 1, tolerance: 1e-4 },
-  { name: "mlp, batch 128", model: "mlp", batch: 128, steps: 4, shape: [784], classes: 10, tolerance: 0.1 },
-  { name: "cnn, batch 128", model: "cnn", batch: 128, steps: 4, shape: [28, 28, 1], classes: 10, tolerance: 0.1 },
+export const trainings = [
+  { name: "chapter, batch 16", model: "chapter", batch: 16, steps: 256, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "chapter, batch 128", model: "chapter", batch: 128, steps: 56, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 8, shape: [200], classes: 1, tolerance: 1e-4 },
+  { name: "mlp, batch 128", model: "mlp", batch: 128, steps: 16, shape: [784], classes: 10, tolerance: 0.1 },
+  { name: "cnn, batch 128", model: "cnn", batch: 128, steps: 6, shape: [28, 28, 1], classes: 10, tolerance: 0.1 },
   { name: "residual 1D, batch 64", model: "residual", batch: 64, steps: 2, shape: [200], classes: 1, tolerance: 1e-3 },
   {
     name: "conv3d, batch 8",
     model: "conv3d",
     batch: 8,
-    steps: 4,
+    steps: 8,
     shape: [30, 30, 30, 1],
     classes: 10,
     tolerance: 1e-3,
   },
+];
+
+/**
+ * More batches than the engine takes at once (16), so that every sample has to send them all. The predictions of a model that
+ * has not been trained lie within 0.01 of each other: the tolerance is far below that.
+ *
+ * @type {readonly Workload[]}
+ */
+export const predictions = [
+  { name: "chapter, batch 256", model: "chapter", batch: 256, steps: 96, shape: [200], classes: 1, tolerance: 1e-5 },
+  { name: "chapter, batch 1024", model: "chapter", batch: 1024, steps: 32, shape: [200], classes: 1, tolerance: 1e-5 },
+  { name: "chapter, one at a time", model: "chapter", batch: 1, steps: 512, shape: [200], classes: 1, tolerance: 1e-5 },
 ];
 
 /** @type {Record<string, (options: import("torte").ModelOptions) => import("torte").Model>} */

@@ -1,5 +1,8 @@
-"""PyTorch: for each line with a number, as many steps over the first batches of the job's data, answered in JSON."""
+"""PyTorch: for each line with a number, as many steps of training or prediction over the first batches of the job's data,
+answered in JSON."""
 import json
+import pathlib
+import re
 import resource
 import sys
 import time
@@ -7,6 +10,24 @@ import time
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+
+
+def blas():
+    """The BLAS of this process, known once it has multiplied: what PyTorch was linked with is only the name of an interface."""
+    torch.ones(64, 64) @ torch.ones(64, 64)
+    if torch.backends.mkl.is_available():  # may be linked in statically
+        return "MKL"
+    try:
+        maps = pathlib.Path("/proc/self/maps").read_text()
+    except OSError:
+        return "unknown BLAS"
+    files = [line.split()[-1] for line in maps.splitlines() if "/" in line]
+    # LAPACK may bring an OpenBLAS that multiplies nothing, so libblas.so decides where there is one.
+    files = [file for file in files if "/libblas.so" in file] or files
+    names = {"openblas": "OpenBLAS", "/libmkl_": "MKL", "/(lib)?blis": "BLIS", "/atlas": "ATLAS"}
+    return next((name for part, name in names.items() if re.search(part, "\n".join(files))), "reference BLAS")
+
 
 path, threads = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(threads)
@@ -107,20 +128,39 @@ with torch.no_grad():
             kernel = weights[name + ".kernel"]
             layer.weight.copy_(kernel.permute(-1, -2, *range(kernel.dim() - 2)))
             layer.bias.copy_(weights[name + ".bias"])
-model.train()
+model.train(job["mode"] == "train")
 optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12)
 loss_of = F.binary_cross_entropy_with_logits if classes == 1 else F.cross_entropy
-print(json.dumps({"name": f"PyTorch {torch.__version__}"}), flush=True)
-for line in sys.stdin:
-    steps, total = int(line), 0.0
-    start = time.perf_counter()
-    for i in range(steps):
-        x, y = X[i * batch : (i + 1) * batch], Y[i * batch : (i + 1) * batch]
-        loss = loss_of(model(x), y)
+
+
+def train(batches):
+    total = 0.0
+    for part in batches:
+        loss = loss_of(model(X[part]), Y[part])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         total += loss.item()
-    ms = (time.perf_counter() - start) / steps * 1e3
+    return total / len(batches)
+
+
+@torch.no_grad()
+def predict(batches):
+    return torch.cat([torch.sigmoid(model(X[part])) for part in batches])
+
+
+hello = {"name": f"PyTorch {torch.__version__}, {blas()}"}
+if hello["name"].endswith("reference BLAS"):
+    hello["warning"] = (
+        "PyTorch multiplies matrices with the reference BLAS, many times slower than OpenBLAS: the comparison is not fair. "
+        "On Debian: apt-get install libopenblas0-pthread"
+    )
+print(json.dumps(hello), flush=True)
+for line in sys.stdin:
+    batches = [slice(i * batch, (i + 1) * batch) for i in range(int(line))]
+    start = time.perf_counter()
+    result = {"train": train, "predict": predict}[job["mode"]](batches)
+    ms = (time.perf_counter() - start) / len(batches) * 1e3
+    figures = {"loss": result} if job["mode"] == "train" else {"outputs": result.flatten().tolist()}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"ms": ms, "loss": total / steps, "peakMB": peak}), flush=True)
+    print(json.dumps({"ms": ms, **figures, "peakMB": peak}), flush=True)
