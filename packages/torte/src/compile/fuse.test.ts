@@ -55,3 +55,30 @@ it("a maximum of an array that is computed for it and its position needs no memo
   const outputs = [ops.max(view, { axes: [2] }), ops.argmax(view, { axes: [2] })];
   expect(kernelsOf(outputs)).toEqual(["reduceMax argmax"]);
 });
+
+describe("a convolution in tiles", () => {
+  const convolution = (cases: Cases, x: Node): Node => {
+    const padded = ops.pad(x, [
+      [0, 0],
+      [1, 1],
+      [0, 0],
+    ]);
+    const view = ops.windows(padded, { axis: 1, size: [3], stride: [1], dilation: [1] });
+    return ops.einsum("bokc,kcf->bof", view, cases.float([3, 64, 64], 0.1));
+  };
+
+  it("computes what it reads, its margin included", async () => {
+    const cases = new Cases(5);
+    const outputs = [convolution(cases, ops.relu(cases.float([4, 48, 64])))];
+    expect(kernelsOf(outputs)).toEqual(["mix", "mix", "contract", expect.stringContaining("mix")]);
+    await compareBackends(program(outputs), cases.data);
+  });
+
+  it("reads from memory what lanes of a vector would have to decide about", async () => {
+    const cases = new Cases(6);
+    const joined = ops.concat([cases.float([4, 48, 30]), cases.float([4, 48, 34])], 2);
+    const outputs = [convolution(cases, joined)];
+    expect(kernelsOf(outputs).filter((name) => !/mix|contract/.test(name))).toHaveLength(1);
+    await compareBackends(program(outputs), cases.data);
+  });
+});

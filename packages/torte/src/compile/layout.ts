@@ -69,7 +69,7 @@ function shareMargins(program: Program): Program {
   const margins = new Map<Node, Node>();
   const order = topological(roots(program));
   for (const node of order) {
-    if (node.op !== "contract" && node.op !== "mix") continue;
+    if (node.op !== "contract") continue;
     for (const operand of node.inputs) {
       const padded = underRearrangements(operand);
       if (padded.op === "pad" && padded.attributes.interior.every((n) => n === 0))

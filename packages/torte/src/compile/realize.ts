@@ -2,7 +2,8 @@
  * Which nodes are kept in memory. All others are recomputed by whoever reads them, inside the reader's kernel.
  *
  * Products, scatters and reductions are kept; an elementwise node is kept where recomputing it for each of its readers
- * would cost more than a round trip through memory; operands of products must be plain strided views.
+ * would cost more than a round trip through memory; operands of products must be plain strided views. A mix computes what
+ * it reads, margins included, since it reads everything about as often as there are results.
  */
 import { type Node, type Program, roots, topological } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
@@ -54,7 +55,8 @@ export function chooseRealized(program: Program): Set<Node> {
     const keep = mustKeep(node, times, costs.get(node) ?? 0) || isFoundAnyway(node, positions);
     if (node.op !== "state" && keep) realized.add(node);
     if (node.op === "contract" || node.op === "mix")
-      for (const operand of node.inputs) realized.add(strided(operand) ?? operand);
+      for (const operand of node.inputs)
+        if (node.op === "contract" || decidesWithinVectors(operand)) realized.add(strided(operand) ?? operand);
     const kept = realized.has(node);
     if (kept && sharesLoops(node, siblings)) continue;
     for (const input of node.inputs) {
@@ -133,6 +135,19 @@ function inlineCosts(order: readonly Node[]): Map<Node, number> {
 /** Whether each element of what is repeated costs so much that it is kept. */
 const repeatsKept = (node: Node, below: number): boolean =>
   node.op === "broadcast" && below > CHEAP && expansion(node, inputOf(node, 0)) > 1.5;
+
+/** Whether computing the values takes decisions that lanes of a vector may not share: it is done once, before they are read. */
+function decidesWithinVectors(values: Node): boolean {
+  const found = new Set([values]);
+  for (const node of found) {
+    const { op } = node;
+    if (op === "concat" || (op === "pad" && (node.attributes.low.at(-1) !== 0 || node.attributes.high.at(-1) !== 0)))
+      return true;
+    const computed = !["leaf", "reduction", "contract"].includes(PRIMITIVES[op].kind) && op !== "scatterAdd";
+    if (computed) for (const input of node.inputs) found.add(input);
+  }
+  return false;
+}
 
 /**
  * The node under the rearrangements of `operand` whose memory, read with constant strides, is the operand; undefined
