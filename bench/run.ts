@@ -77,6 +77,8 @@ class Contestant {
     });
     this.#process.stderr.resume();
     this.#process.stdin.on("error", () => undefined);
+    // A program that is not there takes no part.
+    this.#process.on("error", () => undefined);
     this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 
