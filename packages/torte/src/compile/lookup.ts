@@ -86,7 +86,7 @@ interface Labels {
 
 function lookUpMapped({ table, indices }: Lookup, map: Node, { own, other, out, width, taps }: Labels): Node {
   const features = [...other].filter((label) => label !== width && !taps.includes(label)).join("");
-  const row = [..."ABCDEFGH"].find((label) => !own.includes(label) && !other.includes(label)) ?? "Z";
+  const row = freeLabel(own + other);
   const products = einsum(`${row}${width},${other}->${taps.join("")}${row}${features}`, table, map);
   const [rows = 1] = table.shape;
   const featureShape = products.shape.slice(taps.length + 1);
@@ -105,4 +105,11 @@ function lookUpMapped({ table, indices }: Lookup, map: Node, { own, other, out, 
     total,
     [...out].map((label) => labels.indexOf(label)),
   );
+}
+
+/** A label for one more axis of a product with these. */
+export function freeLabel(used: string): string {
+  const label = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].find((candidate) => !used.includes(candidate));
+  if (label === undefined) throw new RangeError("a product has too many axes");
+  return label;
 }

@@ -7,6 +7,7 @@ import { make } from "../graph/make.js";
 import type { Node, Program } from "../graph/node.js";
 import { reshape, scatterAdd, sum } from "../ops/index.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
+import { freeLabel } from "./lookup.js";
 import { inputOf } from "./reader.js";
 import { rewrite } from "./rewrite.js";
 
@@ -68,7 +69,7 @@ function productInParts(node: Node & { op: "contract" }): Node {
   const [i, k] = [a.indexOf(label), b.indexOf(label)];
   const parts = partsOf(x.shape[i] ?? 1, Math.max(sizeOf(x.shape), sizeOf(y.shape)), results);
   if (parts < 2) return node;
-  const part = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].find((l) => !(a + b + out).includes(l)) ?? label;
+  const part = freeLabel(a + b);
   const withPart = (labels: string): string => labels.replace(label, part + label);
   const partial = make("contract", [split(x, i, parts), split(y, k, parts)], {
     a: withPart(a),

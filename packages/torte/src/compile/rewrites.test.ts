@@ -48,6 +48,12 @@ const sizes = fc.record({
 });
 type Sizes = typeof sizes extends fc.Arbitrary<infer T> ? T : never;
 
+/** Numbers for a convolution of the sizes. */
+function drawn({ seed, batch, length, channels, taps, filters }: Sizes): { cases: Cases; x: Node; kernel: Node } {
+  const cases = new Cases(seed);
+  return { cases, x: cases.float([batch, length, channels]), kernel: cases.float([taps, channels, filters]) };
+}
+
 /** A convolution over x [batch, length, channels], with what is not given drawn from the cases. */
 function convolution(x: Node, { taps, stride, dilation, margin, channels, filters }: Sizes, kernel: Node): Node {
   const padded = ops.pad(x, [
@@ -121,9 +127,7 @@ describe("unfolding the gradient of a convolution", () => {
     let turned = 0;
     fc.assert(
       fc.property(sizes, (given) => {
-        const cases = new Cases(given.seed);
-        const x = cases.float([given.batch, given.length, given.channels]);
-        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const { cases, x, kernel } = drawn(given);
         const [gradient = x] = gradients(ops.sum(ops.tanh(convolution(x, given, kernel))), [x]);
         const program: Program = { name: "gradient", outputs: [gradient], updates: [] };
         const after = roots(unfold(program));
@@ -143,9 +147,7 @@ describe.each([
   it("computes the same", () => {
     fc.assert(
       fc.property(sizes, (given) => {
-        const cases = new Cases(given.seed);
-        const x = cases.float([given.batch, given.length, given.channels]);
-        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const { cases, x, kernel } = drawn(given);
         const second = cases.float([given.filters, given.channels]);
         const y = ops.relu(convolution(x, given, kernel));
         const z = ops.einsum("bof,fc->boc", ops.add(y, ops.mul(y, 1)), second);
@@ -310,9 +312,7 @@ describe("bounds behind maxima", () => {
     let turned = 0;
     fc.assert(
       fc.property(sizes, (given) => {
-        const cases = new Cases(given.seed);
-        const x = cases.float([given.batch, given.length, given.channels]);
-        const kernel = cases.float([given.taps, given.channels, given.filters]);
+        const { cases, x, kernel } = drawn(given);
         const dense = { ...given, stride: 1, dilation: 1 };
         const y = pooled(bound(convolution(x, dense, kernel)), { ...given, dilation: 1 });
         const [after = y] = boundLast([y]);

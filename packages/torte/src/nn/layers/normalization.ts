@@ -93,33 +93,35 @@ function readAffine(kind: string, options: AffineOptions): Affine {
   };
 }
 
+/** What counts of an array, 0 where a mask leaves positions out, and the mean of such an array over the axes, kept with size 1. */
+function counting(
+  { value, mask }: Traced,
+  axes: readonly number[],
+): { counted: (x: Node) => Node; mean: (x: Node) => Node } {
+  const keep = { axes, keepDims: true };
+  if (mask === undefined || !(axes.includes(0) || axes.includes(1)))
+    return { counted: (x) => x, mean: (x) => ops.mean(x, keep) };
+  const valid = spreadMask(mask, value.shape.length);
+  const positions = ops.sum(ops.cast(valid, "float32"), keep);
+  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
+  const count = ops.maximum(ops.mul(positions, others), 1);
+  return { counted: (x) => ops.where(valid, x, 0), mean: (x) => ops.div(ops.sum(x, keep), count) };
+}
+
 /**
  * Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. Both in one
  * pass: of the differences d to the first value, σ² = Σd²/n − (Σd/n)². That value lies where the others lie, so no offset
  * of theirs harms the result. Chan, Golub and LeVeque 1983.
  */
-function moments({ value, mask }: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
-  const keep = { axes, keepDims: true };
-  const first = axes.reduce((x, axis) => ops.slice(x, axis, 0, 1), value);
+function moments(input: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
+  const { counted, mean } = counting(input, axes);
+  const first = axes.reduce((x, axis) => ops.slice(x, axis, 0, 1), input.value);
   const shift = ops.stopGradient(first);
-  const difference = ops.sub(value, shift);
-  if (mask === undefined || !(axes.includes(0) || axes.includes(1))) {
-    return fromShifted(shift, ops.mean(difference, keep), ops.mean(ops.square(difference), keep));
-  }
-  const valid = spreadMask(mask, value.shape.length);
-  const counted = ops.sum(ops.cast(valid, "float32"), { axes, keepDims: true });
-  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
-  const count = ops.maximum(ops.mul(counted, others), 1);
-  const counts = ops.where(valid, difference, 0);
-  const average = (x: Node): Node => ops.div(ops.sum(x, keep), count);
-  return fromShifted(shift, average(counts), average(ops.square(counts)));
+  const difference = counted(ops.sub(input.value, shift));
+  const average = mean(difference);
+  const variance = ops.maximum(ops.sub(mean(ops.square(difference)), ops.square(average)), 0);
+  return { mean: ops.add(shift, average), variance };
 }
-
-/** The moments of values from those of their differences to `shift`. */
-const fromShifted = (shift: Node, mean: Node, square: Node): { mean: Node; variance: Node } => ({
-  mean: ops.add(shift, mean),
-  variance: ops.maximum(ops.sub(square, ops.square(mean)), 0),
-});
 
 const readEpsilon = (kind: string, epsilon: number | undefined, otherwise: number): number =>
   numberIn(kind, "epsilon", epsilon ?? otherwise, { above: 0 });
@@ -315,7 +317,8 @@ export function rmsNormalization(options: RmsNormalizationOptions = {}): LayerFu
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const axes = axesOf(scope.where, value, options.axis);
-      const squares = moments({ value: ops.square(value), mask }, axes).mean;
+      const { counted, mean } = counting({ value, mask }, axes);
+      const squares = mean(ops.square(counted(value)));
       const shape = axes.map((axis) => value.shape[axis] ?? 1);
       const scale = scope.weight("scale", shape, { initializer: readInitializer(kind, "scale", "ones") });
       const standard = ops.mul(value, ops.rsqrt(ops.add(squares, epsilon)));
