@@ -21,7 +21,7 @@ export interface Loop {
   readonly op: "loop";
   readonly variable: LoopVariable;
   readonly body: readonly Statement[];
-  /** An outermost loop whose rounds do not depend on each other, so that threads can share them. */
+  /** The rounds do not depend on each other, so that threads can share them; what encloses the loop is parallel, too. */
   readonly parallel?: true;
 }
 
@@ -76,6 +76,19 @@ export interface LoweredKernel {
   readonly writes: ReadonlySet<Buffer>;
 }
 
+/** Rounds that any number of threads can share evenly: loops further inside stay whole. */
+const ENOUGH = 64;
+
+/** The rounds that threads can share: those of parallel loops one after the other and within each other. */
+export function unitsOf(body: readonly Statement[]): number {
+  let units = 0;
+  for (const statement of body) {
+    if (statement.op !== "loop" || statement.parallel !== true) return 1;
+    units += statement.variable.extent * unitsOf(statement.body);
+  }
+  return Math.max(1, units);
+}
+
 /** Loops over a list of extents, the body made from the coordinates. Loops of one round vanish. */
 export function nest(
   exprs: Exprs,
@@ -98,17 +111,17 @@ export interface Strip {
 
 /**
  * Covers an axis of `extent` in strips of up to `wide` vectors of `width` lanes: a loop over the full strips, then what
- * is left over in single vectors, then the last lanes.
+ * is left over in single vectors, then the last lanes; parallel loops, where that is asked for.
  */
 export function strips(
   exprs: Exprs,
   extent: number,
-  { width, wide, outermost = false }: { width: number; wide: number; outermost?: boolean },
+  { width, wide, parallel = false }: { width: number; wide: number; parallel?: boolean },
   body: (strip: Strip) => readonly Statement[],
 ): readonly Statement[] {
   const result: Statement[] = [];
   const loop = (rounds: number, part: (round: Index) => readonly Statement[]): readonly Statement[] =>
-    outermost
+    parallel
       ? [parallelLoop(exprs, rounds, part)]
       : nest(exprs, [rounds], ([round]) => part(round ?? constantIndex(0)));
   let done = 0;
@@ -146,21 +159,28 @@ export function unrolled(
 }
 
 /**
- * As `nest`, the outermost loop marked as parallel; where all extents are 1, `body` is told to mark its own loops.
+ * As `nest`, the loops marked as parallel from the outermost one on until there are enough rounds; where there are not,
+ * `body` is told to mark its own loops.
  */
 export function parallelNest(
   exprs: Exprs,
   extents: readonly number[],
-  body: (at: Index[], outermost: boolean) => readonly Statement[],
+  body: (at: Index[], parallel: boolean) => readonly Statement[],
 ): readonly Statement[] {
-  if (extents.every((n) => n === 1))
-    return body(
-      extents.map(() => constantIndex(0)),
-      true,
-    );
-  return nest(exprs, extents, (at) => body(at, false)).map((statement) =>
-    statement.op === "loop" ? { ...statement, parallel: true } : statement,
+  const variables = extents.map((n) => exprs.atoms.variable(n));
+  const total = extents.reduce((product, n) => product * n, 1);
+  let statements = body(
+    variables.map((v) => indexOf(v)),
+    total < ENOUGH,
   );
+  let rounds = total;
+  for (const variable of [...variables].reverse()) {
+    rounds /= variable.extent;
+    if (variable.extent === 1) continue;
+    const loop = { op: "loop", variable, body: statements } as const;
+    statements = [rounds < ENOUGH ? { ...loop, parallel: true } : loop];
+  }
+  return statements;
 }
 
 /** Parts that do not depend on each other, as loops of one round or more that threads can share. */

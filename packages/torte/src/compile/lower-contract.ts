@@ -189,7 +189,7 @@ class Product {
     const last = across.extents.at(-1) ?? 1;
     const panelBytes = 4 * last * product(sum.extents);
     const outerExtents = [...this.#extents(batch), ...across.extents.slice(0, -1)];
-    return parallelNest(exprs, outerExtents, (at, outermost) => {
+    return parallelNest(exprs, outerExtents, (at, parallel) => {
       const [batchAt, outer] = [at.slice(0, batch.length), at.slice(batch.length)];
       const batchPlaces = this.#places(batch, batchAt);
       const tile = (row: Index, count: number, strip: Strip): readonly Statement[] => {
@@ -212,10 +212,10 @@ class Product {
         body: (row: Index, count: number) => readonly Statement[],
       ): readonly Statement[] => this.#byRows(constantIndex(0), rowCount, last, outer, body);
       const byColumns = (outer: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
-        strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost: outer }, body);
+        strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel: outer }, body);
       return panelBytes <= SMALL_PANEL_BYTES
-        ? byRows(outermost, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
-        : byColumns(outermost, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
+        ? byRows(parallel, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
+        : byColumns(parallel, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
     });
   }
 
@@ -346,19 +346,19 @@ class Product {
         ...each((cell, index) => this.#finish(cell, exprs.load(kept, index))),
       ];
     };
-    const byStrips = (outermost: boolean, part: Part): readonly Statement[] =>
-      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, outermost }, (strip) => unit(part, strip));
+    const byStrips = (parallel: boolean, part: Part): readonly Statement[] =>
+      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel }, (strip) => unit(part, strip));
     const full = Math.floor(rowCount / groupRows);
     const left = rowCount - full * groupRows;
-    return parallelNest(exprs, batches, (batchAt, outermost) => {
+    return parallelNest(exprs, batches, (batchAt, parallel) => {
       const zero = constantIndex(0);
-      if (groupCount === 1) return byStrips(outermost, { batchAt, group: zero, from: zero, count: rowCount });
+      if (groupCount === 1) return byStrips(parallel, { batchAt, group: zero, from: zero, count: rowCount });
       const groupsOf = (rounds: number, body: (group: Index) => readonly Statement[]): readonly Statement[] =>
-        outermost
+        parallel
           ? [parallelLoop(exprs, rounds, body)]
           : nest(exprs, [rounds], ([group]) => body(group ?? constantIndex(0)));
       const part = (group: Index, count: number): readonly Statement[] =>
-        byStrips(false, { batchAt, group, from: scaleIndex(group, groupRows), count });
+        byStrips(parallel, { batchAt, group, from: scaleIndex(group, groupRows), count });
       return [
         ...groupsOf(full, (group) => part(group, groupRows)),
         ...(left > 0 ? groupsOf(1, (group) => part(shiftIndex(group, full), left)) : []),
@@ -376,14 +376,14 @@ class Product {
     from: Index,
     count: number,
     columns: number,
-    outermost: boolean,
+    parallel: boolean,
     body: (row: Index, count: number) => readonly Statement[],
   ): readonly Statement[] {
     const { exprs } = this.#lowering;
     return rowTiles(count, this.#tileRows(columns)).flatMap((tiles) => {
       const part = (round: Index): readonly Statement[] =>
         body(addIndex(from, shiftIndex(scaleIndex(round, tiles.count), tiles.from)), tiles.count);
-      return outermost
+      return parallel
         ? [parallelLoop(exprs, tiles.rounds, part)]
         : nest(exprs, [tiles.rounds], ([round]) => part(round ?? constantIndex(0)));
     });

@@ -138,8 +138,8 @@ export class KernelLowering {
     const rows = outer.at(-1) ?? 1;
     const block = width === WIDTH && this.#readsColumns(extents, place) ? largestDivisor(rows, COLUMN_BLOCK) : 1;
     if (block === 1)
-      return parallelNest(exprs, outer, (at, outermost) =>
-        strips(exprs, last, { width, wide, outermost }, (strip) => stores(at, strip)),
+      return parallelNest(exprs, outer, (at, parallel) =>
+        strips(exprs, last, { width, wide, parallel }, (strip) => stores(at, strip)),
       );
     return parallelNest(exprs, [...outer.slice(0, -1), rows / block], (at) => {
       const first = scaleIndex(at.at(-1) ?? constantIndex(0), block);
@@ -173,8 +173,8 @@ export class KernelLowering {
         ...places(place).flatMap((linear) => [...this.values(linear, this.#placeholders()).values()]),
       ];
     });
-    return parallelNest(exprs, extents.slice(0, -1), (at, outermost) =>
-      strips(exprs, extents.at(-1) ?? 1, { width, wide: 1, outermost }, (strip) =>
+    return parallelNest(exprs, extents.slice(0, -1), (at, parallel) =>
+      strips(exprs, extents.at(-1) ?? 1, { width, wide: 1, parallel }, (strip) =>
         strip.lanes.flatMap((lane, v) => {
           const place = expand([...at, lanePlace(strip, v, width, lane)]);
           const mixed = combine(exprs, matrix, inputs(place));
@@ -306,8 +306,8 @@ export class KernelLowering {
       ),
       ...this.values(linearIndex(kept.expand([...at, place]), this.primary.shape), this.#placeholders()).values(),
     ]);
-    return parallelNest(exprs, kept.extents.slice(0, -1), (at, outermost) =>
-      strips(exprs, last, { width, wide: 4, outermost }, (strip) => {
+    return parallelNest(exprs, kept.extents.slice(0, -1), (at, parallel) =>
+      strips(exprs, last, { width, wide: 4, parallel }, (strip) => {
         const groups = strip.lanes.map((lane) => ({ lane, accumulators: this.#accumulators(false) }));
         const places = groups.map(({ lane }, v) => [...at, lanePlace(strip, v, width, lane)]);
         const short = inner.extents.reduce((product, n) => product * n, 1) <= 8;
@@ -437,9 +437,10 @@ export class KernelLowering {
       });
       return [...clear, ...add];
     };
-    // Threads share tables or columns, so that every row is added to in the order of the indices.
-    return parallelNest(exprs, tables, (own, outermost) =>
-      strips(exprs, row, { width, wide: SCATTER_VECTORS, outermost }, (strip) => table(own, strip)),
+    // Threads share tables or columns, so that every row is added to in the order of the indices; not both, since
+    // the columns of a table would be apart by less than a line of the cache.
+    return parallelNest(exprs, tables, (own) =>
+      strips(exprs, row, { width, wide: SCATTER_VECTORS, parallel: tables.length === 0 }, (strip) => table(own, strip)),
     );
   }
 }

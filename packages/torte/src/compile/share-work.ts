@@ -1,21 +1,23 @@
 /**
- * Work for several threads. Every thread runs the whole list of kernels; of a large one each runs its share of the
- * rounds, a small one is run by the first thread alone. Threads meet before a kernel that touches what another thread
- * may not have finished.
+ * Work for several threads. Every thread runs the whole list of kernels; of a large one all run parts, a small one is run
+ * by the first thread alone. Threads meet before a kernel that touches what another thread may not have finished.
  */
 import type { Expr } from "./expr.js";
 import type { LoweredKernel, Statement } from "./loops.js";
 
 export interface Assignment {
   readonly kernel: number;
-  /** All threads take part. */
-  readonly shared: boolean;
+  /** Parts that each thread has of the kernel at first; 0 of one that the first thread runs alone. */
+  readonly parts: number;
   /** All threads meet first. */
   readonly barrier: boolean;
 }
 
 /** Vector operations below which sharing costs more than it saves: about a microsecond. */
 const SMALL = 3000;
+/** As much in a part is worth taking it by itself, so that threads which are done early help the others. */
+const PART = 6000;
+const MOST_PARTS = 8;
 
 /** A span of memory in bytes. */
 export interface Span {
@@ -75,7 +77,8 @@ export function shareWork(
 ): Assignment[] {
   let pending: { shared: boolean; footprint: Footprint }[] = [];
   return kernels.map((kernel, i) => {
-    const shared = threads > 1 && units(kernel) > 1 && work(kernel) >= SMALL;
+    const parts = partsOf(units(kernel), work(kernel), threads);
+    const shared = parts > 0;
     const own = footprint(kernel);
     const barrier =
       threads > 1 &&
@@ -87,6 +90,11 @@ export function shareWork(
       );
     if (barrier) pending = [];
     pending.push({ shared, footprint: own });
-    return { kernel: i, shared, barrier };
+    return { kernel: i, parts, barrier };
   });
+}
+
+function partsOf(units: number, work: number, threads: number): number {
+  if (threads === 1 || units === 1 || work < SMALL) return 0;
+  return Math.max(1, Math.min(MOST_PARTS, Math.floor(units / threads), Math.floor(work / threads / PART)));
 }

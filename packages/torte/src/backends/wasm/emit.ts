@@ -6,7 +6,7 @@
  */
 import type { Buffer, Condition, Expr } from "../../compile/expr.js";
 import { factorOf, type Index } from "../../compile/index-expr.js";
-import type { Loop, LoweredKernel, Statement } from "../../compile/loops.js";
+import { type Loop, type LoweredKernel, type Statement, unitsOf } from "../../compile/loops.js";
 import { Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128 } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
@@ -22,20 +22,16 @@ export interface Target {
   readonly math: MathLibrary;
 }
 
-/** Names of the parameters of a kernel function: the part of its outermost loop that it runs. */
-const FROM = 0;
-const TO = 1;
+/** Some of the rounds that threads share, as locals: from one up to another. The first are a kernel's parameters. */
+interface Rounds {
+  readonly from: number;
+  readonly to: number;
+}
+const GIVEN: Rounds = { from: 0, to: 1 };
 
 /** The code of a kernel, which leaves open where its arrays lie. */
 export function emitKernel(kernel: LoweredKernel, target: Target): Code {
   return new Emitter(kernel, target).run();
-}
-
-/** The rounds that threads can share: those of all outermost loops together, or one for a kernel that cannot be shared. */
-export function unitsOf(kernel: LoweredKernel): number {
-  const loops = kernel.body.filter((statement) => statement.op === "loop" && statement.parallel === true);
-  if (loops.length < kernel.body.length) return 1;
-  return kernel.body.reduce((sum, statement) => sum + (statement.op === "loop" ? statement.variable.extent : 0), 0);
 }
 
 class Emitter {
@@ -62,7 +58,7 @@ class Emitter {
   run(): Code {
     this.#countUses(this.#kernel.body, new Set());
     for (const expr of this.#uses.keys()) if (expr.op === "random") this.#prepareKey(expr);
-    if (unitsOf(this.#kernel) > 1) this.#shared();
+    if (unitsOf(this.#kernel.body) > 1) this.#shared(this.#kernel.body, GIVEN);
     else this.#block(this.#kernel.body);
     return this.code;
   }
@@ -90,25 +86,25 @@ class Emitter {
 
   // ---- Statements.
 
-  /** The outermost loops, of which this call runs the rounds FROM up to TO, counted through all of them. */
-  #shared(): void {
+  /** Parallel loops, of which the rounds that are given run, counted through all of them and those within them. */
+  #shared(body: readonly Statement[], { from, to }: Rounds): void {
     const { code } = this;
-    this.#prepare(this.#kernel.body);
+    this.#prepare(body);
     let before = 0;
-    for (const statement of this.#kernel.body) {
+    for (const statement of body) {
       if (statement.op !== "loop") continue;
-      const [start, end] = [code.newLocal(I32), code.newLocal(I32)];
-      const { extent } = statement.variable;
-      const clamp = (parameter: number, to: number): void => {
-        const offset = before;
-        code.get(parameter).i32(offset).op(OP.i32Sub).set(to);
-        code.get(to).i32(0).get(to).i32(0).op(OP.i32GtS).select().set(to);
-        code.get(to).i32(extent).get(to).i32(extent).op(OP.i32LtS).select().set(to);
+      const within = unitsOf(statement.body);
+      const units = statement.variable.extent * within;
+      const part = { from: code.newLocal(I32), to: code.newLocal(I32) };
+      const clamped = (bound: number, local: number): void => {
+        code.get(bound).i32(before).op(OP.i32Sub).set(local);
+        code.get(local).i32(0).get(local).i32(0).op(OP.i32GtS).select().set(local);
+        code.get(local).i32(units).get(local).i32(units).op(OP.i32LtS).select().set(local);
       };
-      clamp(FROM, start);
-      clamp(TO, end);
-      this.#loop(statement, { start, end });
-      before += extent;
+      clamped(from, part.from);
+      clamped(to, part.to);
+      this.#loop(statement, { part, within });
+      before += units;
     }
   }
 
@@ -195,31 +191,61 @@ class Emitter {
     this.#places.remember(expr, local);
   }
 
-  #loop({ variable, body }: Loop, range?: { start: number; end: number }): void {
+  /** All rounds, or those in which some of the `part` lies, of which each round has as many as there are `within` it. */
+  #loop({ variable, body }: Loop, shared?: { part: Rounds; within: number }): void {
     const { code } = this;
+    const range = shared === undefined ? undefined : this.#rounds(shared);
     const pointers = this.#places.pointers(variable, body);
     const counter = code.newLocal(I32);
-    if (range !== undefined) code.get(range.start).set(counter);
+    if (range !== undefined) code.get(range.from).set(counter);
     else code.i32(0).set(counter);
     for (const { local, base, step } of pointers) {
       if (base === undefined) code.i32(0);
       else code.get(base);
-      if (range !== undefined) code.get(range.start).i32(step).op(OP.i32Mul).op(OP.i32Add);
+      if (range !== undefined) code.get(range.from).i32(step).op(OP.i32Mul).op(OP.i32Add);
       code.set(local);
     }
-    if (range !== undefined) code.get(range.start).get(range.end).op(OP.i32LtS).if();
+    if (range !== undefined) code.get(range.from).get(range.to).op(OP.i32LtS).if();
     code.loop();
     this.#places.loop(variable, () => {
       for (const { sum, local } of pointers) this.#places.remember(sum, local);
       this.#places.remember(variable, counter);
-      this.#block(body);
+      if (shared === undefined || shared.within === 1) this.#block(body);
+      else this.#shared(body, this.#inRound(shared, counter));
     });
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
-    if (range !== undefined) code.get(range.end);
+    if (range !== undefined) code.get(range.to);
     else code.i32(variable.extent);
     code.op(OP.i32LtS).branchIf(0).op(OP.end);
     if (range !== undefined) code.op(OP.end);
+  }
+
+  /** The rounds of a loop in which the part lies. */
+  #rounds({ part, within }: { part: Rounds; within: number }): Rounds {
+    if (within === 1) return part;
+    const { code } = this;
+    const rounds = { from: code.newLocal(I32), to: code.newLocal(I32) };
+    code.get(part.from).i32(within).op(OP.i32DivU).set(rounds.from);
+    code
+      .get(part.to)
+      .i32(within - 1)
+      .op(OP.i32Add)
+      .i32(within)
+      .op(OP.i32DivU)
+      .set(rounds.to);
+    return rounds;
+  }
+
+  /** The part as seen from one round: it may begin before or end after what is within the round. */
+  #inRound({ part, within }: { part: Rounds; within: number }, counter: number): Rounds {
+    const { code } = this;
+    const [from, to] = [part.from, part.to].map((bound) => {
+      const local = code.newLocal(I32);
+      code.get(bound).get(counter).i32(within).op(OP.i32Mul).op(OP.i32Sub).set(local);
+      return local;
+    });
+    return { from: from ?? part.from, to: to ?? part.to };
   }
 
   /** Pushes an int32 value of the first lane as a scalar. */

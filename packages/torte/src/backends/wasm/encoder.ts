@@ -11,8 +11,10 @@ export type ValueType = typeof I32 | typeof F32 | typeof V128;
 export const OP = {
   else: 0x05,
   end: 0x0b,
+  return: 0x0f,
   i32Eqz: 0x45,
   i32Eq: 0x46,
+  i32Ne: 0x47,
   i32LtS: 0x48,
   i32LtU: 0x49,
   i32GtS: 0x4a,

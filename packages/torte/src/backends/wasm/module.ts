@@ -2,18 +2,19 @@
 import type { Buffer } from "../../compile/expr.js";
 import { type FusedProgram, fuse } from "../../compile/fuse.js";
 import { lower } from "../../compile/lower.js";
-import type { LoweredKernel } from "../../compile/loops.js";
+import { type LoweredKernel, unitsOf } from "../../compile/loops.js";
 import { type MemoryPlan, planMemory } from "../../compile/plan.js";
 import { simplify } from "../../compile/passes.js";
 import { shareWork, type Span, workOf } from "../../compile/share-work.js";
 import type { Program, State } from "../../graph/node.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
-import { addBarrier } from "./barrier.js";
 import { passObserver } from "./debug.js";
-import { emitKernel, unitsOf } from "./emit.js";
-import { Code, I32, OP, WasmModule } from "./encoder.js";
+import { emitKernel } from "./emit.js";
+import { type Code, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
+import { Parts } from "./parts.js";
+import { Runner } from "./run.js";
 
 export interface TargetOptions {
   readonly shared: boolean;
@@ -21,7 +22,7 @@ export interface TargetOptions {
   readonly threads: number;
   readonly maximumPages: number;
   readonly fma: boolean;
-  /** Also exports each kernel by its number, k0(thread), k1(thread), …, for measuring: all threads meet at its end. */
+  /** Also exports each kernel by itself, for measuring. */
   readonly profile?: boolean;
 }
 
@@ -51,7 +52,8 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   for (const body of works.keys()) works.set(body, workOf(body));
   const work = ({ body }: LoweredKernel): number => works.get(body) ?? 0;
   const threads = kernels.reduce((sum, kernel) => sum + work(kernel), 0) < WORTH_SHARING ? 1 : options.threads;
-  const arena = placement.reserveArena(plan.bytes);
+  const counters = Parts.bytes(threads, kernels.length);
+  const arena = placement.reserveArena(plan.bytes + counters);
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
     if (state !== undefined) return placement.stateAddress(state);
@@ -60,7 +62,14 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     return arena + offset;
   };
   return {
-    bytes: encode({ kernels, work, options: { ...options, threads }, address, hasOutputs: outputs.length > 0 }),
+    bytes: encode({
+      kernels,
+      work,
+      options: { ...options, threads },
+      address,
+      counters: arena + plan.bytes,
+      hasOutputs: outputs.length > 0,
+    }),
     threads,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
     arena: { address: arena, bytes: plan.bytes },
@@ -83,10 +92,12 @@ interface Encoding {
   readonly work: (kernel: LoweredKernel) => number;
   readonly options: TargetOptions;
   readonly address: (buffer: Buffer) => number;
+  /** Where the threads count their parts. */
+  readonly counters: number;
   readonly hasOutputs: boolean;
 }
 
-function encode({ kernels, work, options, address, hasOutputs }: Encoding): Uint8Array {
+function encode({ kernels, work, options, address, counters, hasOutputs }: Encoding): Uint8Array {
   const module = new WasmModule(options);
   const math = new MathLibrary(module);
   const lowest = kernels.reduce(
@@ -98,62 +109,19 @@ function encode({ kernels, work, options, address, hasOutputs }: Encoding): Uint
     const code = emitted.get(kernel.body) ?? emitKernel(kernel, { fma: options.fma, lowest, math });
     emitted.set(kernel.body, code);
     const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
-    return { index: module.add([I32, I32], [], placed), units: unitsOf(kernel) };
+    return { index: module.add([I32, I32], [], placed), units: unitsOf(kernel.body) };
   });
   const spans = (buffers: ReadonlySet<Buffer>): Span[] =>
     [...buffers].map((buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }));
   const plan = shareWork(
     kernels,
-    unitsOf,
+    ({ body }) => unitsOf(body),
     ({ reads, writes }) => ({ reads: spans(reads), writes: spans(writes) }),
     options.threads,
     work,
   );
-  const barrier = options.threads > 1 ? addBarrier(module, options.threads) : undefined;
-  const run = new Code(2);
-  run.get(STEPS).if().loop();
-  // Where the caller copies outputs between steps, the others wait for it before they overwrite them.
-  if (barrier !== undefined && hasOutputs) run.call(barrier);
-  for (const { kernel, shared, barrier: meets } of plan) {
-    const target = functions[kernel];
-    if (target === undefined) continue;
-    if (meets && barrier !== undefined) run.call(barrier);
-    emitCall(run, target, THREAD, { sharers: shared ? options.threads : 1, several: options.threads > 1 });
-  }
-  if (barrier !== undefined) run.call(barrier);
-  run.get(STEPS).i32(1).op(OP.i32Sub).tee(STEPS).branchIf(0).op(OP.end).op(OP.end);
-  module.add([I32, I32], [], run, "run");
-  if (options.profile === true) {
-    for (const { kernel, shared } of plan) {
-      const target = functions[kernel];
-      if (target === undefined) continue;
-      const code = new Code(1);
-      emitCall(code, target, 0, { sharers: shared ? options.threads : 1, several: options.threads > 1 });
-      if (barrier !== undefined) code.call(barrier);
-      module.add([I32], [], code, `k${kernel}`);
-    }
-  }
+  const runner = new Runner(module, { functions, plan, threads: options.threads, counters });
+  runner.addRun(hasOutputs);
+  if (options.profile === true) runner.addKernels();
   return module.encode();
-}
-
-/** Parameters of `run`. */
-const STEPS = 0;
-const THREAD = 1;
-
-/** A thread's share of the rounds, or all of them for the first thread; `thread` is the parameter with its number. */
-function emitCall(
-  run: Code,
-  { index, units }: { index: number; units: number },
-  thread: number,
-  { sharers, several }: { sharers: number; several: boolean },
-): void {
-  if (sharers > 1) {
-    run.get(thread).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
-    run.get(thread).i32(1).op(OP.i32Add).i32(units).op(OP.i32Mul).i32(sharers).op(OP.i32DivU);
-    run.call(index);
-    return;
-  }
-  if (several) run.get(thread).op(OP.i32Eqz).if();
-  run.i32(0).i32(units).call(index);
-  if (several) run.op(OP.end);
 }
