@@ -86,15 +86,19 @@ export type Expr = Facts &
     | { readonly op: "apply"; readonly primitive: Elementwise; readonly args: readonly Expr[] }
     /** `then` where all conditions hold, else `otherwise`; only the one that is taken is evaluated. */
     | { readonly op: "guard"; readonly conditions: readonly Condition[]; readonly then: Expr; readonly otherwise: Expr }
-    /** The finished value of an accumulator. */
-    | { readonly op: "accumulator"; readonly accumulator: Accumulator }
+    /** What an accumulator has found: its value, or where a maximum lies. */
+    | { readonly op: "accumulator"; readonly accumulator: Accumulator; readonly part: AccumulatorPart }
   );
+
+export type AccumulatorPart = "value" | "position";
 
 /** A running value of a reduction. `product` adds the product of its two terms. */
 export interface Accumulator {
   readonly id: number;
-  readonly kind: "sum" | "reduceMax" | "argmax" | "product";
+  readonly kind: "sum" | "maximum" | "product";
   readonly dtype: DType;
+  /** What of a maximum is asked for; of the others it is the value. */
+  readonly parts: readonly AccumulatorPart[];
   /** The lanes of a vector belong to one result and are combined at the end, so lanes out of use must stay neutral. */
   readonly across: boolean;
 }
@@ -171,16 +175,21 @@ export class Exprs {
     return this.#add(at, { op: "guard", conditions, then, otherwise, dtype: then.dtype }, operands, indices);
   }
 
-  newAccumulator(kind: Accumulator["kind"], dtype: DType, across = false): Accumulator {
-    return { id: this.#nextAccumulator++, kind, dtype, across };
+  newAccumulator(
+    kind: Accumulator["kind"],
+    dtype: DType,
+    across = false,
+    parts: readonly AccumulatorPart[] = ["value"],
+  ): Accumulator {
+    return { id: this.#nextAccumulator++, kind, dtype, across, parts };
   }
 
-  accumulator(accumulator: Accumulator): Expr {
-    let at = mixHash(accumulator.id, -1);
+  accumulator(accumulator: Accumulator, part: AccumulatorPart = "value"): Expr {
+    let at = mixHash(accumulator.id, part === "value" ? -1 : -2);
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
-      if (e.op === "accumulator" && e.accumulator === accumulator) return e;
-    const dtype = accumulator.kind === "argmax" ? "int32" : accumulator.dtype;
-    return this.#add(at, { op: "accumulator", accumulator, dtype }, NO_OPERANDS, NO_INDICES);
+      if (e.op === "accumulator" && e.accumulator === accumulator && e.part === part) return e;
+    const dtype = part === "position" ? "int32" : accumulator.dtype;
+    return this.#add(at, { op: "accumulator", accumulator, part, dtype }, NO_OPERANDS, NO_INDICES);
   }
 
   #add(at: number, own: Own, operands: readonly Expr[], indices: readonly Index[]): Expr {

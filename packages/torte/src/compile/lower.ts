@@ -3,7 +3,7 @@ import type { Node } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
 import { largestDivisor, sizeOf } from "../tensor/shape.js";
 import { Alike } from "./alike.js";
-import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
+import { type Accumulator, type AccumulatorPart, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
   addIndex,
@@ -378,29 +378,39 @@ export class KernelLowering {
     return this.kernel.nodes.filter((node) => node === this.primary || PRIMITIVES[node.op].kind === "reduction");
   }
 
+  /** One for each reduction, but one for a maximum and its position. */
   #accumulators(across: boolean): Map<Node, Accumulator> {
-    const result = new Map<Node, Accumulator>();
-    for (const node of this.#reductions()) {
-      if (node.op === "contract") result.set(node, this.exprs.newAccumulator("product", node.dtype, across));
-      if (node.op === "sum" || node.op === "reduceMax")
-        result.set(node, this.exprs.newAccumulator(node.op, node.dtype, across));
-      if (node.op === "argmax") result.set(node, this.exprs.newAccumulator("argmax", inputOf(node, 0).dtype, across));
-    }
-    return result;
+    const { exprs } = this;
+    const reductions = this.#reductions();
+    const maxima = new Map<Node, Accumulator>();
+    const maximumOf = (x: Node): Accumulator => {
+      const parts = reductions.filter((node) => inputOf(node, 0) === x).flatMap((node) => maximumPart(node) ?? []);
+      const accumulator = maxima.get(x) ?? exprs.newAccumulator("maximum", x.dtype, across, parts);
+      maxima.set(x, accumulator);
+      return accumulator;
+    };
+    const made = (node: Node): Accumulator => {
+      if (maximumPart(node) !== undefined) return maximumOf(inputOf(node, 0));
+      return exprs.newAccumulator(node.op === "contract" ? "product" : "sum", node.dtype, across);
+    };
+    return new Map(reductions.map((node) => [node, made(node)]));
   }
 
   #take(accumulators: ReadonlyMap<Node, Accumulator>, values: Taken, position: Index, lane: LoopVariable): Statement[] {
-    return [...accumulators].map(([node, accumulator]) => ({
+    const each = new Map([...accumulators].map(([node, accumulator]) => [accumulator, values.get(node) ?? []]));
+    return [...each].map(([accumulator, own]) => ({
       op: "accumulate",
       accumulator,
-      values: values.get(node) ?? [],
-      position: accumulator.kind === "argmax" ? position : undefined,
+      values: own,
+      position: accumulator.parts.includes("position") ? position : undefined,
       lane,
     }));
   }
 
   #finished(accumulators: ReadonlyMap<Node, Accumulator>): Map<Node, Expr> {
-    return new Map([...accumulators].map(([node, accumulator]) => [node, this.exprs.accumulator(accumulator)]));
+    const found = (node: Node, accumulator: Accumulator): Expr =>
+      this.exprs.accumulator(accumulator, maximumPart(node));
+    return new Map([...accumulators].map(([node, accumulator]) => [node, found(node, accumulator)]));
   }
 
   #scatter(): readonly Statement[] {
@@ -443,6 +453,12 @@ export class KernelLowering {
       strips(exprs, row, { width, wide: SCATTER_VECTORS, parallel: tables.length === 0 }, (strip) => table(own, strip)),
     );
   }
+}
+
+/** What of a maximum the node is. */
+function maximumPart(node: Node): AccumulatorPart | undefined {
+  if (node.op === "argmax") return "position";
+  return node.op === "reduceMax" ? "value" : undefined;
 }
 
 interface ReducePlan {

@@ -60,7 +60,7 @@ export function checkFitOptions(options: FitOptions): void {
 }
 
 /** Chunks are sized to take about this long. */
-const CHUNK_MS = 60;
+const CHUNK_MS = 100;
 
 export class Trainer {
   readonly #model: AnyModel;

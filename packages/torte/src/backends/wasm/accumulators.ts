@@ -1,11 +1,19 @@
 /** Running values of reductions and products, in vector locals. */
-import type { Accumulator, Expr } from "../../compile/expr.js";
+import type { Accumulator, AccumulatorPart, Expr } from "../../compile/expr.js";
 import type { Index } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
 import { type Code, SIMD, V128 } from "./encoder.js";
 
+interface Registers {
+  readonly value: number;
+  /** Of a maximum, where that is asked for. */
+  readonly position: number | undefined;
+  /** Of a maximum of floats: −1 in lanes that have met a NaN, which a comparison ignores. */
+  readonly unordered: number | undefined;
+}
+
 export class Accumulators {
-  readonly #known = new Map<Accumulator, { value: number; position: number }>();
+  readonly #known = new Map<Accumulator, Registers>();
 
   constructor(
     readonly code: Code,
@@ -15,28 +23,40 @@ export class Accumulators {
     readonly position: (index: Index) => void,
   ) {}
 
-  registers(accumulator: Accumulator): { value: number; position: number } {
-    let registers = this.#known.get(accumulator);
-    if (registers === undefined) {
-      const value = this.code.newLocal(V128);
-      registers = { value, position: accumulator.kind === "argmax" ? this.code.newLocal(V128) : value };
-      this.#known.set(accumulator, registers);
-    }
+  registers(accumulator: Accumulator): Registers {
+    const known = this.#known.get(accumulator);
+    if (known !== undefined) return known;
+    const { kind, dtype, parts } = accumulator;
+    const float = kind === "maximum" && dtype === "float32";
+    const registers = {
+      value: this.code.newLocal(V128),
+      position: parts.includes("position") ? this.code.newLocal(V128) : undefined,
+      unordered: float && parts.includes("value") ? this.code.newLocal(V128) : undefined,
+    };
+    this.#known.set(accumulator, registers);
     return registers;
+  }
+
+  /** Pushes what has been found. */
+  push(accumulator: Accumulator, part: AccumulatorPart): void {
+    const { value, position, unordered } = this.registers(accumulator);
+    if (part === "position" && position !== undefined) this.code.get(position);
+    else if (unordered === undefined) this.code.get(value);
+    else this.code.get(value).get(unordered).simd(SIMD.or);
   }
 
   neutral(accumulator: Accumulator): void {
     const { code } = this;
-    if (accumulator.kind === "sum" || accumulator.kind === "product") code.words([0, 0, 0, 0]);
+    if (accumulator.kind !== "maximum") code.words([0, 0, 0, 0]);
     else if (accumulator.dtype === "float32") code.float(-Infinity);
     else code.words(Array<number>(4).fill(-0x80000000));
   }
 
   reset(accumulator: Accumulator): void {
-    const { value, position } = this.registers(accumulator);
+    const { value, position, unordered } = this.registers(accumulator);
     this.neutral(accumulator);
     this.code.set(value);
-    if (accumulator.kind === "argmax") this.code.words([0, 0, 0, 0]).set(position);
+    for (const other of [position, unordered]) if (other !== undefined) this.code.words([0, 0, 0, 0]).set(other);
   }
 
   accumulate({ accumulator, values, position, lane }: Statement & { op: "accumulate" }): void {
@@ -50,17 +70,8 @@ export class Accumulators {
     }
     this.value(a);
     if (accumulator.across && lane.extent < 4) this.blankLanes(accumulator, lane.extent);
-    if (accumulator.kind === "sum") {
-      code
-        .get(registers.value)
-        .simd(accumulator.dtype === "float32" ? SIMD.f32x4Add : SIMD.i32x4Add)
-        .set(registers.value);
-    } else if (accumulator.kind === "reduceMax") {
-      code
-        .get(registers.value)
-        .simd(accumulator.dtype === "float32" ? SIMD.f32x4Max : SIMD.i32x4MaxS)
-        .set(registers.value);
-    } else if (position !== undefined) this.accumulateArgmax(accumulator, position);
+    if (accumulator.kind === "maximum") this.accumulateMaximum(accumulator, position);
+    else code.get(registers.value).simd(combineOp(accumulator)).set(registers.value);
   }
 
   /** Lanes that are not in use must not count. */
@@ -78,60 +89,65 @@ export class Accumulators {
     else code.simd(SIMD.f32x4Mul).get(register).simd(SIMD.f32x4Add).set(register);
   }
 
-  accumulateArgmax(accumulator: Accumulator, position: Index): void {
+  /** The first of equal values stays. */
+  accumulateMaximum(accumulator: Accumulator, place: Index | undefined): void {
     const { code } = this;
-    const { value: best, position: at } = this.registers(accumulator);
-    const [candidate, greater] = [code.newLocal(V128), code.newLocal(V128)];
-    code
-      .tee(candidate)
-      .get(best)
-      .simd(accumulator.dtype === "float32" ? SIMD.f32x4Gt : SIMD.i32x4GtS)
-      .set(greater);
-    this.position(position);
-    code.get(at).get(greater).simd(SIMD.bitselect).set(at);
-    code.get(candidate).get(best).get(greater).simd(SIMD.bitselect).set(best);
+    const { value: best, position, unordered } = this.registers(accumulator);
+    const candidate = code.newLocal(V128);
+    code.set(candidate);
+    if (position !== undefined && place !== undefined) {
+      this.position(place);
+      code.get(position).get(candidate).get(best).simd(greaterOp(accumulator)).simd(SIMD.bitselect).set(position);
+    }
+    code.get(best).get(candidate).simd(combineOp(accumulator)).set(best);
+    if (unordered === undefined) return;
+    code.get(candidate).get(candidate).simd(SIMD.f32x4Ne).get(unordered).simd(SIMD.or).set(unordered);
   }
 
   merge(into: Accumulator, from: Accumulator): void {
     const { code } = this;
     const [a, b] = [this.registers(into), this.registers(from)];
     code.get(a.value).get(b.value).simd(combineOp(into)).set(a.value);
+    if (a.unordered !== undefined && b.unordered !== undefined)
+      code.get(a.unordered).get(b.unordered).simd(SIMD.or).set(a.unordered);
   }
 
   /** Lanes are combined in pairs, then the pairs: (0 ∘ 2) ∘ (1 ∘ 3). */
   combine(accumulator: Accumulator): void {
     const { code } = this;
-    const { value, position } = this.registers(accumulator);
+    const { value, position, unordered } = this.registers(accumulator);
     for (const lanes of [
       [2, 3, 0, 1],
       [1, 0, 3, 2],
     ]) {
-      if (accumulator.kind !== "argmax") {
-        code.get(value).get(value).get(value).shuffle(lanes).simd(combineOp(accumulator)).set(value);
-        continue;
+      const turned = (register: number): number => {
+        const other = code.newLocal(V128);
+        code.get(register).get(register).shuffle(lanes).set(other);
+        return other;
+      };
+      const other = turned(value);
+      if (position !== undefined) {
+        const [otherPosition, better] = [turned(position), code.newLocal(V128)];
+        code.get(other).get(value).simd(greaterOp(accumulator));
+        code
+          .get(other)
+          .get(value)
+          .simd(accumulator.dtype === "float32" ? SIMD.f32x4Eq : SIMD.i32x4Eq);
+        code.get(otherPosition).get(position).simd(SIMD.i32x4LtS).simd(SIMD.and).simd(SIMD.or).set(better);
+        code.get(otherPosition).get(position).get(better).simd(SIMD.bitselect).set(position);
       }
-      const [otherValue, otherPosition, better] = [code.newLocal(V128), code.newLocal(V128), code.newLocal(V128)];
-      const float = accumulator.dtype === "float32";
-      code.get(value).get(value).shuffle(lanes).set(otherValue);
-      code.get(position).get(position).shuffle(lanes).set(otherPosition);
-      code
-        .get(otherValue)
-        .get(value)
-        .simd(float ? SIMD.f32x4Gt : SIMD.i32x4GtS);
-      code
-        .get(otherValue)
-        .get(value)
-        .simd(float ? SIMD.f32x4Eq : SIMD.i32x4Eq);
-      code.get(otherPosition).get(position).simd(SIMD.i32x4LtS).simd(SIMD.and).simd(SIMD.or).set(better);
-      code.get(otherValue).get(value).get(better).simd(SIMD.bitselect).set(value);
-      code.get(otherPosition).get(position).get(better).simd(SIMD.bitselect).set(position);
+      code.get(value).get(other).simd(combineOp(accumulator)).set(value);
+      if (unordered !== undefined) code.get(unordered).get(turned(unordered)).simd(SIMD.or).set(unordered);
     }
   }
 }
 
 const lanesInUse = (lanes: number): number[] => [0, 1, 2, 3].map((lane) => (lane < lanes ? -1 : 0));
 
+/** The pseudo-maximum keeps its first operand where the second is not greater. */
 function combineOp({ kind, dtype }: Accumulator): number {
-  if (kind === "reduceMax") return dtype === "float32" ? SIMD.f32x4Max : SIMD.i32x4MaxS;
+  if (kind === "maximum") return dtype === "float32" ? SIMD.f32x4PMax : SIMD.i32x4MaxS;
   return dtype === "float32" ? SIMD.f32x4Add : SIMD.i32x4Add;
 }
+
+const greaterOp = ({ dtype }: Accumulator): number => (dtype === "float32" ? SIMD.f32x4Gt : SIMD.i32x4GtS);

@@ -43,6 +43,10 @@ export function emitApply(
   const [a, b, c] = args;
   if (a === undefined) throw new RangeError(`${primitive} without operands`);
   const family = a.dtype === "float32" ? "float" : "integer";
+  if (family === "float" && (primitive === "max" || primitive === "min")) {
+    emitBound(code, primitive, args, push);
+    return;
+  }
   const simple = args.length === 2 ? BINARY[primitive] : UNARY[primitive];
   if (simple !== undefined) {
     args.forEach(push);
@@ -87,6 +91,15 @@ export function emitApply(
     default:
       throw new RangeError(`${primitive} has no code`);
   }
+}
+
+/** The larger or smaller one. A bound that is a number takes one instruction, where two vectors take eight for NaN and −0. */
+function emitBound(code: Code, primitive: "max" | "min", args: readonly Expr[], push: Push): void {
+  const isBound = (arg: Expr): boolean => arg.op === "number" && !Number.isNaN(arg.value);
+  const pseudo = args.some(isBound);
+  [...args].sort((a, b) => Number(isBound(a)) - Number(isBound(b))).forEach(push);
+  if (primitive === "max") code.simd(pseudo ? SIMD.f32x4PMax : SIMD.f32x4Max);
+  else code.simd(pseudo ? SIMD.f32x4PMin : SIMD.f32x4Min);
 }
 
 function emitCast(code: Code, from: DType, to: DType): void {

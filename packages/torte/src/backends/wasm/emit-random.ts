@@ -26,13 +26,14 @@ export interface RandomOperands {
   readonly step: () => void;
 }
 
-/** Computes the two key words into locals; they are the same for a whole kernel. */
+/** Computes the two key words into locals, each in all lanes; they are the same for a whole kernel. */
 export function emitKey(
   code: Code,
   stream: number,
   { seed, step }: Pick<RandomOperands, "seed" | "step">,
 ): readonly [number, number] {
-  const [k0, k1] = [code.newLocal(I32), code.newLocal(I32)];
+  const word = code.newLocal(I32);
+  const [k0, k1] = [code.newLocal(V128), code.newLocal(V128)];
   seed();
   code.i32(stream).i32(MIX.stream).op(OP.i32Add);
   mixScalar(code);
@@ -40,9 +41,10 @@ export function emitKey(
   step();
   code.i32(MIX.step).op(OP.i32Mul).op(OP.i32Add);
   mixScalar(code);
-  code.tee(k0).i32(MIX.key).op(OP.i32Add);
+  code.tee(word).simd(SIMD.i32x4Splat).set(k0);
+  code.get(word).i32(MIX.key).op(OP.i32Add);
   mixScalar(code);
-  code.set(k1);
+  code.simd(SIMD.i32x4Splat).set(k1);
   return [k0, k1];
 }
 
@@ -50,9 +52,9 @@ export function emitKey(
 export function emitUniform(code: Code, [k0, k1]: readonly [number, number], position: () => void): void {
   const x = code.newLocal(V128);
   position();
-  code.get(k0).simd(SIMD.i32x4Splat).simd(SIMD.xor);
+  code.get(k0).simd(SIMD.xor);
   mixVector(code, x);
-  code.get(k1).simd(SIMD.i32x4Splat).simd(SIMD.i32x4Add);
+  code.get(k1).simd(SIMD.i32x4Add);
   mixVector(code, x);
   code
     .i32(8)

@@ -7,7 +7,7 @@
 import type { Buffer, Condition, Expr } from "../../compile/expr.js";
 import { factorOf, type Index } from "../../compile/index-expr.js";
 import { type Loop, type LoweredKernel, type Statement, unitsOf } from "../../compile/loops.js";
-import { Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128 } from "./encoder.js";
+import { type Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128, type WasmModule } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
@@ -19,6 +19,7 @@ export interface Target {
   readonly fma: boolean;
   /** No array lies below this address. */
   readonly lowest: number;
+  readonly module: WasmModule;
   readonly math: MathLibrary;
 }
 
@@ -35,7 +36,7 @@ export function emitKernel(kernel: LoweredKernel, target: Target): Code {
 }
 
 class Emitter {
-  readonly code = new Code(2);
+  readonly code: Code;
   readonly #kernel: LoweredKernel;
   readonly #target: Target;
   readonly #places: Places;
@@ -46,6 +47,7 @@ class Emitter {
   constructor(kernel: LoweredKernel, target: Target) {
     this.#kernel = kernel;
     this.#target = target;
+    this.code = target.module.newCode(2);
     this.#places = new Places(this.code, target.lowest, (value) => this.#scalar(value));
     this.#accumulators = new Accumulators(
       this.code,
@@ -298,11 +300,9 @@ class Emitter {
       case "guard":
         this.#guard(expr);
         return;
-      case "accumulator": {
-        const registers = this.#accumulators.registers(expr.accumulator);
-        code.get(expr.accumulator.kind === "argmax" ? registers.position : registers.value);
+      case "accumulator":
+        this.#accumulators.push(expr.accumulator, expr.part);
         return;
-      }
     }
   }
 

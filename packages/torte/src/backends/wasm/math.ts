@@ -4,7 +4,7 @@
  * Polynomials and reductions after Cephes (S. L. Moshier, single precision); erf by the rational approximation that
  * Eigen uses. Results are within a few units in the last place; math.test.ts holds them against float64.
  */
-import { Code, SIMD, V128, type WasmModule } from "./encoder.js";
+import { type Code, SIMD, V128, type WasmModule } from "./encoder.js";
 
 /** Emits code that leaves a vector on the stack. */
 type Vector = (code: Code) => void;
@@ -40,8 +40,9 @@ const add = two(SIMD.f32x4Add);
 const sub = two(SIMD.f32x4Sub);
 const mul = two(SIMD.f32x4Mul);
 const div = two(SIMD.f32x4Div);
-const min = two(SIMD.f32x4Min);
-const max = two(SIMD.f32x4Max);
+/** Of a vector and a constant, NaN where the vector is. */
+const min = two(SIMD.f32x4PMin);
+const max = two(SIMD.f32x4PMax);
 const less = two(SIMD.f32x4Lt);
 const equal = two(SIMD.f32x4Eq);
 const and = two(SIMD.and);
@@ -95,15 +96,27 @@ const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444e-4;
 const power2 = (n: Vector): Vector => left(addInteger(n, integer(127)), 23);
 
+/** 1.5·2²³: added to a number below 2²², it leaves the nearest integer in the low bits. */
+const ROUNDING = 12_582_912;
+const ROUNDING_BITS = 0x4b400000;
+
 /** n and exp(r) − 1 of x = n·ln 2 + r. */
 function reduceExp(x: Vector, keep: Keep): { n: Vector; tail: Vector } {
-  const n = keep(nearest(mul(x, number(Math.LOG2E))));
+  const rounded = keep(add(mul(x, number(Math.LOG2E)), number(ROUNDING)));
+  const n = keep(sub(rounded, number(ROUNDING)));
   const r = keep(sub(sub(x, mul(n, number(LN2_HIGH))), mul(n, number(LN2_LOW))));
   const p = polynomial(
     r,
     [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1],
   );
-  return { n: keep(toInteger(n)), tail: keep(add(mul(mul(p, r), r), r)) };
+  return { n: keep(subInteger(rounded, integer(ROUNDING_BITS))), tail: keep(add(mul(mul(p, r), r), r)) };
+}
+
+/** exp(x) − 1 from −50 to 50. */
+function expm1Within(x: Vector, keep: Keep): Vector {
+  const { n, tail } = reduceExp(x, keep);
+  const scale = keep(power2(n));
+  return add(mul(scale, tail), sub(scale, number(1)));
 }
 
 const SQRT_HALF = Math.SQRT1_2;
@@ -139,10 +152,7 @@ const DEFINITIONS: { readonly [F in MathFunction]: Definition } = {
     return select(less(clamped, number(-87.33654)), number(0), scaled);
   }),
   expm1: unary((x, keep, call) => {
-    const clamped = keep(min(max(x, number(-50)), number(50)));
-    const { n, tail } = reduceExp(clamped, keep);
-    const scale = keep(power2(n));
-    const small = keep(add(mul(scale, tail), sub(scale, number(1))));
+    const small = keep(expm1Within(keep(min(max(x, number(-50)), number(50))), keep));
     return select(less(number(50), x), call("exp", x), small);
   }),
   log: unary((x, keep) => {
@@ -172,8 +182,8 @@ const DEFINITIONS: { readonly [F in MathFunction]: Definition } = {
     const corrected = keep(sub(call("log", u), div(sub(sub(u, number(1)), x), u)));
     return select(or(equal(x, number(Infinity)), equal(u, number(0))), call("log", u), corrected);
   }),
-  tanh: unary((x, keep, call) => {
-    const e = keep(call("expm1", min(mul(abs(x), number(2)), number(20))));
+  tanh: unary((x, keep) => {
+    const e = keep(expm1Within(keep(min(mul(abs(x), number(2)), number(20))), keep));
     return or(div(e, add(e, number(2))), and(x, integer(-0x80000000)));
   }),
   sigmoid: unary((x, _keep, call) => div(number(1), add(number(1), call("exp", neg(x))))),
@@ -218,7 +228,7 @@ export class MathLibrary {
     const arity = name === "pow" ? 2 : 1;
     const index = this.module.declare();
     this.#indices.set(name, index);
-    const code = new Code(arity);
+    const code = this.module.newCode(arity);
     const keep: Keep = (value) => {
       const kept = code.newLocal(V128);
       value(code);

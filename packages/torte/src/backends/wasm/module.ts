@@ -11,7 +11,7 @@ import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
 import { passObserver } from "./debug.js";
 import { emitKernel } from "./emit.js";
-import { type Code, I32, WasmModule } from "./encoder.js";
+import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
 import { Parts } from "./parts.js";
 import { Runner } from "./run.js";
@@ -53,7 +53,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const work = ({ body }: LoweredKernel): number => works.get(body) ?? 0;
   const threads = kernels.reduce((sum, kernel) => sum + work(kernel), 0) < WORTH_SHARING ? 1 : options.threads;
   const counters = Parts.bytes(threads, kernels.length);
-  const arena = placement.reserveArena(plan.bytes + counters);
+  const arena = placement.reserveArena(plan.bytes + counters + Constants.BYTES);
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
     if (state !== undefined) return placement.stateAddress(state);
@@ -68,6 +68,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
       options: { ...options, threads },
       address,
       counters: arena + plan.bytes,
+      constants: arena + plan.bytes + counters,
       hasOutputs: outputs.length > 0,
     }),
     threads,
@@ -94,11 +95,12 @@ interface Encoding {
   readonly address: (buffer: Buffer) => number;
   /** Where the threads count their parts. */
   readonly counters: number;
+  readonly constants: number;
   readonly hasOutputs: boolean;
 }
 
-function encode({ kernels, work, options, address, counters, hasOutputs }: Encoding): Uint8Array {
-  const module = new WasmModule(options);
+function encode({ kernels, work, options, address, counters, constants, hasOutputs }: Encoding): Uint8Array {
+  const module = new WasmModule(options, new Constants(constants));
   const math = new MathLibrary(module);
   const lowest = kernels.reduce(
     (least, { reads, writes }) => Math.min(least, ...[...reads, ...writes].map(address)),
@@ -106,7 +108,7 @@ function encode({ kernels, work, options, address, counters, hasOutputs }: Encod
   );
   const emitted = new Map<LoweredKernel["body"], Code>();
   const functions = kernels.map((kernel) => {
-    const code = emitted.get(kernel.body) ?? emitKernel(kernel, { fma: options.fma, lowest, math });
+    const code = emitted.get(kernel.body) ?? emitKernel(kernel, { fma: options.fma, lowest, module, math });
     emitted.set(kernel.body, code);
     const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
     return { index: module.add([I32, I32], [], placed), units: unitsOf(kernel.body) };

@@ -40,7 +40,7 @@ async function kernelsOf(
   const module = new WasmModule({ shared: false, maximumPages: PAGE });
   const math = new MathLibrary(module);
   lowered.forEach((kernel, i) => {
-    const code = emitKernel(kernel, { fma: true, lowest: PAGE, math });
+    const code = emitKernel(kernel, { fma: true, lowest: PAGE, module, math });
     const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
     module.add([I32, I32], [], placed, `k${i}`);
   });

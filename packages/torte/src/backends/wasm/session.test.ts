@@ -161,6 +161,14 @@ describe("reductions", () => {
     ops.logSoftmax(c.float([5, 7], 10)),
     ops.softmax(c.float([5, 7], 10), 0),
   ]);
+  check("where some values are not a number", (c) => {
+    const x = c.of(Array.from({ length: 7 * 33 }, (_, i) => (i % 29 === 5 ? NaN : Math.sin(i))));
+    const both = (axis: number, shape: number[]): Node[] => {
+      const y = ops.reshape(x, shape);
+      return [ops.max(y, { axes: [axis] }), ops.argmax(y, { axes: [axis] })];
+    };
+    return [...both(0, [7, 33]), ...both(1, [7, 33]), ...both(1, [33, 7]), ops.max(x)];
+  });
   check("of windows, pooling", (c) => {
     const w = ops.windows(c.float([2, 9, 5]), { axis: 1, size: [4], stride: [2], dilation: [1] });
     return [ops.max(w, { axes: [2] }), ops.argmax(w, { axes: [2] }), ops.sum(w, { axes: [2] })];

@@ -54,11 +54,14 @@ const actions = {
     new Uint8Array(session(id).memory.buffer).slice(address, address + bytes).buffer,
   snapshot: ({ session: id, name, regions }) => {
     const { memory, snapshots } = session(id);
-    const bytes = new Uint8Array(memory.buffer);
-    const copy = (/** @type {Region} */ { address, bytes: n }) => ({
-      address,
-      data: bytes.slice(address, address + n),
-    });
+    const before = snapshots.get(name) ?? [];
+    const copy = (/** @type {Region} */ { address, bytes }, /** @type {number} */ i) => {
+      // New memory takes longer to come by than its contents take to copy.
+      const known = before[i]?.data;
+      const data = known?.length === bytes ? known : new Uint8Array(bytes);
+      data.set(new Uint8Array(memory.buffer, address, bytes));
+      return { address, data };
+    };
     snapshots.set(name, regions.map(copy));
   },
   restore: ({ session: id, name }) => {
