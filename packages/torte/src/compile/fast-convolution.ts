@@ -6,13 +6,16 @@
  * products belong to points of evaluation: y = Aᵀ((G·g) ⊙ (Bᵀ·d)), summed over channels between the brackets. The same
  * identity read the other way gives the gradient of the kernel: dg = Gᵀ((A·dy) ⊙ (Bᵀ·d)), summed over tiles. Applied to
  * one axis after the other where an estimate of the cost says so; taps along other axes stay sums.
+ *
+ * Done before differentiation, so that both gradients follow, dd = B((G·g) ⊙ (A·dy)) with as few products, and share
+ * G·g, Bᵀ·d and A·dy; and once more after it, for convolutions that are the gradient of something else.
  */
 import { make } from "../graph/make.js";
 import { type Matrix, type Node, type Program, transposeMatrix } from "../graph/node.js";
 import { mix, pad, reshape, slice, windows } from "../ops/index.js";
 import { sizeOf } from "../tensor/shape.js";
 import { inputOf } from "./reader.js";
-import { rewrite } from "./rewrite.js";
+import { rewrite, rewriteNodes } from "./rewrite.js";
 
 /** Finite points of evaluation, in the order in which they are taken; the last point is always infinity. */
 const POINTS = [0, 1, -1, 2, -2, 1 / 2, -1 / 2];
@@ -23,9 +26,11 @@ const MIXING = 10;
 
 type Contract = Node & { readonly op: "contract" };
 
-export function fastConvolutions(program: Program): Program {
-  return rewrite(program, (node) => (node.op === "contract" ? fast(node) : node));
-}
+const faster = (node: Node): Node => (node.op === "contract" ? fast(node) : node);
+
+export const fastConvolutions = (program: Program): Program => rewrite(program, faster);
+
+export const withFastConvolutions = (nodes: readonly Node[]): Node[] => rewriteNodes(nodes, faster);
 
 /** One windowed axis of a product. */
 interface WindowedAxis {

@@ -8,7 +8,7 @@ import { type Node, type Program, roots, type State, topological } from "../grap
 import * as ops from "../ops/index.js";
 import { Cases } from "../testing/compare.js";
 import { boundLast } from "./bound-last.js";
-import { fastConvolutions, toomCook } from "./fast-convolution.js";
+import { fastConvolutions, toomCook, withFastConvolutions } from "./fast-convolution.js";
 import { layout } from "./layout.js";
 import { mapTables } from "./lookup.js";
 import { inParts } from "./parts.js";
@@ -29,9 +29,9 @@ function expectSame(plain: readonly Node[], rewritten: readonly Node[], cases: C
   const [expected, actual] = [valuesOf(plain, cases), valuesOf(rewritten, cases)];
   expected.forEach(({ shape, data }, i) => {
     expect(actual[i]?.shape).toEqual(shape);
-    data.forEach((value, k) => {
-      expect(actual[i]?.data[k], `output ${i}[${k}]`).toBeCloseTo(value, 9);
-    });
+    const values = actual[i]?.data ?? [];
+    const apart = data.findIndex((value, k) => !(Math.abs((values[k] ?? NaN) - value) < 5e-10));
+    expect(values[apart], `output ${i}[${apart}]`).toBe(data[apart]);
   });
 }
 
@@ -215,7 +215,7 @@ describe("fast convolutions", () => {
         ({ rank, taps, extra, margin, seed }) => {
           const cases = new Cases(seed);
           const [channels, filters] = [24, 32];
-          const sizes = Array<number>(rank).fill(taps);
+          const sizes = Array<number>(rank).fill(rank === 3 ? 3 : taps);
           const lengths = sizes.map((n, i) => n + (i === 0 ? extra : 1));
           const x = cases.float([1, ...lengths, channels]);
           const w = cases.float([...sizes, channels, filters]);
@@ -225,10 +225,14 @@ describe("fast convolutions", () => {
           const view = ops.windows(padded, { axis: 1, size: sizes, stride: ones, dilation: ones });
           const [o, k] = ["opq".slice(0, rank), "ijk".slice(0, rank)];
           const y = ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, view, w);
-          const plain = unfold(program([y, ...gradients(ops.sum(ops.mul(y, cases.float(y.shape))), [x, w])]));
+          const upstream = cases.float(y.shape);
+          const derived = (from: Node): Node[] => [from, ...gradients(ops.sum(ops.mul(from, upstream)), [x, w])];
+          const plain = unfold(program(derived(y)));
           const fast = fastConvolutions(plain);
           changed += Number(mixes(fast.outputs) > 0);
           expectSame(plain.outputs, fast.outputs, cases);
+          const [before = y] = withFastConvolutions([y]);
+          expectSame(plain.outputs, derived(before), cases);
         },
       ),
       { numRuns: 12, seed: 3 },
