@@ -53,6 +53,8 @@ const PACKED_TILES = 4;
 const CLOSE = 32;
 /** Rows are shared out among threads where there are fewer strips of columns than this. */
 const UNITS = 8;
+/** So many sums stay in the first-level cache while the operands pass by. */
+const SMALL_RESULT = 8192;
 
 export interface Roles {
   /** Whose elements are spread, and whose rows are read as vectors. */
@@ -241,7 +243,8 @@ class Product {
   /**
    * As `plain`, the sum in blocks. In each block the vectors of a strip are copied side by side, so that all tiles of the
    * strip read them from the first-level cache; between blocks the tiles rest in memory. The terms are added in the same
-   * order as without blocks.
+   * order as without blocks. A small result takes one block after the other, so that the operands are read once; a large
+   * one takes one strip after the other, which threads can share.
    */
   #packed({ across, sum, rowCount }: Plan): readonly Statement[] {
     const { exprs } = this.#lowering;
@@ -258,96 +261,123 @@ class Product {
       Math.ceil(last / (TILE.vectors * WIDTH)) < UNITS ? Math.min(UNITS, Math.ceil(tiles / PACKED_TILES)) : 1;
     const groupRows = Math.ceil(tiles / groups) * this.#tileRows(last);
     const groupCount = Math.ceil(rowCount / groupRows);
+    const small = !single && product(batches) * groupCount >= UNITS && groupRows * last <= SMALL_RESULT;
     const panels = blocks.chunks.map(({ count }) => {
       const terms = count * product(blocks.inner);
-      return {
-        terms,
-        buffer: exprs.newScratch(`${this.#node.origin}:panel`, product(batches) * groupCount * padded * terms),
-      };
+      const size = product(batches) * groupCount * padded * terms;
+      return { terms, buffer: exprs.newScratch(`${this.#node.origin}:panel`, size) };
     });
-    const unit = ({ batchAt, group, from, count }: Part, strip: Strip): readonly Statement[] => {
+    /** One block of a strip: its vectors side by side, then the tiles. */
+    const block = (
+      { batchAt, group, from, count }: Part,
+      strip: Strip,
+      { chunk, panel, at }: { chunk: Chunk; panel: (typeof panels)[number]; at: readonly Index[] },
+    ): readonly Statement[] => {
       const batchPlaces = this.#places(batch, batchAt);
       const columns = this.#stripColumns(across, [], strip);
-      const work = blocks.chunks.flatMap((chunk, c) => {
+      // Batches, groups and strips fill their own parts of the panel, since threads share them.
+      const own = addIndex(scaleIndex(linearIndex(batchAt, batches), groupCount), group);
+      const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
+      const width = strip.lanes.length * WIDTH;
+      const packedAt = (term: Index, v: number, lane: LoopVariable): Index =>
+        addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
+      const inner = [chunk.count, ...blocks.inner];
+      const [round = constantIndex(0)] = at.slice(-1);
+      const first = shiftIndex(scaleIndex(round, chunk.count), chunk.from);
+      const termAt = (over: readonly Index[]): Places => {
+        const [own = constantIndex(0), ...rest] = over;
+        return this.#places(this.#roles.summed, sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]));
+      };
+      const pack = nest(exprs, inner, (over) =>
+        columns.map(({ lane, places }, v) => ({
+          op: "store",
+          buffer: panel.buffer,
+          index: packedAt(linearIndex(over, inner), v, lane),
+          value: this.#load("vectors", places, batchPlaces, termAt(over)),
+          lane,
+        })),
+      );
+      const tile = (row: Index, rows: number): readonly Statement[] => {
+        const cells = this.#cells(row, rows, columns, batchPlaces);
+        const sums = this.#sum(cells, inner, (over) => {
+          const places = termAt(over);
+          const term = linearIndex(over, inner);
+          return {
+            spread: (cell) => this.#load("spread", cell.row, batchPlaces, places),
+            vectors: (cell) => exprs.load(panel.buffer, packedAt(term, cell.vector, cell.lane)),
+          };
+        });
+        if (kept === undefined) {
+          return [
+            { op: "reset", accumulators: cells.map(({ accumulator }) => accumulator) },
+            ...sums,
+            ...cells.flatMap((cell) => this.#finish(cell, exprs.accumulator(cell.accumulator))),
+          ];
+        }
+        const resting = cells.map((cell) => ({ cell, index: this.#result(cell.row, cell.column, batchPlaces) }));
+        return [
+          ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
+            op: "restore",
+            accumulator,
+            buffer: kept,
+            index,
+            lane,
+          })),
+          ...sums,
+          ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
+            op: "store",
+            buffer: kept,
+            index,
+            value: exprs.accumulator(accumulator),
+            lane,
+          })),
+        ];
+      };
+      return [...pack, ...this.#byRows(from, count, last, false, tile)];
+    };
+    const eachBlock = (
+      body: (where: { chunk: Chunk; panel: (typeof panels)[number]; at: readonly Index[] }) => readonly Statement[],
+    ): readonly Statement[] =>
+      blocks.chunks.flatMap((chunk, c) => {
         const panel = panels[c];
         if (panel === undefined) return [];
-        // Batches, groups and strips fill their own parts of the panel, since threads share them.
-        const own = addIndex(scaleIndex(linearIndex(batchAt, batches), groupCount), group);
-        const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
-        const width = strip.lanes.length * WIDTH;
-        const packedAt = (term: Index, v: number, lane: LoopVariable): Index =>
-          addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
-        const inner = [chunk.count, ...blocks.inner];
-        return nest(exprs, [...blocks.outer, chunk.rounds], (at) => {
-          const [round = constantIndex(0)] = at.slice(-1);
-          const first = shiftIndex(scaleIndex(round, chunk.count), chunk.from);
-          const termAt = (over: readonly Index[]): Places => {
-            const [own = constantIndex(0), ...rest] = over;
-            return this.#places(this.#roles.summed, sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]));
-          };
-          const pack = nest(exprs, inner, (over) =>
-            columns.map(({ lane, places }, v) => ({
-              op: "store",
-              buffer: panel.buffer,
-              index: packedAt(linearIndex(over, inner), v, lane),
-              value: this.#load("vectors", places, batchPlaces, termAt(over)),
-              lane,
-            })),
-          );
-          const tile = (row: Index, rows: number): readonly Statement[] => {
-            const cells = this.#cells(row, rows, columns, batchPlaces);
-            const sums = this.#sum(cells, inner, (over) => {
-              const places = termAt(over);
-              const term = linearIndex(over, inner);
-              return {
-                spread: (cell) => this.#load("spread", cell.row, batchPlaces, places),
-                vectors: (cell) => exprs.load(panel.buffer, packedAt(term, cell.vector, cell.lane)),
-              };
-            });
-            if (kept === undefined) {
-              return [
-                { op: "reset", accumulators: cells.map(({ accumulator }) => accumulator) },
-                ...sums,
-                ...cells.flatMap((cell) => this.#finish(cell, exprs.accumulator(cell.accumulator))),
-              ];
-            }
-            const resting = cells.map((cell) => ({ cell, index: this.#result(cell.row, cell.column, batchPlaces) }));
-            return [
-              ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
-                op: "restore",
-                accumulator,
-                buffer: kept,
-                index,
-                lane,
-              })),
-              ...sums,
-              ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
-                op: "store",
-                buffer: kept,
-                index,
-                value: exprs.accumulator(accumulator),
-                lane,
-              })),
-            ];
-          };
-          return [...pack, ...this.#byRows(from, count, last, false, tile)];
-        });
+        return nest(exprs, [...blocks.outer, chunk.rounds], (at) => body({ chunk, panel, at }));
       });
-      if (kept === undefined) return work;
-      const each = (body: (cell: Cell, index: Index) => readonly Statement[]): readonly Statement[] =>
-        nest(exprs, [count], ([row]) =>
-          this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, batchPlaces).flatMap((cell) =>
-            body(cell, this.#result(cell.row, cell.column, batchPlaces)),
-          ),
-        );
+    const eachResting = (
+      { batchAt, from, count }: Part,
+      strip: Strip,
+      body: (cell: Cell, index: Index) => readonly Statement[],
+    ): readonly Statement[] => {
+      const [batchPlaces, columns] = [this.#places(batch, batchAt), this.#stripColumns(across, [], strip)];
+      return nest(exprs, [count], ([row]) =>
+        this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, batchPlaces).flatMap((cell) =>
+          body(cell, this.#result(cell.row, cell.column, batchPlaces)),
+        ),
+      );
+    };
+    /** What comes before and after the blocks, where sums rest in memory between them. */
+    const begin = (part: Part, strip: Strip): readonly Statement[] => {
+      const zero = exprs.number(0, "float32");
+      if (kept === undefined) return [];
+      return eachResting(part, strip, ({ lane }, index) => [{ op: "store", buffer: kept, index, value: zero, lane }]);
+    };
+    const end = (part: Part, strip: Strip): readonly Statement[] =>
+      kept === undefined ? [] : eachResting(part, strip, (cell, index) => this.#finish(cell, exprs.load(kept, index)));
+    const byStrips = (parallel: boolean, part: Part): readonly Statement[] => {
+      const each = (body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
+        strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel: parallel && !small }, body);
+      if (!small)
+        return each((strip) => [
+          ...begin(part, strip),
+          ...eachBlock((where) => block(part, strip, where)),
+          ...end(part, strip),
+        ]);
       return [
-        ...each(({ lane }, index) => [{ op: "store", buffer: kept, index, value: exprs.number(0, "float32"), lane }]),
-        ...work,
-        ...each((cell, index) => this.#finish(cell, exprs.load(kept, index))),
+        ...each((strip) => begin(part, strip)),
+        ...eachBlock((where) => each((strip) => block(part, strip, where))),
+        ...each((strip) => end(part, strip)),
       ];
     };
-    const byStrips = (parallel: boolean, part: Part): readonly Statement[] =>
-      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel }, (strip) => unit(part, strip));
     const full = Math.floor(rowCount / groupRows);
     const left = rowCount - full * groupRows;
     return parallelNest(exprs, batches, (batchAt, parallel) => {
@@ -482,11 +512,15 @@ interface Cell {
 
 const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
+/** Rounds of so many along an axis. */
+interface Chunk {
+  readonly from: number;
+  readonly rounds: number;
+  readonly count: number;
+}
+
 /** Axes of a sum in blocks of at most `most` terms: `outer` axes one by one, one axis in chunks, `inner` axes whole. */
-function blocksOf(
-  extents: readonly number[],
-  most: number,
-): { outer: number[]; chunks: { from: number; rounds: number; count: number }[]; inner: number[] } {
+function blocksOf(extents: readonly number[], most: number): { outer: number[]; chunks: Chunk[]; inner: number[] } {
   let axis = extents.length - 1;
   while (axis > 0 && product(extents.slice(axis)) <= most) axis--;
   const inner = extents.slice(axis + 1);
@@ -500,7 +534,7 @@ function blocksOf(
 }
 
 /** Full tiles, then one for what is left; few rows are shared out evenly. */
-function rowTiles(rows: number, most: number): { from: number; rounds: number; count: number }[] {
+function rowTiles(rows: number, most: number): Chunk[] {
   const tiles = Math.ceil(rows / most);
   const count = tiles <= 8 ? Math.ceil(rows / tiles) : most;
   const rounds = Math.floor(rows / count);

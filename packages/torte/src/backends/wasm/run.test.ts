@@ -85,6 +85,7 @@ describe("a kernel in pieces computes what it does as a whole", () => {
   for (const [name, equation, a, b] of [
     ["a small operand", "bij,bjk->bik", [3, 50, 20], [3, 20, 17]],
     ["packed strips", "bji,bjk->bik", [3, 300, 70], [3, 300, 90]],
+    ["packed blocks", "bji,bjk->bik", [9, 300, 31], [9, 300, 42]],
     ["packed strips of groups of rows", "ij,jk->ik", [500, 300], [300, 40]],
     ["one row", "ij,jk->ik", [1, 300], [300, 400]],
   ] as const) {

@@ -209,6 +209,10 @@ describe("products", () => {
       ops.relu(ops.add(ops.einsum("ki,kj->ij", c.float([k, m], 0.1), c.float([k, n])), c.float([n]))),
     ]);
   }
+  check("small sums of many terms, block after block", (c) => [
+    ops.tanh(ops.einsum("bki,bkj->bij", c.float([9, 300, 31], 0.1), c.float([9, 300, 42]))),
+    ops.einsum("bkli,bklj->bij", c.float([8, 70, 9, 24], 0.1), c.float([8, 70, 9, 36])),
+  ]);
   check("convolutions by fast algorithms", (c) => {
     const [x, w] = [c.float([4, 33, 40]), c.float([5, 40, 32], 0.1)];
     const view = ops.windows(
