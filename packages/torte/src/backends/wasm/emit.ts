@@ -163,6 +163,7 @@ class Emitter {
       }
       if (expr.op === "guard") {
         for (const { index } of expr.conditions) this.#prepareIndex(index, level);
+        if (expr.conditions.every(({ index }) => this.#places.isKnown(index))) this.#decide(expr.conditions);
         return;
       }
       for (const other of expr.below) visit(other);
@@ -355,15 +356,34 @@ class Emitter {
 
   #guard(expr: Expr & { op: "guard" }): void {
     const { code } = this;
-    expr.conditions.forEach((condition, i) => {
-      this.#condition(condition);
-      if (i > 0) code.op(OP.i32And);
-    });
+    this.#conditions(expr.conditions);
     code.if(V128);
     this.#places.within(() => this.value(expr.then));
     code.op(OP.else);
     this.#places.within(() => this.value(expr.otherwise));
     code.op(OP.end);
+  }
+
+  /** Decides once for the loops that follow. */
+  #decide(conditions: readonly Condition[]): void {
+    if (this.#places.find(conditions) !== undefined) return;
+    this.#conditions(conditions);
+    const local = this.code.newLocal(I32);
+    this.code.set(local);
+    this.#places.remember(conditions, local);
+  }
+
+  /** Pushes whether all hold. */
+  #conditions(conditions: readonly Condition[]): void {
+    const found = this.#places.find(conditions);
+    if (found !== undefined) {
+      this.code.get(found);
+      return;
+    }
+    conditions.forEach((condition, i) => {
+      this.#condition(condition);
+      if (i > 0) this.code.op(OP.i32And);
+    });
   }
 
   #condition({ index, low, high, every }: Condition): void {

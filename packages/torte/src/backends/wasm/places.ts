@@ -2,7 +2,7 @@
  * Places: byte offsets of array elements, in i32 locals. Each part of a place is computed in the loop of the variable that
  * it depends on; what depends on the variable itself advances by addition at the end of each round.
  */
-import { type Buffer, dynamics, type Expr } from "../../compile/expr.js";
+import { type Buffer, type Condition, dynamics, type Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
 import type { Statement } from "../../compile/loops.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
@@ -20,8 +20,8 @@ class Sum {
   }
 }
 
-/** What a local can hold: a value, an atom, or the place 4·Σ factor·atom. */
-type Kept = Expr | Atom | Sum;
+/** What a local can hold: a value, an atom, the place 4·Σ factor·atom, or whether conditions hold. */
+type Kept = Expr | Atom | Sum | readonly Condition[];
 
 /** A place that advances with a loop: where it starts and by how much it moves. */
 export interface Pointer {
@@ -187,6 +187,13 @@ export class Places {
     code.set(local);
     this.remember(sum, local);
     return local;
+  }
+
+  /** Whether an index can be computed before the next loop begins, without reading memory. */
+  isKnown({ terms }: Index): boolean {
+    return terms.every(
+      ({ atom }) => atom.kind !== "dynamic" && this.isReady(atom) && this.atomLevel(atom) <= this.level,
+    );
   }
 
   #sumOf(terms: readonly Term[]): Sum {
