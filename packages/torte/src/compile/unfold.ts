@@ -1,10 +1,11 @@
 /**
- * The gradient of a convolution's input: a product whose windows are added up where they overlap is a product over
- * windows of its (padded) factor with the kernel turned around. No array with all taps is ever made.
+ * What overlaps and is added up is never made. The gradient of a convolution's input: a product whose windows are added up
+ * is a product over windows of its (padded) factor with the kernel turned around. The same of a fast convolution: tiles
+ * that are mixed and then added up are mixes of all the tiles that meet at a place.
  */
 import { make } from "../graph/make.js";
 import { type Node, type Program, roots, topological } from "../graph/node.js";
-import { reverse, windows } from "../ops/index.js";
+import { mix, pad, reshape, reverse, slice, transpose, windows } from "../ops/index.js";
 import { inputOf } from "./reader.js";
 import { rewrite } from "./rewrite.js";
 
@@ -17,10 +18,45 @@ export function unfold(program: Program): Program {
     for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
   return rewrite(program, (node, original) => {
     if (node.op !== "fold") return node;
-    const product = inputOf(node, 0);
-    const alone = readers.get(inputOf(original, 0)) === 1;
-    return alone && product.op === "contract" ? (turned(node, product) ?? node) : node;
+    const folded = inputOf(node, 0);
+    if (readers.get(inputOf(original, 0)) !== 1) return node;
+    if (folded.op === "contract") return turned(node, folded) ?? node;
+    return folded.op === "mix" ? (mixedTogether(node, folded) ?? node) : node;
   });
+}
+
+/**
+ * Result r of place t is Σ_k B[r + s·k]·x[t − k], where tiles of B's rows begin every s results: one mix of the tiles t − K + 1 … t.
+ */
+function mixedTogether(node: Node & { op: "fold" }, mixed: Node & { op: "mix" }): Node | undefined {
+  const { axis, size, stride, dilation, lengths } = node.attributes;
+  const { axis: from, to, matrix } = mixed.attributes;
+  const [step = 1, length = 0] = [stride[0], lengths[0]];
+  if (size.length !== 1 || dilation[0] !== 1 || to !== axis + 1 || step >= matrix.length) return undefined;
+  const x = inputOf(mixed, 0);
+  const [tile, points] = [axis < from ? axis : axis + 1, x.shape[from] ?? 1];
+  const overlap = Math.ceil(matrix.length / step);
+  const margins = x.shape.map((_, i) => (i === tile ? ([overlap - 1, overlap - 1] as const) : ([0, 0] as const)));
+  const view = windows(pad(x, margins), { axis: tile, size: [overlap], stride: [1], dilation: [1] });
+  const [across, point] = [tile + 1, from <= tile ? from : from + 1];
+  const others = [...view.shape.keys()].filter((i) => i !== across && i !== point);
+  const together = reshape(transpose(view, [across, point, ...others]), [
+    overlap * points,
+    ...others.map((i) => view.shape[i] ?? 1),
+  ]);
+  const row = (result: number): number[] =>
+    Array.from(
+      { length: overlap },
+      (_, k) => matrix[result + (overlap - 1 - k) * step] ?? Array<number>(points).fill(0),
+    ).flat();
+  const found = mix(
+    together,
+    0,
+    Array.from({ length: step }, (_, result) => row(result)),
+    to,
+  );
+  const [before, after] = [found.shape.slice(0, axis), found.shape.slice(axis + 2)];
+  return slice(reshape(found, [...before, (found.shape[axis] ?? 1) * step, ...after]), axis, 0, length);
 }
 
 function turned(node: Node & { op: "fold" }, product: Node & { op: "contract" }): Node | undefined {
