@@ -100,7 +100,8 @@ export class Reader {
   }
 
   #apply(op: Elementwise, node: Node, coordinates: readonly Index[]): Expr {
-    const args = node.inputs.map((x) => this.value(x, coordinates));
+    const args: Expr[] = [];
+    for (let i = 0, x = node.inputs[0]; x !== undefined; x = node.inputs[++i]) args.push(this.value(x, coordinates));
     return this.exprs.apply(op, args, node.dtype);
   }
 
@@ -295,17 +296,24 @@ function moveReshape(
   coordinates: readonly Index[],
 ): Index[] {
   const result: Index[] = [];
-  let [i, j] = [0, 0];
+  let i = 0;
+  let j = 0;
   while (i < from.length || j < to.length) {
-    let [a, b] = [from[i] ?? 1, to[j] ?? 1];
-    let [iEnd, jEnd] = [Math.min(i + 1, from.length), Math.min(j + 1, to.length)];
+    let a = from[i] ?? 1;
+    let b = to[j] ?? 1;
+    let iEnd = Math.min(i + 1, from.length);
+    let jEnd = Math.min(j + 1, to.length);
     while (a !== b) {
       if (a < b) a *= from[iEnd++] ?? 1;
       else b *= to[jEnd++] ?? 1;
     }
-    const linear = linearIndex(coordinates.slice(i, iEnd), from.slice(i, iEnd));
-    result.push(...coordinatesOf(exprs.atoms, linear, to.slice(j, jEnd)));
-    [i, j] = [iEnd, jEnd];
+    if (iEnd - i === 1 && jEnd - j === 1) result.push(coordinates[i] ?? ZERO);
+    else {
+      const linear = linearIndex(coordinates.slice(i, iEnd), from.slice(i, iEnd));
+      result.push(...coordinatesOf(exprs.atoms, linear, to.slice(j, jEnd)));
+    }
+    i = iEnd;
+    j = jEnd;
   }
   return result;
 }

@@ -76,7 +76,8 @@ export function uniform(key: Node, stream: number, shape: Shape): Node {
 /** The same node over other inputs (of the same types), keeping its origin. */
 export function rebuild(node: Node, inputs: readonly Node[]): Node {
   if (inputs.length === node.inputs.length && inputs.every((input, i) => input === node.inputs[i])) return node;
-  return { ...node, id: nextId++, inputs };
+  const { op, attributes, shape, dtype, origin } = node;
+  return { id: nextId++, op, inputs, attributes, shape, dtype, origin } as Node;
 }
 
 /** A node that carries the origin of `like` instead of the current one. */

@@ -12,7 +12,7 @@ import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
-import { Places, valuesOf } from "./places.js";
+import { Places, visitValues } from "./places.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
@@ -79,12 +79,13 @@ class Emitter {
       this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
       if (seen.has(expr)) return;
       seen.add(expr);
-      for (const other of expr.below) visit(other);
+      const { below } = expr;
+      for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
     };
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body, seen);
       if ("lane" in statement) this.#places.lanes.add(statement.lane);
-      valuesOf(statement).forEach(visit);
+      visitValues(statement, visit);
     }
   }
 
@@ -163,18 +164,16 @@ class Emitter {
         this.#keep(expr);
         return;
       }
-      if (expr.op === "guard") {
-        for (const { index } of expr.conditions) this.#prepareIndex(index, level);
-        return;
-      }
-      for (const other of expr.below) visit(other);
-      for (const index of expr.indices) this.#prepareIndex(index, level);
+      const { below, indices } = expr;
+      if (expr.op !== "guard")
+        for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
+      for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) this.#prepareIndex(index, level);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
         if (statement.op === "loop") walk(statement.body, true);
         else if (deep) {
-          valuesOf(statement).forEach(visit);
+          visitValues(statement, visit);
           if ("index" in statement) this.#prepareIndex(statement.index, level);
         }
       }
@@ -183,8 +182,10 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    for (const { atom } of index.terms) if (atom.kind === "dynamic" && this.#places.atomLevel(atom) > level) return;
-    this.#places.place(index.terms, level);
+    const { terms } = index;
+    for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
+      if (term.atom.kind === "dynamic" && this.#places.atomLevel(term.atom) > level) return;
+    this.#places.place(terms, level);
   }
 
   #keep(expr: Expr): void {

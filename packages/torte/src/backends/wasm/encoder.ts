@@ -75,15 +75,24 @@ export const SIMD = {
   f32x4RelaxedMadd: 0x105,
 } as const;
 
-/** SIMD instructions on memory, with the alignment that is announced. */
+/** A SIMD instruction on memory, with the alignment that is announced. */
+interface MemoryAccess {
+  readonly code: number;
+  readonly align: number;
+}
+
 export const MEMORY = {
-  load: [0x00, 4],
-  load32Splat: [0x09, 2],
-  store: [0x0b, 4],
-  load32Zero: [0x5c, 2],
-  load64Zero: [0x5d, 3],
+  load: { code: 0x00, align: 4 },
+  load32Splat: { code: 0x09, align: 2 },
+  store: { code: 0x0b, align: 4 },
+  load32Zero: { code: 0x5c, align: 2 },
+  load64Zero: { code: 0x5d, align: 3 },
 } as const;
-export const LANE_MEMORY = { load32Lane: [0x56, 2], store32Lane: [0x5a, 2], store64Lane: [0x5b, 3] } as const;
+export const LANE_MEMORY = {
+  load32Lane: { code: 0x56, align: 2 },
+  store32Lane: { code: 0x5a, align: 2 },
+  store64Lane: { code: 0x5b, align: 3 },
+} as const;
 
 export const ATOMIC = { notify: 0x00, wait32: 0x01, load: 0x10, store: 0x17, add: 0x1e } as const;
 
@@ -98,11 +107,17 @@ export class Bytes {
     return this;
   }
 
+  /** An instruction and the number that belongs to it. */
+  instruction(code: number, value: number): this {
+    if (value >= 0x80 || this.length + 2 > this.#data.length) return this.byte(code).unsigned(value);
+    const data = this.#data;
+    data[this.length++] = code;
+    data[this.length++] = value;
+    return this;
+  }
+
   unsigned(value: number): this {
-    if (value < 0x80 && this.length < this.#data.length) {
-      this.#data[this.length++] = value;
-      return this;
-    }
+    if (value < 0x80) return this.byte(value);
     let rest = value;
     while (rest >= 0x80) {
       this.byte((rest % 0x80) | 0x80);
@@ -124,7 +139,11 @@ export class Bytes {
   /** A 32-bit word, its lowest byte first. */
   word(value: number): this {
     if (this.length + 4 > this.#data.length) this.#grow(4);
-    for (let shift = 0; shift < 32; shift += 8) this.#data[this.length++] = value >> shift;
+    const data = this.#data;
+    data[this.length++] = value;
+    data[this.length++] = value >> 8;
+    data[this.length++] = value >> 16;
+    data[this.length++] = value >> 24;
     return this;
   }
 
@@ -189,15 +208,15 @@ export class Code extends Bytes {
   }
 
   get(local: number): this {
-    return this.byte(0x20).unsigned(local);
+    return this.instruction(0x20, local);
   }
 
   set(local: number): this {
-    return this.byte(0x21).unsigned(local);
+    return this.instruction(0x21, local);
   }
 
   tee(local: number): this {
-    return this.byte(0x22).unsigned(local);
+    return this.instruction(0x22, local);
   }
 
   i32(value: number): this {
@@ -209,7 +228,7 @@ export class Code extends Bytes {
   }
 
   simd(code: number): this {
-    return this.byte(0xfd).unsigned(code);
+    return this.instruction(0xfd, code);
   }
 
   /** A vector constant of four 32-bit words. */
@@ -226,12 +245,12 @@ export class Code extends Bytes {
     return this.simd(0x0c).word(word).word(word).word(word).word(word);
   }
 
-  memory([code, align]: readonly [number, number], place: Place): this {
-    return this.simd(code).unsigned(align).#immediate(place);
+  memory({ code, align }: MemoryAccess, place: Place): this {
+    return this.simd(code).byte(align).#immediate(place);
   }
 
-  laneMemory(instruction: readonly [number, number], place: Place, lane: number): this {
-    return this.memory(instruction, place).byte(lane);
+  laneMemory(access: MemoryAccess, place: Place, lane: number): this {
+    return this.memory(access, place).byte(lane);
   }
 
   loadI32(place: Place): this {
@@ -277,7 +296,7 @@ export class Code extends Bytes {
   }
 
   call(target: number): this {
-    return this.byte(0x10).unsigned(target);
+    return this.instruction(0x10, target);
   }
 
   /** `if` that leaves a value of `type`, or nothing. */
@@ -290,11 +309,11 @@ export class Code extends Bytes {
   }
 
   branchIf(depth: number): this {
-    return this.byte(0x0d).unsigned(depth);
+    return this.instruction(0x0d, depth);
   }
 
   branch(depth: number): this {
-    return this.byte(0x0c).unsigned(depth);
+    return this.instruction(0x0c, depth);
   }
 
   /** The code with the places of arrays that lie where `address` says. */
