@@ -3,7 +3,7 @@
  * correspond one to one are merged, so that a product or a reduction takes the elementwise work that follows it along.
  */
 import { make } from "../graph/make.js";
-import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program, type State } from "../graph/node.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
 import { type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
 import {
@@ -84,7 +84,7 @@ class KernelBuilder {
     const realized = chooseRealized(program);
     this.#program = program;
     this.#realized = realized;
-    this.#order = topological(roots(program));
+    this.#order = [...nodesOf(program)];
     for (const node of this.#order) {
       if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
       if (realized.has(node)) this.#addNode(node);

@@ -1,7 +1,7 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
-import { largestDivisor, sizeOf } from "../tensor/shape.js";
+import { largestDivisor, sameShape, sizeOf } from "../tensor/shape.js";
 import { Alike } from "./alike.js";
 import { type Accumulator, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
@@ -103,8 +103,14 @@ export class KernelLowering {
     const locals = new Map<Node, Local>();
     const reader = this.reader.withLocals(locals);
     const result = new Map<Node, Expr>();
+    let shape: readonly number[] | undefined;
+    let coordinates: readonly Index[] = [];
     for (const node of this.kernel.nodes) {
-      const value = given.get(node) ?? reader.computed(node, coordinatesOf(this.exprs.atoms, linear, node.shape));
+      if (shape === undefined || !sameShape(shape, node.shape)) {
+        shape = node.shape;
+        coordinates = coordinatesOf(this.exprs.atoms, linear, shape);
+      }
+      const value = given.get(node) ?? reader.computed(node, coordinates);
       locals.set(node, { at: linear, value });
       result.set(node, value);
     }
@@ -479,14 +485,18 @@ function isStrided(value: Expr, lane: LoopVariable): boolean {
   return strided;
 }
 
-function collectBuffers(body: readonly Statement[], reads: Set<Buffer>, writes: Set<Buffer>): void {
-  const read = (value: Expr): void => {
-    visitExpr(value, (expr) => {
-      if (expr.op === "load") reads.add(expr.buffer);
-    });
+function collectBuffers(
+  body: readonly Statement[],
+  reads: Set<Buffer>,
+  writes: Set<Buffer>,
+  seen = new Set<Expr>(),
+): void {
+  const visit = (expr: Expr): void => {
+    if (expr.op === "load") reads.add(expr.buffer);
   };
+  const read = (value: Expr): void => visitExpr(value, visit, seen);
   for (const statement of body) {
-    if (statement.op === "loop") collectBuffers(statement.body, reads, writes);
+    if (statement.op === "loop") collectBuffers(statement.body, reads, writes, seen);
     else if (statement.op === "accumulate") statement.values.forEach(read);
     else if (statement.op === "restore") reads.add(statement.buffer);
     else if (statement.op === "store" || statement.op === "addTo") {

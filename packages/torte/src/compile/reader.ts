@@ -1,6 +1,6 @@
 /** From nodes to expressions: what the element of a node at given coordinates is computed from. */
 import type { Attributes, Node } from "../graph/node.js";
-import { sizeOf } from "../tensor/shape.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
 import type { Buffer, Elementwise, Expr, Exprs } from "./expr.js";
 import {
   addIndex,
@@ -28,6 +28,11 @@ export interface Local {
 }
 
 export class Reader {
+  /** What `#placeOf` was asked last: most nodes of an expression are read at the very same coordinates. */
+  #coordinates: readonly Index[] | undefined;
+  #shape: readonly number[] = [];
+  #place: Index = ZERO;
+
   constructor(
     readonly exprs: Exprs,
     /** Where nodes are kept that are not recomputed by their readers. */
@@ -43,12 +48,21 @@ export class Reader {
   value(node: Node, coordinates: readonly Index[]): Expr {
     const local = this.locals.get(node);
     if (local !== undefined) {
-      if (!sameIndex(linearIndex(coordinates, node.shape), local.at)) throw new NotPointwise();
+      if (!sameIndex(this.#placeOf(coordinates, node.shape), local.at)) throw new NotPointwise();
       return local.value;
     }
     const buffer = this.storage.get(node);
-    if (buffer !== undefined) return this.exprs.load(buffer, linearIndex(coordinates, node.shape));
+    if (buffer !== undefined) return this.exprs.load(buffer, this.#placeOf(coordinates, node.shape));
     return this.computed(node, coordinates);
+  }
+
+  #placeOf(coordinates: readonly Index[], shape: readonly number[]): Index {
+    if (coordinates !== this.#coordinates || !sameShape(shape, this.#shape)) {
+      this.#coordinates = coordinates;
+      this.#shape = shape;
+      this.#place = linearIndex(coordinates, shape);
+    }
+    return this.#place;
   }
 
   /** As `value`, but never a load of the node itself: its defining expression. */

@@ -1,12 +1,12 @@
 /** Rewriting a graph node by node, inputs first. */
 import { originOf, rebuild } from "../graph/make.js";
-import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program, topological } from "../graph/node.js";
 
 /** Sees each node over its rewritten inputs and returns what stands in for it (or the node itself). */
 export type Replace = (node: Node, original: Node) => Node;
 
 export function rewrite(program: Program, replace: Replace): Program {
-  const of = images(roots(program), replace);
+  const of = images(nodesOf(program), replace);
   return {
     name: program.name,
     outputs: program.outputs.map(of),
@@ -14,14 +14,16 @@ export function rewrite(program: Program, replace: Replace): Program {
   };
 }
 
-export const rewriteNodes = (nodes: readonly Node[], replace: Replace): Node[] => nodes.map(images(nodes, replace));
+export const rewriteNodes = (nodes: readonly Node[], replace: Replace): Node[] =>
+  nodes.map(images(topological(nodes), replace));
 
-function images(nodes: readonly Node[], replace: Replace): (node: Node) => Node {
+/** `order` has the inputs of each node before it. */
+function images(order: readonly Node[], replace: Replace): (node: Node) => Node {
   /** Of the nodes that do not stay as they are. */
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
-  for (const node of topological(nodes)) {
-    const rebuilt = node.inputs.some((input) => image.has(input)) ? rebuild(node, node.inputs.map(of)) : node;
+  for (const node of order) {
+    const rebuilt = image.size === 0 ? node : rebuild(node, node.inputs.map(of));
     const result = originOf(node, () => replace(rebuilt, node));
     if (result !== node) image.set(node, result);
   }

@@ -3,7 +3,7 @@
  * windows of its (padded) factor with the kernel turned around. No array with all taps is ever made.
  */
 import { make } from "../graph/make.js";
-import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program } from "../graph/node.js";
 import { reverse, windows } from "../ops/index.js";
 import { inputOf } from "./reader.js";
 import { rewrite } from "./rewrite.js";
@@ -13,8 +13,7 @@ const MOST_STRIDE = 2;
 
 export function unfold(program: Program): Program {
   const readers = new Map<Node, number>();
-  for (const node of topological(roots(program)))
-    for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
+  for (const node of nodesOf(program)) for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
   return rewrite(program, (node, original) => {
     if (node.op !== "fold") return node;
     const product = inputOf(node, 0);

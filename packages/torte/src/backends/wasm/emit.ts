@@ -158,15 +158,14 @@ class Emitter {
     const { level } = this.#places;
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
-      if (seen.has(expr)) return;
+      if (seen.has(expr) || !this.#places.dependsOnInnermost(expr)) return;
       seen.add(expr);
       if (isWorthKeeping(expr) && this.#places.isFixed(expr, level)) {
         this.#keep(expr);
         return;
       }
       const { below, indices } = expr;
-      if (expr.op !== "guard")
-        for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
+      if (expr.op !== "guard") for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
       for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) this.#prepareIndex(index, level);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {

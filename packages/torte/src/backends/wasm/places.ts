@@ -43,6 +43,8 @@ export class Places {
   /** What has been remembered, the latest last. */
   readonly #remembered: Kept[] = [];
   readonly #levels = new Map<LoopVariable, number>();
+  /** The variable of the loop that was opened last, if one is open. */
+  #innermost: LoopVariable | undefined;
   readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index>>();
 
   constructor(
@@ -70,10 +72,18 @@ export class Places {
   }
 
   loop(variable: LoopVariable, emit: () => void): void {
+    const before = this.#innermost;
     this.#levels.set(variable, ++this.level);
+    this.#innermost = variable;
     this.within(emit);
+    this.#innermost = before;
     this.#levels.delete(variable);
     this.level--;
+  }
+
+  /** Whether something in the value was not known before the innermost loop. */
+  dependsOnInnermost(expr: Expr): boolean {
+    return this.#innermost === undefined || expr.variables.includes(this.#innermost);
   }
 
   /** The level of the loop whose variable this is; lanes belong to no loop. */
