@@ -151,19 +151,22 @@ class KernelBuilder {
     const point = Point.single(this.#exprs, primary.shape);
     let fits = true;
     for (const node of nodes) {
-      if (kindOf(node) !== "map") {
-        for (const read of this.#reads.get(node) ?? []) {
-          const buffer = this.#storage.get(read);
-          if (buffer !== undefined && buffers.has(buffer)) return false;
-        }
-        continue;
-      }
+      if (!this.#readsFrom(node, buffers)) continue;
+      if (kindOf(node) !== "map") return false;
       const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
       visitExpr(expr, (e) => {
         if (e.op === "load" && buffers.has(e.buffer) && !sameIndex(e.index, point.linear)) fits = false;
       });
     }
     return fits;
+  }
+
+  #readsFrom(node: Node, buffers: ReadonlySet<Buffer>): boolean {
+    for (const read of this.#reads.get(node) ?? []) {
+      const buffer = this.#storage.get(read);
+      if (buffer !== undefined && buffers.has(buffer)) return true;
+    }
+    return false;
   }
 
   mergeAll(): void {

@@ -60,7 +60,7 @@ class Emitter {
   }
 
   run(): Code {
-    this.#countUses(this.#kernel.body, new Set());
+    this.#countUses(this.#kernel.body);
     for (const expr of this.#uses.keys()) if (expr.op === "random") this.#prepareKey(expr);
     if (unitsOf(this.#kernel) > 1) this.#shared();
     else this.#block(this.#kernel.body);
@@ -74,16 +74,16 @@ class Emitter {
     this.#keys.set(name, key);
   }
 
-  #countUses(body: readonly Statement[], seen: Set<Expr>): void {
+  #countUses(body: readonly Statement[]): void {
     const visit = (expr: Expr): void => {
-      this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
-      if (seen.has(expr)) return;
-      seen.add(expr);
+      const before = this.#uses.get(expr) ?? 0;
+      this.#uses.set(expr, before + 1);
+      if (before > 0) return;
       const { below } = expr;
       for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
     };
     for (const statement of body) {
-      if (statement.op === "loop") this.#countUses(statement.body, seen);
+      if (statement.op === "loop") this.#countUses(statement.body);
       if ("lane" in statement) this.#places.lanes.add(statement.lane);
       visitValues(statement, visit);
     }

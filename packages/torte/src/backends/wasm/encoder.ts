@@ -98,8 +98,13 @@ export const ATOMIC = { notify: 0x00, wait32: 0x01, load: 0x10, store: 0x17, add
 
 /** A growing sequence of bytes. */
 export class Bytes {
-  #data = new Uint8Array(256);
+  #data: Uint8Array;
   length = 0;
+
+  /** As many can be written before the memory has to grow. */
+  constructor(capacity = 64) {
+    this.#data = new Uint8Array(capacity);
+  }
 
   byte(value: number): this {
     if (this.length === this.#data.length) this.#grow(1);
@@ -197,8 +202,9 @@ export class Code extends Bytes {
   constructor(
     readonly parameters: number,
     locals: readonly ValueType[] = [],
+    capacity = 2048,
   ) {
-    super();
+    super(capacity);
     this.#locals = [...locals];
   }
 
@@ -318,7 +324,7 @@ export class Code extends Bytes {
 
   /** The code with the places of arrays that lie where `address` says. */
   placed(address: (array: Buffer) => number): Code {
-    const result = new Code(this.parameters, this.#locals);
+    const result = new Code(this.parameters, this.#locals, this.length + 5 * this.#gaps.length);
     const own = this.view();
     let done = 0;
     for (const { at, array, offset, signed } of this.#gaps) {
@@ -333,10 +339,10 @@ export class Code extends Bytes {
   }
 
   finished(): Bytes {
-    const body = new Bytes().unsigned(this.#locals.length);
+    const body = new Bytes(this.length + 2 * this.#locals.length + 8).unsigned(this.#locals.length);
     for (const type of this.#locals) body.unsigned(1).byte(type);
     body.append(this).byte(OP.end);
-    return new Bytes().unsigned(body.length).append(body);
+    return new Bytes(body.length + 5).unsigned(body.length).append(body);
   }
 }
 
@@ -410,7 +416,7 @@ export class WasmModule {
 }
 
 function vector(items: readonly Bytes[]): Bytes {
-  const out = new Bytes().unsigned(items.length);
+  const out = new Bytes(items.reduce((sum, { length }) => sum + length, 5)).unsigned(items.length);
   for (const item of items) out.append(item);
   return out;
 }
