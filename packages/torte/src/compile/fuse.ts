@@ -80,6 +80,8 @@ class KernelBuilder {
   readonly #readersOf = new Map<State, Node[]>();
   readonly #waiting = new Waiting();
   readonly #updates = new Map<Node, State>();
+  /** What `readElsewhere` has found. */
+  readonly #elsewhere = new Map<Node, ReadonlySet<Buffer>>();
   constructor(program: Program) {
     const realized = chooseRealized(program);
     this.#program = program;
@@ -129,7 +131,7 @@ class KernelBuilder {
     const buffer = this.#stateBuffer(state);
     const others = (this.#readersOf.get(state) ?? []).filter((node) => node !== value);
     const harmless =
-      this.#pointwiseOn(new Set([buffer]), [value]) &&
+      this.#pointwiseOn([buffer], [value]) &&
       !this.#waiting.reaches([value], others) &&
       !this.#updates.has(value);
     const target = harmless ? value : make("stopGradient", [value], {});
@@ -139,34 +141,39 @@ class KernelBuilder {
       this.#addNode(target);
     }
     this.#storage.set(target, buffer);
+    for (const reader of this.#waiting.after(target)) this.#elsewhere.delete(reader);
     this.#updates.set(target, state);
     for (const reader of harmless ? others : [...others, value]) this.#waiting.follow(reader, target);
     return target;
   }
 
   /** Whether nodes that share a kernel read `buffers` only at the element that they write. */
-  #pointwiseOn(buffers: ReadonlySet<Buffer>, nodes: readonly Node[]): boolean {
-    const [primary] = nodes;
-    if (primary === undefined) return true;
-    const point = Point.single(this.#exprs, primary.shape);
-    let fits = true;
-    for (const node of nodes) {
-      if (!this.#readsFrom(node, buffers)) continue;
-      if (kindOf(node) !== "map") return false;
-      const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
-      visitExpr(expr, (e) => {
-        if (e.op === "load" && buffers.has(e.buffer) && !sameIndex(e.index, point.linear)) fits = false;
-      });
-    }
-    return fits;
+  #pointwiseOn(buffers: readonly Buffer[], nodes: readonly Node[]): boolean {
+    return nodes.every((node) => {
+      const elsewhere = this.#readElsewhere(node);
+      return !buffers.some((buffer) => elsewhere.has(buffer));
+    });
   }
 
-  #readsFrom(node: Node, buffers: ReadonlySet<Buffer>): boolean {
-    for (const read of this.#reads.get(node) ?? []) {
-      const buffer = this.#storage.get(read);
-      if (buffer !== undefined && buffers.has(buffer)) return true;
+  /** The arrays that a node reads at other elements than the one that it writes. */
+  #readElsewhere(node: Node): ReadonlySet<Buffer> {
+    const known = this.#elsewhere.get(node);
+    if (known !== undefined) return known;
+    const found = new Set<Buffer>();
+    if (kindOf(node) === "map") {
+      const point = Point.single(this.#exprs, node.shape);
+      const value = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
+      visitExpr(value, (e) => {
+        if (e.op === "load" && !sameIndex(e.index, point.linear)) found.add(e.buffer);
+      });
+    } else {
+      for (const read of this.#reads.get(node) ?? []) {
+        const buffer = this.#storage.get(read);
+        if (buffer !== undefined) found.add(buffer);
+      }
     }
-    return false;
+    this.#elsewhere.set(node, found);
+    return found;
   }
 
   mergeAll(): void {
@@ -224,7 +231,8 @@ class KernelBuilder {
     if (!this.#fitsPoint(producer, consumer)) return false;
     const all = [...producer, ...consumer];
     const states = all.flatMap((node) => this.#updates.get(node) ?? []);
-    return states.length === 0 || this.#pointwiseOn(new Set(states.map((state) => this.#stateBuffer(state))), all);
+    const buffers = states.map((state) => this.#stateBuffer(state));
+    return buffers.length === 0 || this.#pointwiseOn(buffers, all);
   }
 
   /** The consumer needs the producer's values only where they are computed, and stays fit for vectors. */
