@@ -313,6 +313,15 @@ function moveReshape(
   let i = 0;
   let j = 0;
   while (i < from.length || j < to.length) {
+    if (from[i] === 1) {
+      i++;
+      continue;
+    }
+    if (to[j] === 1) {
+      result.push(ZERO);
+      j++;
+      continue;
+    }
     let a = from[i] ?? 1;
     let b = to[j] ?? 1;
     let iEnd = Math.min(i + 1, from.length);

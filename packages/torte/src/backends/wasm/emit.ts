@@ -158,9 +158,9 @@ class Emitter {
     const { level } = this.#places;
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
-      if (seen.has(expr) || !this.#places.dependsOnInnermost(expr)) return;
+      if (!isWorthKeeping(expr) || !this.#places.dependsOnInnermost(expr) || seen.has(expr)) return;
       seen.add(expr);
-      if (isWorthKeeping(expr) && this.#places.isFixed(expr, level)) {
+      if (this.#places.isFixed(expr, level)) {
         this.#keep(expr);
         return;
       }
