@@ -142,10 +142,14 @@ class Product {
     return this.#lowering.reader.value(this.#roles[operand], [...labels].map(find));
   }
 
+  #coordinates(...places: Places[]): Index[] {
+    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
+    return [...this.#node.attributes.out].map(find);
+  }
+
   /** Row-major place in the result. */
   #result(...places: Places[]): Index {
-    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
-    return linearIndex([...this.#node.attributes.out].map(find), this.#node.shape);
+    return linearIndex(this.#coordinates(...places), this.#node.shape);
   }
 
   /** Whether the last axis of the result lies side by side in the operand that is read as vectors. */
@@ -444,7 +448,8 @@ class Product {
 
   /** The epilogue of a cell whose sum is `value`. */
   #finish({ row, column, batch, lane }: Cell, value: Expr): readonly Statement[] {
-    return this.#lowering.stores(this.#result(row, column, batch), lane, new Map([[this.#node, value]]));
+    const own = this.#coordinates(row, column, batch);
+    return this.#lowering.stores(linearIndex(own, this.#node.shape), lane, new Map([[this.#node, value]]), own);
   }
 }
 

@@ -98,15 +98,18 @@ export class KernelLowering {
     return buffer;
   }
 
-  /** All values of the kernel at one point: `given` are those that the loops have found, the others follow from them. */
-  values(linear: Index, given: ReadonlyMap<Node, Expr>): Map<Node, Expr> {
+  /**
+   * All values of the kernel at one point: `given` are those that the loops have found, the others follow from them. `own`
+   * are the coordinates of the point in the primary's array, where they are known.
+   */
+  values(linear: Index, given: ReadonlyMap<Node, Expr>, own?: readonly Index[]): Map<Node, Expr> {
     const locals = new Map<Node, Local>();
     const reader = this.reader.withLocals(locals);
     const result = new Map<Node, Expr>();
-    let shape: readonly number[] | undefined;
-    let coordinates: readonly Index[] = [];
+    let { shape } = this.primary;
+    let coordinates = own ?? coordinatesOf(this.exprs.atoms, linear, shape);
     for (const node of this.kernel.nodes) {
-      if (shape === undefined || !sameShape(shape, node.shape)) {
+      if (!sameShape(shape, node.shape)) {
         shape = node.shape;
         coordinates = coordinatesOf(this.exprs.atoms, linear, shape);
       }
@@ -118,8 +121,13 @@ export class KernelLowering {
   }
 
   /** The stores of all kept values at one point. */
-  stores(linear: Index, lane: LoopVariable, given: ReadonlyMap<Node, Expr> = new Map()): Statement[] {
-    const values = this.values(linear, given);
+  stores(
+    linear: Index,
+    lane: LoopVariable,
+    given: ReadonlyMap<Node, Expr> = new Map(),
+    own?: readonly Index[],
+  ): Statement[] {
+    const values = this.values(linear, given, own);
     return this.kernel.stored.map((node) => {
       const value = values.get(node);
       if (value === undefined) throw new RangeError(`${node.op} is not computed`);
