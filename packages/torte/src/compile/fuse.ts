@@ -17,7 +17,7 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import { vectorPlaces, WIDTH } from "./loops.js";
-import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
+import { inputOf, insertAxes, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized, sameAxes } from "./realize.js";
 import { Waiting } from "./waiting.js";
 
@@ -243,17 +243,15 @@ class KernelBuilder {
   }
 
   #fitsAt(point: Point, producer: readonly Node[], consumer: readonly Node[]): boolean {
-    const locals = new Map<Node, Local>();
-    for (const node of producer) {
-      const value = this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype));
-      locals.set(node, { at: point.linear, value });
-    }
-    const reader = new Reader(this.#exprs, this.#storage, locals);
+    const values = new Map<Node, Expr>();
+    for (const node of producer)
+      values.set(node, this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)));
+    const reader = new Reader(this.#exprs, this.#storage, values, point.linear);
     try {
       for (const node of consumer) {
         const value = reader.computed(node, point.coordinates(node.shape));
         if (!fitsVectors(value, point.lane)) return false;
-        locals.set(node, { at: point.linear, value });
+        values.set(node, value);
       }
       return true;
     } catch (error) {

@@ -30,7 +30,7 @@ import {
   WIDTH,
 } from "./loops.js";
 import { combine } from "./combine.js";
-import { inputOf, insertAxes, type Local, Reader } from "./reader.js";
+import { inputOf, insertAxes, Reader } from "./reader.js";
 
 /** Rows of a transposed array that are read together: their elements share cache lines. */
 const COLUMN_BLOCK = 16;
@@ -103,9 +103,8 @@ export class KernelLowering {
    * are the coordinates of the point in the primary's array, where they are known.
    */
   values(linear: Index, given: ReadonlyMap<Node, Expr>, own?: readonly Index[]): Map<Node, Expr> {
-    const locals = new Map<Node, Local>();
-    const reader = this.reader.withLocals(locals);
-    const result = new Map<Node, Expr>();
+    const values = new Map<Node, Expr>();
+    const reader = new Reader(this.exprs, this.fused.storage, values, linear);
     let { shape } = this.primary;
     let coordinates = own ?? coordinatesOf(this.exprs.atoms, linear, shape);
     for (const node of this.kernel.nodes) {
@@ -114,10 +113,9 @@ export class KernelLowering {
         coordinates = coordinatesOf(this.exprs.atoms, linear, shape);
       }
       const value = given.get(node) ?? reader.computed(node, coordinates);
-      locals.set(node, { at: linear, value });
-      result.set(node, value);
+      values.set(node, value);
     }
-    return result;
+    return values;
   }
 
   /** The stores of all kept values at one point. */

@@ -1,5 +1,6 @@
 /** From nodes to expressions: what the element of a node at given coordinates is computed from. */
 import type { Attributes, Node } from "../graph/node.js";
+import { PRIMITIVES } from "../graph/primitives.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
 import type { Buffer, Elementwise, Expr, Exprs } from "./expr.js";
 import {
@@ -21,12 +22,6 @@ import {
 /** Thrown where a kernel would need a value of its own result at another place than the one it computes. */
 export class NotPointwise extends Error {}
 
-/** A value that the kernel at hand has computed already, at one point of its domain. */
-export interface Local {
-  readonly at: Index;
-  readonly value: Expr;
-}
-
 export class Reader {
   /** What `#placeOf` was asked last: most nodes of an expression are read at the very same coordinates. */
   #coordinates: readonly Index[] | undefined;
@@ -37,19 +32,17 @@ export class Reader {
     readonly exprs: Exprs,
     /** Where nodes are kept that are not recomputed by their readers. */
     readonly storage: ReadonlyMap<Node, Buffer>,
-    readonly locals: ReadonlyMap<Node, Local> = new Map(),
+    /** Values that the kernel at hand has computed already, each at the element `at` of its array. */
+    readonly locals: ReadonlyMap<Node, Expr> = new Map(),
+    readonly at: Index = ZERO,
   ) {}
-
-  withLocals(locals: ReadonlyMap<Node, Local>): Reader {
-    return new Reader(this.exprs, this.storage, locals);
-  }
 
   /** The element of `node` at `coordinates`. */
   value(node: Node, coordinates: readonly Index[]): Expr {
     const local = this.locals.get(node);
     if (local !== undefined) {
-      if (!sameIndex(this.#placeOf(coordinates, node.shape), local.at)) throw new NotPointwise();
-      return local.value;
+      if (!sameIndex(this.#placeOf(coordinates, node.shape), this.at)) throw new NotPointwise();
+      return local;
     }
     const buffer = this.storage.get(node);
     if (buffer !== undefined) return this.exprs.load(buffer, this.#placeOf(coordinates, node.shape));
@@ -67,6 +60,7 @@ export class Reader {
 
   /** As `value`, but never a load of the node itself: its defining expression. */
   computed(node: Node, coordinates: readonly Index[]): Expr {
+    if (isElementwise(node)) return this.#apply(node, coordinates);
     const { exprs } = this;
     const input = (i: number, at: readonly Index[]): Expr => this.value(inputOf(node, i), at);
     switch (node.op) {
@@ -108,15 +102,13 @@ export class Reader {
       case "reverse":
       case "windows":
         return input(0, moveIndex(exprs, node, coordinates));
-      default:
-        return this.#apply(node.op, node, coordinates);
     }
   }
 
-  #apply(op: Elementwise, node: Node, coordinates: readonly Index[]): Expr {
+  #apply(node: Extract<Node, { op: Elementwise }>, coordinates: readonly Index[]): Expr {
     const args: Expr[] = [];
     for (let i = 0, x = node.inputs[0]; x !== undefined; x = node.inputs[++i]) args.push(this.value(x, coordinates));
-    return this.exprs.apply(op, args, node.dtype);
+    return this.exprs.apply(node.op, args, node.dtype);
   }
 
   /** A run-time value as an index; known positions stay symbolic. */
@@ -220,6 +212,11 @@ export class Reader {
     if (terms.length === 0) return this.exprs.number(0, node.dtype);
     return terms.reduce((all, term) => this.exprs.apply(combine, [all, term], node.dtype));
   }
+}
+
+function isElementwise(node: Node): node is Extract<Node, { op: Elementwise }> {
+  const { kind } = PRIMITIVES[node.op];
+  return (kind === "unary" || kind === "binary" || kind === "select") && node.op !== "stopGradient";
 }
 
 const isKnown = (value: Expr): boolean =>

@@ -4,7 +4,7 @@
  */
 import { type Buffer, dynamics, type Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
-import type { Statement } from "../../compile/loops.js";
+import type { Loop, Statement } from "../../compile/loops.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
 
 /** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */
@@ -45,7 +45,7 @@ export class Places {
   readonly #levels = new Map<LoopVariable, number>();
   /** The variable of the loop that was opened last, if one is open. */
   #innermost: LoopVariable | undefined;
-  readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index>>();
+  readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index | Loop>>();
 
   constructor(
     readonly code: Code,
@@ -123,7 +123,7 @@ export class Places {
   /** The places within the loop that advance with it: where they start and by how much. */
   pointers(variable: LoopVariable, body: readonly Statement[]): Pointer[] {
     const found = new Map<Sum, Pointer>();
-    this.#accessesOf(body).forEach(({ terms }) => {
+    this.#visitAccesses(body, ({ terms }) => {
       const own = termOf(terms, variable);
       if (own === undefined) return;
       const rest: Term[] = [];
@@ -146,11 +146,19 @@ export class Places {
     return this.atomLevel(atom) <= this.level;
   }
 
-  /** Every index expression of memory accesses within the statements, those under guards included. */
-  #accessesOf(body: readonly Statement[]): ReadonlySet<Index> {
+  /** Visits every index expression of memory accesses within the statements, those under guards included. */
+  #visitAccesses(body: readonly Statement[], visit: (index: Index) => void): void {
+    this.#accessesOf(body).forEach((access) => {
+      if ("terms" in access) visit(access);
+      else this.#visitAccesses(access.body, visit);
+    });
+  }
+
+  /** The accesses of the statements themselves, and the loops among them. */
+  #accessesOf(body: readonly Statement[]): ReadonlySet<Index | Loop> {
     const known = this.#accesses.get(body);
     if (known !== undefined) return known;
-    const found = new Set<Index>();
+    const found = new Set<Index | Loop>();
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
       if (seen.has(expr)) return;
@@ -160,7 +168,7 @@ export class Places {
       if (expr.op === "load") found.add(expr.index);
     };
     for (const statement of body) {
-      if (statement.op === "loop") this.#accessesOf(statement.body).forEach((index) => found.add(index));
+      if (statement.op === "loop") found.add(statement);
       else {
         visitValues(statement, visit);
         if ("index" in statement) found.add(statement.index);
