@@ -131,9 +131,7 @@ class KernelBuilder {
     const buffer = this.#stateBuffer(state);
     const others = (this.#readersOf.get(state) ?? []).filter((node) => node !== value);
     const harmless =
-      this.#pointwiseOn([buffer], [value]) &&
-      !this.#waiting.reaches([value], others) &&
-      !this.#updates.has(value);
+      this.#pointwiseOn([buffer], [value]) && !this.#waiting.reaches([value], others) && !this.#updates.has(value);
     const target = harmless ? value : make("stopGradient", [value], {});
     if (!harmless) {
       this.#realized.add(target);

@@ -156,7 +156,12 @@ class Emitter {
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
     const { level } = this.#places;
-    const seen = new Set<Expr>();
+    const seen = new Set<Expr | Index>();
+    const prepareIndex = (index: Index): void => {
+      if (seen.has(index)) return;
+      seen.add(index);
+      this.#prepareIndex(index, level);
+    };
     const visit = (expr: Expr): void => {
       if (!isWorthKeeping(expr) || !this.#places.dependsOnInnermost(expr) || seen.has(expr)) return;
       seen.add(expr);
@@ -166,14 +171,14 @@ class Emitter {
       }
       const { below, indices } = expr;
       if (expr.op !== "guard") for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
-      for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) this.#prepareIndex(index, level);
+      for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) prepareIndex(index);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
         if (statement.op === "loop") walk(statement.body, true);
         else if (deep) {
           visitValues(statement, visit);
-          if ("index" in statement) this.#prepareIndex(statement.index, level);
+          if ("index" in statement) prepareIndex(statement.index);
         }
       }
     };

@@ -112,8 +112,8 @@ export class Bytes {
     return this;
   }
 
-  /** An instruction and the number that belongs to it. */
-  instruction(code: number, value: number): this {
+  /** A byte, as of an instruction, and a number that belongs to it. */
+  pair(code: number, value: number): this {
     if (value >= 0x80 || this.length + 2 > this.#data.length) return this.byte(code).unsigned(value);
     const data = this.#data;
     data[this.length++] = code;
@@ -141,14 +141,16 @@ export class Bytes {
     }
   }
 
-  /** A 32-bit word, its lowest byte first. */
-  word(value: number): this {
-    if (this.length + 4 > this.#data.length) this.#grow(4);
+  /** A 32-bit word, its lowest byte first, so many times. */
+  word(value: number, times = 1): this {
+    if (this.length + 4 * times > this.#data.length) this.#grow(4 * times);
     const data = this.#data;
-    data[this.length++] = value;
-    data[this.length++] = value >> 8;
-    data[this.length++] = value >> 16;
-    data[this.length++] = value >> 24;
+    for (let i = 0; i < times; i++) {
+      data[this.length++] = value;
+      data[this.length++] = value >> 8;
+      data[this.length++] = value >> 16;
+      data[this.length++] = value >> 24;
+    }
     return this;
   }
 
@@ -214,15 +216,15 @@ export class Code extends Bytes {
   }
 
   get(local: number): this {
-    return this.instruction(0x20, local);
+    return this.pair(0x20, local);
   }
 
   set(local: number): this {
-    return this.instruction(0x21, local);
+    return this.pair(0x21, local);
   }
 
   tee(local: number): this {
-    return this.instruction(0x22, local);
+    return this.pair(0x22, local);
   }
 
   i32(value: number): this {
@@ -234,7 +236,7 @@ export class Code extends Bytes {
   }
 
   simd(code: number): this {
-    return this.instruction(0xfd, code);
+    return this.pair(0xfd, code);
   }
 
   /** A vector constant of four 32-bit words. */
@@ -247,8 +249,7 @@ export class Code extends Bytes {
   /** A float32 in all lanes. */
   float(value: number): this {
     bits.setFloat32(0, value, true);
-    const word = bits.getInt32(0, true);
-    return this.simd(0x0c).word(word).word(word).word(word).word(word);
+    return this.simd(0x0c).word(bits.getInt32(0, true), 4);
   }
 
   memory({ code, align }: MemoryAccess, place: Place): this {
@@ -302,7 +303,7 @@ export class Code extends Bytes {
   }
 
   call(target: number): this {
-    return this.instruction(0x10, target);
+    return this.pair(0x10, target);
   }
 
   /** `if` that leaves a value of `type`, or nothing. */
@@ -315,11 +316,11 @@ export class Code extends Bytes {
   }
 
   branchIf(depth: number): this {
-    return this.instruction(0x0d, depth);
+    return this.pair(0x0d, depth);
   }
 
   branch(depth: number): this {
-    return this.instruction(0x0c, depth);
+    return this.pair(0x0c, depth);
   }
 
   /** The code with the places of arrays that lie where `address` says. */
@@ -340,7 +341,7 @@ export class Code extends Bytes {
 
   finished(): Bytes {
     const body = new Bytes(this.length + 2 * this.#locals.length + 8).unsigned(this.#locals.length);
-    for (const type of this.#locals) body.unsigned(1).byte(type);
+    for (const type of this.#locals) body.pair(1, type);
     body.append(this).byte(OP.end);
     return new Bytes(body.length + 5).unsigned(body.length).append(body);
   }
