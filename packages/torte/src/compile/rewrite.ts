@@ -6,7 +6,9 @@ import { type Node, nodesOf, type Program, topological } from "../graph/node.js"
 export type Replace = (node: Node, original: Node) => Node;
 
 export function rewrite(program: Program, replace: Replace): Program {
-  const of = images(nodesOf(program), replace);
+  const image = images(nodesOf(program), replace);
+  if (image.size === 0) return program;
+  const of = (node: Node): Node => image.get(node) ?? node;
   return {
     name: program.name,
     outputs: program.outputs.map(of),
@@ -14,12 +16,13 @@ export function rewrite(program: Program, replace: Replace): Program {
   };
 }
 
-export const rewriteNodes = (nodes: readonly Node[], replace: Replace): Node[] =>
-  nodes.map(images(topological(nodes), replace));
+export function rewriteNodes(nodes: readonly Node[], replace: Replace): Node[] {
+  const image = images(topological(nodes), replace);
+  return nodes.map((node) => image.get(node) ?? node);
+}
 
-/** `order` has the inputs of each node before it. */
-function images(order: readonly Node[], replace: Replace): (node: Node) => Node {
-  /** Of the nodes that do not stay as they are. */
+/** What stands in for the nodes that do not stay as they are; `order` has the inputs of each node before it. */
+function images(order: readonly Node[], replace: Replace): Map<Node, Node> {
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
   for (const node of order) {
@@ -27,5 +30,5 @@ function images(order: readonly Node[], replace: Replace): (node: Node) => Node 
     const result = originOf(node, () => replace(rebuilt, node));
     if (result !== node) image.set(node, result);
   }
-  return of;
+  return image;
 }
