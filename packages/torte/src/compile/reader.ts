@@ -106,8 +106,7 @@ export class Reader {
   }
 
   #apply(node: Extract<Node, { op: Elementwise }>, coordinates: readonly Index[]): Expr {
-    const args: Expr[] = [];
-    for (let i = 0, x = node.inputs[0]; x !== undefined; x = node.inputs[++i]) args.push(this.value(x, coordinates));
+    const args = node.inputs.map((x) => this.value(x, coordinates));
     return this.exprs.apply(node.op, args, node.dtype);
   }
 
