@@ -108,6 +108,17 @@ export function lowerContract(lowering: KernelLowering): readonly Statement[] {
 
 type Places = ReadonlyMap<string, Index>;
 
+/** Where each label stands; a label is in one of the maps. */
+function placesOf(labels: string, places: readonly Places[]): Index[] {
+  const result: Index[] = [];
+  for (const label of labels) {
+    let at: Index | undefined;
+    for (let i = 0; at === undefined && i < places.length; i++) at = places[i]?.get(label);
+    result.push(at ?? constantIndex(0));
+  }
+  return result;
+}
+
 class Product {
   readonly #lowering: KernelLowering;
   readonly #node: Node & { op: "contract" };
@@ -138,13 +149,11 @@ class Product {
 
   #load(operand: "spread" | "vectors", ...places: Places[]): Expr {
     const labels = operand === "spread" ? this.#roles.spreadLabels : this.#roles.vectorLabels;
-    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
-    return this.#lowering.reader.value(this.#roles[operand], [...labels].map(find));
+    return this.#lowering.reader.value(this.#roles[operand], placesOf(labels, places));
   }
 
   #coordinates(...places: Places[]): Index[] {
-    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
-    return [...this.#node.attributes.out].map(find);
+    return placesOf(this.#node.attributes.out, places);
   }
 
   /** Row-major place in the result. */

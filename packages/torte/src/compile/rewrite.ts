@@ -25,8 +25,9 @@ export function rewriteNodes(nodes: readonly Node[], replace: Replace): Node[] {
 function images(order: readonly Node[], replace: Replace): Map<Node, Node> {
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
+  const isReplaced = (node: Node): boolean => image.has(node);
   for (const node of order) {
-    const rebuilt = image.size === 0 ? node : rebuild(node, node.inputs.map(of));
+    const rebuilt = node.inputs.some(isReplaced) ? rebuild(node, node.inputs.map(of)) : node;
     const result = originOf(node, () => replace(rebuilt, node));
     if (result !== node) image.set(node, result);
   }
