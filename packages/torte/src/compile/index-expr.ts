@@ -162,8 +162,8 @@ export function rangeOf(index: Index): Range {
   for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
     const { atom, factor } = term;
     const range = atomRange(atom);
-    low += factor * (factor > 0 ? range.low : range.high);
-    high += factor * (factor > 0 ? range.high : range.low);
+    low += Math.min(factor * range.low, factor * range.high);
+    high += Math.max(factor * range.low, factor * range.high);
   }
   return { low, high };
 }
