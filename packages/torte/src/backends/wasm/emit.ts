@@ -45,6 +45,8 @@ class Emitter {
   readonly #places: Places;
   readonly #accumulators: Accumulators;
   readonly #uses = new Map<Expr, number>();
+  /** Whether there are values that depend on no loop. */
+  #anyFixed = false;
   readonly #keys = new Map<string, readonly [number, number]>();
 
   constructor(kernel: LoweredKernel, target: Target) {
@@ -79,6 +81,7 @@ class Emitter {
       const before = this.#uses.get(expr) ?? 0;
       this.#uses.set(expr, before + 1);
       if (before > 0) return;
+      if (expr.variables.length === 0 && !expr.fleeting && isWorthKeeping(expr)) this.#anyFixed = true;
       const { below } = expr;
       for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
     };
@@ -156,6 +159,7 @@ class Emitter {
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
     const { level } = this.#places;
+    if (level === 0 && !this.#anyFixed) return;
     const seen = new Set<Expr | Index>();
     const prepareIndex = (index: Index): void => {
       if (seen.has(index)) return;
