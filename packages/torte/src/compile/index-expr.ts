@@ -212,11 +212,11 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 
 /** ⌊(g·A + r) / by⌋ = ⌊A / (by/g)⌋ where g divides by and 0 ≤ r < g. */
 function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
-  let last = 1;
+  let tried = 1;
   for (let i = 0, term = a.terms[0]; term !== undefined; term = a.terms[++i]) {
     const g = gcd(by, term.factor);
-    if (g === 1 || g === last) continue;
-    last = g;
+    if (g === 1 || g === tried) continue;
+    tried = g;
     const { multiple, rest } = splitMultiple(a, g);
     const { low, high } = rangeOf(rest);
     if (low >= 0 && high < g) return divideIndex(atoms, multiple, by / g);

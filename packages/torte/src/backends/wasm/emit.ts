@@ -159,6 +159,7 @@ class Emitter {
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
     const { level } = this.#places;
+    // Before the first loop, only what depends on none can be known.
     if (level === 0 && !this.#anyFixed) return;
     const seen = new Set<Expr | Index>();
     const prepareIndex = (index: Index): void => {
