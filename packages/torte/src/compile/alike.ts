@@ -17,12 +17,20 @@ export class Alike {
   readonly #fused: FusedProgram;
   readonly #known = new Map<string, Known>();
 
+  /** How many kernels have an outline; one that is alone with its own is like no other. */
+  readonly #outlines = new Map<string, number>();
+
   constructor(fused: FusedProgram) {
     this.#fused = fused;
+    for (const kernel of fused.kernels) {
+      const outline = outlineOf(kernel);
+      this.#outlines.set(outline, (this.#outlines.get(outline) ?? 0) + 1);
+    }
   }
 
   /** What an earlier kernel like this one has become, with this one's arrays, or what `lower` makes of it. */
   lowered(kernel: Kernel, lower: () => LoweredKernel): LoweredKernel {
+    if (this.#outlines.get(outlineOf(kernel)) === 1) return lower();
     const { key, arrays } = this.#signature(kernel);
     const known = this.#known.get(key);
     if (known !== undefined) return this.#like(known, kernel, arrays);
@@ -69,3 +77,6 @@ export class Alike {
     return { key: [order, ...parts].join("\n"), arrays: [...arrays.keys()] };
   }
 }
+
+/** What kernels that are alike have in common and that is found without looking at what they read. */
+const outlineOf = ({ nodes }: Kernel): string => nodes.map(({ op, shape }) => `${op} ${shape.join("x")}`).join();

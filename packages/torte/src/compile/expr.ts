@@ -103,9 +103,6 @@ export interface Accumulator {
   readonly across: boolean;
 }
 
-/** An expression without the facts that follow from the rest. */
-type Own = Expr extends infer E ? (E extends Expr ? Omit<E, Exclude<keyof Facts, "dtype">> : never) : never;
-
 /** Makes and interns the expressions of one compilation. */
 export class Exprs {
   readonly atoms = new Atoms();
@@ -126,14 +123,15 @@ export class Exprs {
     let at = mixHash(hashIndex(index), buffer.id);
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
       if (e.op === "load" && e.buffer === buffer && sameIndex(e.index, index)) return e;
-    return this.#add(at, { op: "load", buffer, index, dtype: buffer.dtype }, NO_OPERANDS, [index]);
+    const facts = this.#facts(buffer.dtype, NO_OPERANDS, [index], buffer.scratch === true);
+    return this.#add(at, { ...facts, op: "load", buffer, index });
   }
 
   number(value: number, dtype: DType): Expr {
     let at = mixHash(value, Math.imul(value, 1e6));
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
       if (e.op === "number" && Object.is(e.value, value) && e.dtype === dtype) return e;
-    return this.#add(at, { op: "number", value, dtype }, NO_OPERANDS, NO_INDICES);
+    return this.#add(at, { ...this.#facts(dtype, NO_OPERANDS, NO_INDICES), op: "number", value });
   }
 
   position(index: Index): Expr {
@@ -141,7 +139,7 @@ export class Exprs {
     let at = hashIndex(index);
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
       if (e.op === "position" && sameIndex(e.index, index)) return e;
-    return this.#add(at, { op: "position", index, dtype: "int32" }, NO_OPERANDS, [index]);
+    return this.#add(at, { ...this.#facts("int32", NO_OPERANDS, [index]), op: "position", index });
   }
 
   random(stream: number, index: Index, seed: Expr, step: Expr): Expr {
@@ -151,15 +149,15 @@ export class Exprs {
       if (e.args[0] === seed && e.args[1] === step) return e;
     }
     const args = [seed, step] as const;
-    return this.#add(at, { op: "random", stream, index, args, dtype: "float32" }, args, [index]);
+    return this.#add(at, { ...this.#facts("float32", args, [index]), op: "random", stream, index, args });
   }
 
   apply(primitive: Elementwise, args: readonly Expr[], dtype: DType): Expr {
     let at = args.length;
-    for (const arg of args) at = mixHash(at, arg.id);
+    for (let i = 0, arg = args[0]; arg !== undefined; arg = args[++i]) at = mixHash(at, arg.id);
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
       if (e.op === "apply" && e.primitive === primitive && e.dtype === dtype && sameMembers(e.args, args)) return e;
-    return this.#add(at, { op: "apply", primitive, args, dtype }, args, NO_INDICES);
+    return this.#add(at, { ...this.#facts(dtype, args, NO_INDICES), op: "apply", primitive, args });
   }
 
   guard(conditions: readonly Condition[], then: Expr, otherwise: Expr): Expr {
@@ -171,8 +169,8 @@ export class Exprs {
       if (sameConditions(e.conditions, conditions)) return e;
     }
     const indices = conditions.map((condition) => condition.index);
-    const operands = [then, otherwise];
-    return this.#add(at, { op: "guard", conditions, then, otherwise, dtype: then.dtype }, operands, indices);
+    const facts = this.#facts(then.dtype, [then, otherwise], indices);
+    return this.#add(at, { ...facts, op: "guard", conditions, then, otherwise });
   }
 
   newAccumulator(
@@ -188,24 +186,25 @@ export class Exprs {
     let at = mixHash(accumulator.id, part === "value" ? -1 : -2);
     for (let e = this.#known.get(at); e !== undefined; e = this.#known.get(++at))
       if (e.op === "accumulator" && e.accumulator === accumulator && e.part === part) return e;
-    const dtype = part === "position" ? "int32" : accumulator.dtype;
-    return this.#add(at, { op: "accumulator", accumulator, part, dtype }, NO_OPERANDS, NO_INDICES);
+    const facts = this.#facts(part === "position" ? "int32" : accumulator.dtype, NO_OPERANDS, NO_INDICES, true);
+    return this.#add(at, { ...facts, op: "accumulator", accumulator, part });
   }
 
-  #add(at: number, own: Own, operands: readonly Expr[], indices: readonly Index[]): Expr {
-    const scratch = own.op === "accumulator" || (own.op === "load" && own.buffer.scratch === true);
-    // A member of the union with the missing facts is that member; TypeScript sees only the union.
-    const expr: Expr = {
-      ...own,
+  #add(at: number, expr: Expr): Expr {
+    this.#known.set(at, expr);
+    return expr;
+  }
+
+  #facts(dtype: DType, operands: readonly Expr[], indices: readonly Index[], fleeting = false): Facts {
+    return {
       id: this.#known.size,
+      dtype,
       operands,
       indices,
       below: belowOf(operands, indices),
       variables: variablesOf(operands, indices),
-      fleeting: scratch || operands.some((operand) => operand.fleeting),
+      fleeting: fleeting || operands.some((operand) => operand.fleeting),
     };
-    this.#known.set(at, expr);
-    return expr;
   }
 }
 
@@ -213,8 +212,11 @@ const NO_OPERANDS: readonly Expr[] = [];
 const NO_INDICES: readonly Index[] = [];
 const NO_VARIABLES: readonly LoopVariable[] = [];
 
-const sameMembers = (a: readonly Expr[], b: readonly Expr[]): boolean =>
-  a.length === b.length && a.every((x, i) => x === b[i]);
+function sameMembers(a: readonly Expr[], b: readonly Expr[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
 
 const sameConditions = (a: readonly Condition[], b: readonly Condition[]): boolean =>
   a.length === b.length &&
@@ -229,27 +231,29 @@ const sameConditions = (a: readonly Condition[], b: readonly Condition[]): boole
 function variablesOf(operands: readonly Expr[], indices: readonly Index[]): readonly LoopVariable[] {
   let shared = NO_VARIABLES;
   let own: LoopVariable[] | undefined;
-  for (const { variables } of operands) {
+  for (let i = 0; i < operands.length; i++) {
+    const variables = operands[i]?.variables ?? NO_VARIABLES;
     if (own !== undefined) addMissing(variables, own);
     else if (isWithin(shared, variables)) shared = variables;
     else if (!isWithin(variables, shared)) addMissing(variables, (own = [...shared]));
   }
   if (indices.length === 0) return own ?? shared;
-  const all = own ?? [...shared];
-  for (const index of indices) collectVariables(index, all);
+  const all = own ?? shared.slice();
+  for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) collectVariables(index, all);
   return all;
 }
 
 function isWithin(part: readonly LoopVariable[], whole: readonly LoopVariable[]): boolean {
   if (part === whole) return true;
   if (part.length > whole.length) return false;
-  for (const variable of part) if (!whole.includes(variable)) return false;
+  for (let i = 0, variable = part[0]; variable !== undefined; variable = part[++i])
+    if (!whole.includes(variable)) return false;
   return true;
 }
 
 function belowOf(operands: readonly Expr[], indices: readonly Index[]): readonly Expr[] {
   let all = operands;
-  for (const index of indices) {
+  for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) {
     const values = dynamics(index);
     if (values.length > 0) all = [...all, ...values];
   }
@@ -259,9 +263,11 @@ function belowOf(operands: readonly Expr[], indices: readonly Index[]): readonly
 /** Values that an index reads at run time. */
 export function dynamics(index: Index): readonly Expr[] {
   let found = NO_OPERANDS;
-  for (const { atom } of index.terms) {
-    if (atom.kind === "dynamic") found = [...found, atom.value];
-    else if (atom.kind === "quotient") found = [...found, ...dynamics(atom.of)];
+  for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
+    const { atom } = term;
+    if (atom.kind === "variable") continue;
+    const values = atom.kind === "dynamic" ? [atom.value] : dynamics(atom.of);
+    if (values.length > 0) found = [...found, ...values];
   }
   return found;
 }
@@ -271,5 +277,6 @@ export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Se
   if (seen.has(expr)) return;
   seen.add(expr);
   visit(expr);
-  for (const other of expr.below) visitExpr(other, visit, seen);
+  const { below } = expr;
+  for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visitExpr(other, visit, seen);
 }

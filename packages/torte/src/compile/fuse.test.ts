@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Node, Program } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { Cases, compareBackends } from "../testing/compare.js";
+import { Cases, compareBackends, stateOf } from "../testing/compare.js";
 import { fuse } from "./fuse.js";
 import { simplify } from "./passes.js";
 
@@ -80,5 +80,39 @@ describe("a convolution in tiles", () => {
     const outputs = [convolution(cases, joined)];
     expect(kernelsOf(outputs).filter((name) => !/mix|contract/.test(name))).toHaveLength(1);
     await compareBackends(program(outputs), cases.data);
+  });
+});
+
+describe("the update of a weight", () => {
+  /** One step, in which the weight is read as `seen` by its update besides the gradient. */
+  const step = (cases: Cases, seen: (weight: Node) => Node): Program => {
+    const [x, weight, moment] = [cases.float([20, 8]), cases.float([8, 8], 0.1), cases.float([8, 8], 0.1)];
+    const gradient = ops.einsum("bi,bj->ij", x, ops.einsum("bi,ij->bj", x, weight));
+    const next = ops.add(ops.mul(moment, 0.5), gradient);
+    return {
+      name: "step",
+      outputs: [],
+      updates: [
+        { state: stateOf(moment), value: next },
+        { state: stateOf(weight), value: ops.sub(seen(weight), ops.mul(next, 0.01)) },
+      ],
+    };
+  };
+
+  it("is the epilogue of its gradient where it reads the weight only where it writes it", async () => {
+    const cases = new Cases(7);
+    const program = step(cases, (weight) => weight);
+    expect(fuse(simplify(program)).kernels.map(({ kind }) => kind)).toEqual(["contract", "contract"]);
+    await compareBackends(program, cases.data, { steps: 3 });
+  });
+
+  it.each([
+    ["turned around", (weight: Node) => ops.transpose(weight, [1, 0])],
+    ["backwards", (weight: Node) => ops.reverse(weight, [0])],
+  ])("reads the old weight elsewhere before it is overwritten: %s", async (_, seen) => {
+    const cases = new Cases(8);
+    const program = step(cases, seen);
+    expect(fuse(simplify(program)).kernels.length).toBeGreaterThan(2);
+    await compareBackends(program, cases.data, { steps: 3 });
   });
 });

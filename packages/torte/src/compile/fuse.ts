@@ -3,7 +3,7 @@
  * correspond one to one are merged, so that a product or a reduction takes the elementwise work that follows it along.
  */
 import { make } from "../graph/make.js";
-import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program, type State } from "../graph/node.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
 import { type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
 import {
@@ -17,7 +17,7 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import { vectorPlaces, WIDTH } from "./loops.js";
-import { inputOf, insertAxes, type Local, NotPointwise, Reader } from "./reader.js";
+import { inputOf, insertAxes, NotPointwise, Reader } from "./reader.js";
 import { chooseRealized, sameAxes } from "./realize.js";
 import { Waiting } from "./waiting.js";
 
@@ -80,11 +80,13 @@ class KernelBuilder {
   readonly #readersOf = new Map<State, Node[]>();
   readonly #waiting = new Waiting();
   readonly #updates = new Map<Node, State>();
+  /** What `readElsewhere` has found. */
+  readonly #elsewhere = new Map<Node, ReadonlySet<Buffer>>();
   constructor(program: Program) {
     const realized = chooseRealized(program);
     this.#program = program;
     this.#realized = realized;
-    this.#order = topological(roots(program));
+    this.#order = [...nodesOf(program)];
     for (const node of this.#order) {
       if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
       if (realized.has(node)) this.#addNode(node);
@@ -129,9 +131,7 @@ class KernelBuilder {
     const buffer = this.#stateBuffer(state);
     const others = (this.#readersOf.get(state) ?? []).filter((node) => node !== value);
     const harmless =
-      this.#pointwiseOn(new Set([buffer]), [value]) &&
-      !this.#waiting.reaches([value], others) &&
-      !this.#updates.has(value);
+      this.#pointwiseOn([buffer], [value]) && !this.#waiting.reaches([value], others) && !this.#updates.has(value);
     const target = harmless ? value : make("stopGradient", [value], {});
     if (!harmless) {
       this.#realized.add(target);
@@ -139,31 +139,39 @@ class KernelBuilder {
       this.#addNode(target);
     }
     this.#storage.set(target, buffer);
+    for (const reader of this.#waiting.after(target)) this.#elsewhere.delete(reader);
     this.#updates.set(target, state);
     for (const reader of harmless ? others : [...others, value]) this.#waiting.follow(reader, target);
     return target;
   }
 
   /** Whether nodes that share a kernel read `buffers` only at the element that they write. */
-  #pointwiseOn(buffers: ReadonlySet<Buffer>, nodes: readonly Node[]): boolean {
-    const [primary] = nodes;
-    if (primary === undefined) return true;
-    const point = Point.single(this.#exprs, primary.shape);
-    let fits = true;
-    for (const node of nodes) {
-      if (kindOf(node) !== "map") {
-        for (const read of this.#reads.get(node) ?? []) {
-          const buffer = this.#storage.get(read);
-          if (buffer !== undefined && buffers.has(buffer)) return false;
-        }
-        continue;
-      }
-      const expr = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
-      visitExpr(expr, (e) => {
-        if (e.op === "load" && buffers.has(e.buffer) && !sameIndex(e.index, point.linear)) fits = false;
+  #pointwiseOn(buffers: readonly Buffer[], nodes: readonly Node[]): boolean {
+    return nodes.every((node) => {
+      const elsewhere = this.#readElsewhere(node);
+      return !buffers.some((buffer) => elsewhere.has(buffer));
+    });
+  }
+
+  /** The arrays that a node reads at other elements than the one that it writes. */
+  #readElsewhere(node: Node): ReadonlySet<Buffer> {
+    const known = this.#elsewhere.get(node);
+    if (known !== undefined) return known;
+    const found = new Set<Buffer>();
+    if (kindOf(node) === "map") {
+      const point = Point.single(this.#exprs, node.shape);
+      const value = new Reader(this.#exprs, this.#storage).computed(node, point.coordinates(node.shape));
+      visitExpr(value, (e) => {
+        if (e.op === "load" && !sameIndex(e.index, point.linear)) found.add(e.buffer);
       });
+    } else {
+      for (const read of this.#reads.get(node) ?? []) {
+        const buffer = this.#storage.get(read);
+        if (buffer !== undefined) found.add(buffer);
+      }
     }
-    return fits;
+    this.#elsewhere.set(node, found);
+    return found;
   }
 
   mergeAll(): void {
@@ -221,7 +229,8 @@ class KernelBuilder {
     if (!this.#fitsPoint(producer, consumer)) return false;
     const all = [...producer, ...consumer];
     const states = all.flatMap((node) => this.#updates.get(node) ?? []);
-    return states.length === 0 || this.#pointwiseOn(new Set(states.map((state) => this.#stateBuffer(state))), all);
+    const buffers = states.map((state) => this.#stateBuffer(state));
+    return buffers.length === 0 || this.#pointwiseOn(buffers, all);
   }
 
   /** The consumer needs the producer's values only where they are computed, and stays fit for vectors. */
@@ -232,17 +241,15 @@ class KernelBuilder {
   }
 
   #fitsAt(point: Point, producer: readonly Node[], consumer: readonly Node[]): boolean {
-    const locals = new Map<Node, Local>();
-    for (const node of producer) {
-      const value = this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype));
-      locals.set(node, { at: point.linear, value });
-    }
-    const reader = new Reader(this.#exprs, this.#storage, locals);
+    const values = new Map<Node, Expr>();
+    for (const node of producer)
+      values.set(node, this.#exprs.accumulator(this.#exprs.newAccumulator("sum", node.dtype)));
+    const reader = new Reader(this.#exprs, this.#storage, values, point.linear);
     try {
       for (const node of consumer) {
         const value = reader.computed(node, point.coordinates(node.shape));
         if (!fitsVectors(value, point.lane)) return false;
-        locals.set(node, { at: point.linear, value });
+        values.set(node, value);
       }
       return true;
     } catch (error) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { drawn } from "../testing/arbitrary.js";
 import {
   addIndex,
+  addScaled,
   type Atom,
   Atoms,
   collectVariables,
@@ -53,7 +54,7 @@ const recipes = fc.record({
   extents: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 3 }),
   steps: fc.array(
     fc.record({
-      op: fc.constantFrom("add", "scale", "shift", "divide", "remainder", "split"),
+      op: fc.constantFrom("add", "add scaled", "scale", "shift", "divide", "remainder", "split"),
       a: fc.nat(),
       b: fc.nat(),
       n: fc.integer({ min: -7, max: 12 }),
@@ -75,6 +76,9 @@ function build(atoms: Atoms, { extents, steps }: Recipe): { variables: LoopVaria
     switch (op) {
       case "add":
         pairs.push({ index: addIndex(x.index, y.index), plain: (at) => x.plain(at) + y.plain(at) });
+        break;
+      case "add scaled":
+        pairs.push({ index: addScaled(x.index, y.index, n), plain: (at) => x.plain(at) + n * y.plain(at) });
         break;
       case "scale":
         pairs.push({ index: scaleIndex(x.index, n), plain: (at) => x.plain(at) * n });

@@ -45,8 +45,9 @@ export function sameIndex(a: Index, b: Index): boolean {
   if (a === b) return true;
   if (a.offset !== b.offset || a.terms.length !== b.terms.length) return false;
   for (let i = 0; i < a.terms.length; i++) {
-    const [x, y] = [a.terms[i], b.terms[i]];
-    if (x?.atom !== y?.atom || x?.factor !== y?.factor) return false;
+    const x = a.terms[i];
+    const y = b.terms[i];
+    if (x !== y && (x?.atom !== y?.atom || x?.factor !== y?.factor)) return false;
   }
   return true;
 }
@@ -63,7 +64,8 @@ export function mixHash(hash: number, value: number): number {
 /** The same for equal indices. */
 export function hashIndex({ offset, terms }: Index): number {
   let hash = offset | 0;
-  for (const { atom, factor } of terms) hash = Math.imul(Math.imul(hash, SPREAD) ^ atom.id, SPREAD) + factor;
+  for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
+    hash = Math.imul(Math.imul(hash, SPREAD) ^ term.atom.id, SPREAD) + term.factor;
   return hash | 0;
 }
 
@@ -106,31 +108,35 @@ const single = (atom: Atom, factor: number): Index => ({ offset: 0, terms: [{ at
 /** The atom itself; a variable that can only be 0 is 0. */
 export const indexOf = (atom: Atom): Index => (atom.kind === "variable" && atom.extent === 1 ? ZERO : single(atom, 1));
 
-export function addIndex(a: Index, b: Index): Index {
-  if (b.terms.length === 0) return shiftIndex(a, b.offset);
-  if (a.terms.length === 0) return shiftIndex(b, a.offset);
+export const addIndex = (a: Index, b: Index): Index => addScaled(a, b, 1);
+
+/** a + by·b. */
+export function addScaled(a: Index, b: Index, by: number): Index {
+  if (b.terms.length === 0 || by === 0) return shiftIndex(a, b.offset * by);
+  if (a.terms.length === 0) return shiftIndex(scaleIndex(b, by), a.offset);
   const terms: Term[] = [];
   let j = 0;
-  for (const term of a.terms) {
-    for (let other = b.terms[j]; other !== undefined && other.atom.id < term.atom.id; other = b.terms[++j])
-      terms.push(other);
-    const same = b.terms[j];
-    if (same?.atom === term.atom) {
-      j++;
-      const factor = term.factor + same.factor;
+  let other = b.terms[0];
+  for (let i = 0, term = a.terms[0]; term !== undefined; term = a.terms[++i]) {
+    for (; other !== undefined && other.atom.id < term.atom.id; other = b.terms[++j]) terms.push(scaled(other, by));
+    if (other?.atom === term.atom) {
+      const factor = term.factor + other.factor * by;
       if (factor !== 0) terms.push({ atom: term.atom, factor });
+      other = b.terms[++j];
     } else terms.push(term);
   }
-  for (let other = b.terms[j]; other !== undefined; other = b.terms[++j]) terms.push(other);
-  return { offset: a.offset + b.offset, terms };
+  for (; other !== undefined; other = b.terms[++j]) terms.push(scaled(other, by));
+  return { offset: a.offset + b.offset * by, terms };
 }
+
+const scaled = (term: Term, by: number): Term => (by === 1 ? term : { atom: term.atom, factor: term.factor * by });
 
 export function scaleIndex(a: Index, by: number): Index {
   if (by === 1) return a;
   if (by === 0) return ZERO;
   if (a.terms.length === 0) return constantIndex(a.offset * by);
   const terms: Term[] = [];
-  for (const { atom, factor } of a.terms) terms.push({ atom, factor: factor * by });
+  for (let i = 0, term = a.terms[0]; term !== undefined; term = a.terms[++i]) terms.push(scaled(term, by));
   return { offset: a.offset * by, terms };
 }
 
@@ -153,7 +159,8 @@ export function rangeOf(index: Index): Range {
   if (remainder !== undefined) return remainder;
   let low = index.offset;
   let high = index.offset;
-  for (const { atom, factor } of index.terms) {
+  for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
+    const { atom, factor } = term;
     const range = atomRange(atom);
     low += Math.min(factor * range.low, factor * range.high);
     high += Math.max(factor * range.low, factor * range.high);
@@ -163,11 +170,12 @@ export function rangeOf(index: Index): Range {
 
 /** Bounds from splitting off each x − by·⌊x/by⌋ within the sum, which lies in 0 … by−1 times its multiplier. */
 function asRemainder(index: Index): Range | undefined {
-  for (const { atom, factor } of index.terms) {
+  for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
+    const { atom, factor } = term;
     if (atom.kind !== "quotient" || factor % atom.by !== 0) continue;
     const multiplier = -factor / atom.by;
     if (!containsMultiple(index, atom.of, multiplier)) continue;
-    const rest = addIndex(addIndex(index, single(atom, -factor)), scaleIndex(atom.of, -multiplier));
+    const rest = addScaled(addIndex(index, single(atom, -factor)), atom.of, -multiplier);
     const other = rangeOf(rest);
     const reach = multiplier * (atom.by - 1);
     return { low: other.low + Math.min(0, reach), high: other.high + Math.max(0, reach) };
@@ -204,8 +212,11 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 
 /** ⌊(g·A + r) / by⌋ = ⌊A / (by/g)⌋ where g divides by and 0 ≤ r < g. */
 function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
-  for (const g of new Set(a.terms.map((term) => gcd(by, term.factor)))) {
-    if (g === 1) continue;
+  let tried = 1;
+  for (let i = 0, term = a.terms[0]; term !== undefined; term = a.terms[++i]) {
+    const g = gcd(by, term.factor);
+    if (g === 1 || g === tried) continue;
+    tried = g;
     const { multiple, rest } = splitMultiple(a, g);
     const { low, high } = rangeOf(rest);
     if (low >= 0 && high < g) return divideIndex(atoms, multiple, by / g);
@@ -217,7 +228,7 @@ function dropSmall(atoms: Atoms, a: Index, by: number): Index | undefined {
 function splitMultiple(a: Index, by: number): { readonly multiple: Index; readonly rest: Index } {
   const whole: Term[] = [];
   const others: Term[] = [];
-  for (const term of a.terms) {
+  for (let i = 0, term = a.terms[0]; term !== undefined; term = a.terms[++i]) {
     if (term.factor % by === 0) whole.push({ atom: term.atom, factor: term.factor / by });
     else others.push(term);
   }
@@ -227,7 +238,7 @@ function splitMultiple(a: Index, by: number): { readonly multiple: Index; readon
 
 /** a − by·floor(a / by). */
 export function remainderIndex(atoms: Atoms, a: Index, by: number): Index {
-  return by === 1 ? ZERO : addIndex(a, scaleIndex(divideIndex(atoms, a, by), -by));
+  return by === 1 ? ZERO : addScaled(a, divideIndex(atoms, a, by), -by);
 }
 
 /** Whether the value of the atom depends on the variable. */
@@ -240,7 +251,8 @@ export function dependsOn(index: Index, variable: LoopVariable): boolean {
 
 /** Adds the loop variables that the index depends on and that are missing. */
 export function collectVariables(index: Index, into: LoopVariable[]): void {
-  for (const { atom } of index.terms) {
+  for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
+    const { atom } = term;
     if (atom.kind === "quotient") collectVariables(atom.of, into);
     else if (atom.kind === "dynamic") addMissing(atom.value.variables, into);
     else if (!into.includes(atom)) into.push(atom);
@@ -254,10 +266,11 @@ export function addMissing(variables: readonly LoopVariable[], into: LoopVariabl
 /** The factor of the variable where it enters only as a plain multiple, else undefined. */
 export function factorOf(index: Index, variable: LoopVariable): number | undefined {
   let factor = 0;
-  for (const term of index.terms) {
-    if (term.atom === variable) factor = term.factor;
-    else if (term.atom.kind === "quotient" && dependsOn(term.atom.of, variable)) return undefined;
-    else if (term.atom.kind === "dynamic" && term.atom.value.variables.includes(variable)) return undefined;
+  for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i]) {
+    const { atom } = term;
+    if (atom === variable) factor = term.factor;
+    else if (atom.kind === "quotient" && dependsOn(atom.of, variable)) return undefined;
+    else if (atom.kind === "dynamic" && atom.value.variables.includes(variable)) return undefined;
   }
   return factor;
 }
@@ -265,7 +278,11 @@ export function factorOf(index: Index, variable: LoopVariable): number | undefin
 /** Row-major position of the coordinates in an array of `shape`. */
 export function linearIndex(coordinates: readonly Index[], shape: readonly number[]): Index {
   let sum = ZERO;
-  for (let i = 0; i < coordinates.length; i++) sum = addIndex(scaleIndex(sum, shape[i] ?? 1), coordinates[i] ?? ZERO);
+  let stride = 1;
+  for (let i = coordinates.length - 1; i >= 0; i--) {
+    sum = addScaled(sum, coordinates[i] ?? ZERO, stride);
+    stride *= shape[i] ?? 1;
+  }
   return sum;
 }
 
@@ -276,7 +293,7 @@ export function coordinatesOf(atoms: Atoms, linear: Index, shape: readonly numbe
   for (let i = shape.length - 1; i > 0; i--) {
     const n = shape[i] ?? 1;
     const quotient = divideIndex(atoms, rest, n);
-    result.push(n === 1 ? ZERO : addIndex(rest, scaleIndex(quotient, -n)));
+    result.push(n === 1 ? ZERO : addScaled(rest, quotient, -n));
     rest = quotient;
   }
   if (shape.length > 0) result.push(rest);

@@ -3,7 +3,7 @@
  * the innermost of its operand, the operand is copied into an order in which it is.
  */
 import { make, rebuild } from "../graph/make.js";
-import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program, roots } from "../graph/node.js";
 import { Exprs } from "./expr.js";
 import { factorOf, indexOf, linearIndex } from "./index-expr.js";
 import { chooseRoles, type Roles } from "./lower-contract.js";
@@ -67,8 +67,7 @@ function stepAlong(operand: Node, axis: number): number | undefined {
 /** Where an array is laid out with a margin for one product, its other readers read it from there. */
 function shareMargins(program: Program): Program {
   const margins = new Map<Node, Node>();
-  const order = topological(roots(program));
-  for (const node of order) {
+  for (const node of nodesOf(program)) {
     if (node.op !== "contract") continue;
     for (const operand of node.inputs) {
       const padded = underRearrangements(operand);

@@ -223,14 +223,11 @@ export function coalesce(
     group.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
   const expand = (grouped: readonly (readonly number[])[], at: readonly Index[]): Index[] => {
     const coordinates = shape.map(() => constantIndex(0));
-    for (const [g, group] of grouped.entries()) {
-      const inner = coordinatesOf(
-        exprs.atoms,
-        at[g] ?? constantIndex(0),
-        group.map((axis) => shape[axis] ?? 1),
-      );
-      for (const [i, axis] of group.entries()) coordinates[axis] = inner[i] ?? constantIndex(0);
-    }
+    grouped.forEach((group, g) => {
+      const sizes = group.map((axis) => shape[axis] ?? 1);
+      const inner = coordinatesOf(exprs.atoms, at[g] ?? constantIndex(0), sizes);
+      group.forEach((axis, i) => (coordinates[axis] = inner[i] ?? constantIndex(0)));
+    });
     return coordinates;
   };
   const clean = (grouped: readonly (readonly number[])[]): number => {

@@ -110,6 +110,17 @@ export function lowerContract(lowering: KernelLowering): readonly Statement[] {
 
 type Places = ReadonlyMap<string, Index>;
 
+/** Where each label stands; a label is in one of the maps. */
+function placesOf(labels: string, places: readonly Places[]): Index[] {
+  const result: Index[] = [];
+  for (const label of labels) {
+    let at: Index | undefined;
+    for (let i = 0; at === undefined && i < places.length; i++) at = places[i]?.get(label);
+    result.push(at ?? constantIndex(0));
+  }
+  return result;
+}
+
 class Product {
   readonly #lowering: KernelLowering;
   readonly #node: Node & { op: "contract" };
@@ -140,14 +151,16 @@ class Product {
 
   #load(operand: "spread" | "vectors", ...places: Places[]): Expr {
     const labels = operand === "spread" ? this.#roles.spreadLabels : this.#roles.vectorLabels;
-    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
-    return this.#lowering.reader.value(this.#roles[operand], [...labels].map(find));
+    return this.#lowering.reader.value(this.#roles[operand], placesOf(labels, places));
+  }
+
+  #coordinates(...places: Places[]): Index[] {
+    return placesOf(this.#node.attributes.out, places);
   }
 
   /** Row-major place in the result. */
   #result(...places: Places[]): Index {
-    const find = (label: string): Index => places.find((map) => map.has(label))?.get(label) ?? constantIndex(0);
-    return linearIndex([...this.#node.attributes.out].map(find), this.#node.shape);
+    return linearIndex(this.#coordinates(...places), this.#node.shape);
   }
 
   /** Whether the last axis of the result lies side by side in the operand that is read as vectors. */
@@ -474,7 +487,8 @@ class Product {
 
   /** The epilogue of a cell whose sum is `value`. */
   #finish({ row, column, batch, lane }: Cell, value: Expr): readonly Statement[] {
-    return this.#lowering.stores(this.#result(row, column, batch), lane, new Map([[this.#node, value]]));
+    const own = this.#coordinates(row, column, batch);
+    return this.#lowering.stores(linearIndex(own, this.#node.shape), lane, new Map([[this.#node, value]]), own);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Kernels become loop nests: maps, reductions and scatters here, products in lower-contract.ts. */
 import type { Node } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
-import { largestDivisor, sizeOf } from "../tensor/shape.js";
+import { largestDivisor, sameShape, sizeOf } from "../tensor/shape.js";
 import { Alike } from "./alike.js";
 import { type Accumulator, type AccumulatorPart, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
@@ -30,7 +30,7 @@ import {
   WIDTH,
 } from "./loops.js";
 import { combine } from "./combine.js";
-import { inputOf, insertAxes, type Local, Reader } from "./reader.js";
+import { inputOf, insertAxes, Reader } from "./reader.js";
 
 /** Rows of a transposed array that are read together: their elements share cache lines. */
 const COLUMN_BLOCK = 16;
@@ -98,22 +98,34 @@ export class KernelLowering {
     return buffer;
   }
 
-  /** All values of the kernel at one point: `given` are those that the loops have found, the others follow from them. */
-  values(linear: Index, given: ReadonlyMap<Node, Expr>): Map<Node, Expr> {
-    const locals = new Map<Node, Local>();
-    const reader = this.reader.withLocals(locals);
-    const result = new Map<Node, Expr>();
+  /**
+   * All values of the kernel at one point: `given` are those that the loops have found, the others follow from them. `own`
+   * are the coordinates of the point in the primary's array, where they are known.
+   */
+  values(linear: Index, given: ReadonlyMap<Node, Expr>, own?: readonly Index[]): Map<Node, Expr> {
+    const values = new Map<Node, Expr>();
+    const reader = new Reader(this.exprs, this.fused.storage, values, linear);
+    let { shape } = this.primary;
+    let coordinates = own ?? coordinatesOf(this.exprs.atoms, linear, shape);
     for (const node of this.kernel.nodes) {
-      const value = given.get(node) ?? reader.computed(node, coordinatesOf(this.exprs.atoms, linear, node.shape));
-      locals.set(node, { at: linear, value });
-      result.set(node, value);
+      if (!sameShape(shape, node.shape)) {
+        shape = node.shape;
+        coordinates = coordinatesOf(this.exprs.atoms, linear, shape);
+      }
+      const value = given.get(node) ?? reader.computed(node, coordinates);
+      values.set(node, value);
     }
-    return result;
+    return values;
   }
 
   /** The stores of all kept values at one point. */
-  stores(linear: Index, lane: LoopVariable, given: ReadonlyMap<Node, Expr> = new Map()): Statement[] {
-    const values = this.values(linear, given);
+  stores(
+    linear: Index,
+    lane: LoopVariable,
+    given: ReadonlyMap<Node, Expr> = new Map(),
+    own?: readonly Index[],
+  ): Statement[] {
+    const values = this.values(linear, given, own);
     return this.kernel.stored.map((node) => {
       const value = values.get(node);
       if (value === undefined) throw new RangeError(`${node.op} is not computed`);
@@ -496,14 +508,18 @@ function isStrided(value: Expr, lane: LoopVariable): boolean {
   return strided;
 }
 
-function collectBuffers(body: readonly Statement[], reads: Set<Buffer>, writes: Set<Buffer>): void {
-  const read = (value: Expr): void => {
-    visitExpr(value, (expr) => {
-      if (expr.op === "load") reads.add(expr.buffer);
-    });
+function collectBuffers(
+  body: readonly Statement[],
+  reads: Set<Buffer>,
+  writes: Set<Buffer>,
+  seen = new Set<Expr>(),
+): void {
+  const visit = (expr: Expr): void => {
+    if (expr.op === "load") reads.add(expr.buffer);
   };
+  const read = (value: Expr): void => visitExpr(value, visit, seen);
   for (const statement of body) {
-    if (statement.op === "loop") collectBuffers(statement.body, reads, writes);
+    if (statement.op === "loop") collectBuffers(statement.body, reads, writes, seen);
     else if (statement.op === "accumulate") statement.values.forEach(read);
     else if (statement.op === "restore") reads.add(statement.buffer);
     else if (statement.op === "store" || statement.op === "addTo") {

@@ -1,6 +1,7 @@
 /** From nodes to expressions: what the element of a node at given coordinates is computed from. */
 import type { Attributes, Node } from "../graph/node.js";
-import { sizeOf } from "../tensor/shape.js";
+import { PRIMITIVES } from "../graph/primitives.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
 import type { Buffer, Elementwise, Expr, Exprs } from "./expr.js";
 import {
   addIndex,
@@ -21,38 +22,45 @@ import {
 /** Thrown where a kernel would need a value of its own result at another place than the one it computes. */
 export class NotPointwise extends Error {}
 
-/** A value that the kernel at hand has computed already, at one point of its domain. */
-export interface Local {
-  readonly at: Index;
-  readonly value: Expr;
-}
-
 export class Reader {
+  /** What `#placeOf` was asked last: most nodes of an expression are read at the very same coordinates. */
+  #coordinates: readonly Index[] | undefined;
+  #shape: readonly number[] = [];
+  #place: Index = ZERO;
+
   constructor(
     readonly exprs: Exprs,
     /** Where nodes are kept that are not recomputed by their readers. */
     readonly storage: ReadonlyMap<Node, Buffer>,
-    readonly locals: ReadonlyMap<Node, Local> = new Map(),
+    /** Values that the kernel at hand has computed already, each at the element `at` of its array. */
+    readonly locals: ReadonlyMap<Node, Expr> = new Map(),
+    readonly at: Index = ZERO,
   ) {}
-
-  withLocals(locals: ReadonlyMap<Node, Local>): Reader {
-    return new Reader(this.exprs, this.storage, locals);
-  }
 
   /** The element of `node` at `coordinates`. */
   value(node: Node, coordinates: readonly Index[]): Expr {
     const local = this.locals.get(node);
     if (local !== undefined) {
-      if (!sameIndex(linearIndex(coordinates, node.shape), local.at)) throw new NotPointwise();
-      return local.value;
+      if (!sameIndex(this.#placeOf(coordinates, node.shape), this.at)) throw new NotPointwise();
+      return local;
     }
     const buffer = this.storage.get(node);
-    if (buffer !== undefined) return this.exprs.load(buffer, linearIndex(coordinates, node.shape));
+    if (buffer !== undefined) return this.exprs.load(buffer, this.#placeOf(coordinates, node.shape));
     return this.computed(node, coordinates);
+  }
+
+  #placeOf(coordinates: readonly Index[], shape: readonly number[]): Index {
+    if (coordinates !== this.#coordinates || !sameShape(shape, this.#shape)) {
+      this.#coordinates = coordinates;
+      this.#shape = shape;
+      this.#place = linearIndex(coordinates, shape);
+    }
+    return this.#place;
   }
 
   /** As `value`, but never a load of the node itself: its defining expression. */
   computed(node: Node, coordinates: readonly Index[]): Expr {
+    if (isElementwise(node)) return this.#apply(node, coordinates);
     const { exprs } = this;
     const input = (i: number, at: readonly Index[]): Expr => this.value(inputOf(node, i), at);
     switch (node.op) {
@@ -94,14 +102,12 @@ export class Reader {
       case "reverse":
       case "windows":
         return input(0, moveIndex(exprs, node, coordinates));
-      default:
-        return this.#apply(node.op, node, coordinates);
     }
   }
 
-  #apply(op: Elementwise, node: Node, coordinates: readonly Index[]): Expr {
+  #apply(node: Extract<Node, { op: Elementwise }>, coordinates: readonly Index[]): Expr {
     const args = node.inputs.map((x) => this.value(x, coordinates));
-    return this.exprs.apply(op, args, node.dtype);
+    return this.exprs.apply(node.op, args, node.dtype);
   }
 
   /** A run-time value as an index; known positions stay symbolic. */
@@ -207,6 +213,11 @@ export class Reader {
   }
 }
 
+function isElementwise(node: Node): node is Extract<Node, { op: Elementwise }> {
+  const { kind } = PRIMITIVES[node.op];
+  return (kind === "unary" || kind === "binary" || kind === "select") && node.op !== "stopGradient";
+}
+
 const isKnown = (value: Expr): boolean =>
   value.op === "number" ||
   value.op === "position" ||
@@ -295,17 +306,33 @@ function moveReshape(
   coordinates: readonly Index[],
 ): Index[] {
   const result: Index[] = [];
-  let [i, j] = [0, 0];
+  let i = 0;
+  let j = 0;
   while (i < from.length || j < to.length) {
-    let [a, b] = [from[i] ?? 1, to[j] ?? 1];
-    let [iEnd, jEnd] = [Math.min(i + 1, from.length), Math.min(j + 1, to.length)];
+    if (from[i] === 1) {
+      i++;
+      continue;
+    }
+    if (to[j] === 1) {
+      result.push(ZERO);
+      j++;
+      continue;
+    }
+    let a = from[i] ?? 1;
+    let b = to[j] ?? 1;
+    let iEnd = Math.min(i + 1, from.length);
+    let jEnd = Math.min(j + 1, to.length);
     while (a !== b) {
       if (a < b) a *= from[iEnd++] ?? 1;
       else b *= to[jEnd++] ?? 1;
     }
-    const linear = linearIndex(coordinates.slice(i, iEnd), from.slice(i, iEnd));
-    result.push(...coordinatesOf(exprs.atoms, linear, to.slice(j, jEnd)));
-    [i, j] = [iEnd, jEnd];
+    if (iEnd - i === 1 && jEnd - j === 1) result.push(coordinates[i] ?? ZERO);
+    else {
+      const linear = linearIndex(coordinates.slice(i, iEnd), from.slice(i, iEnd));
+      result.push(...coordinatesOf(exprs.atoms, linear, to.slice(j, jEnd)));
+    }
+    i = iEnd;
+    j = jEnd;
   }
   return result;
 }

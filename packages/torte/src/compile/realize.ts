@@ -5,7 +5,7 @@
  * would cost more than a round trip through memory; operands of products must be plain strided views. A mix computes what
  * it reads, margins included, since it reads everything about as often as there are results.
  */
-import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program, roots } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
 import { Exprs } from "./expr.js";
@@ -44,7 +44,7 @@ const CHEAP = 8;
 const UNROLLED = 8;
 
 export function chooseRealized(program: Program): Set<Node> {
-  const order = topological(roots(program));
+  const order = nodesOf(program);
   const costs = inlineCosts(order);
   const realized = new Set<Node>(roots(program).filter((node) => node.op !== "state"));
   const repeats = new Map<Node, number>();

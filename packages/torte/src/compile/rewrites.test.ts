@@ -170,6 +170,11 @@ it("sharing finds equal parts, constants and neutral elements", () => {
   expect(b?.op).toBe("state");
 });
 
+it("a pass with nothing to do returns the program itself", () => {
+  const program = { name: "p", outputs: [ops.exp(new Cases(1).float([3]))], updates: [] };
+  for (const pass of [shareCommon, unfold, fastConvolutions, inParts, layout]) expect(pass(program)).toBe(program);
+});
+
 describe("fast convolutions", () => {
   const program = (outputs: readonly Node[]): Program => ({ name: "test", outputs, updates: [] });
   const mixes = (nodes: readonly Node[]): number => count(nodes, "mix");

@@ -34,10 +34,10 @@ export interface Footprint {
 export function workOf(body: readonly Statement[]): number {
   return body.reduce((sum, statement) => {
     if (statement.op === "loop") return sum + statement.variable.extent * workOf(statement.body);
-    if (statement.op === "store" || statement.op === "addTo") return sum + 2 + sizeOfExpr(statement.value, new Set());
+    if (statement.op === "store" || statement.op === "addTo") return sum + 2 + sizeOfExpr(statement.value);
     if (statement.op === "restore") return sum + 2;
     return statement.op === "accumulate"
-      ? sum + 1 + statement.values.reduce((n, value) => n + sizeOfExpr(value, new Set()), 0)
+      ? sum + 1 + statement.values.reduce((n, value) => n + sizeOfExpr(value), 0)
       : sum;
   }, 0);
 }
@@ -56,12 +56,18 @@ const HEAVY = new Set<string>([
   "pow",
 ]);
 
-function sizeOfExpr(expr: Expr, seen: Set<Expr>): number {
-  if (expr.operands.length === 0 && expr.op !== "random") return 1;
+const isLeaf = (expr: Expr): boolean => expr.operands.length === 0 && expr.op !== "random";
+
+const sizeOfExpr = (expr: Expr): number => (isLeaf(expr) ? 1 : sizeBelow(expr, new Set()));
+
+function sizeBelow(expr: Expr, seen: Set<Expr>): number {
   if (seen.has(expr)) return 0;
   seen.add(expr);
-  const own = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
-  return expr.operands.reduce((sum, operand) => sum + sizeOfExpr(operand, seen), own);
+  const { operands } = expr;
+  let size = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
+  for (let i = 0, operand = operands[0]; operand !== undefined; operand = operands[++i])
+    size += isLeaf(operand) ? 1 : sizeBelow(operand, seen);
+  return size;
 }
 
 const overlap = (a: readonly Span[], b: readonly Span[]): boolean =>

@@ -20,14 +20,17 @@ export function shareCommon(program: Program): Program {
   return rewrite(program, (node) => shared(simplifyNode(node, shared)));
 }
 
+/** Type and shape follow from the inputs where there are some. */
 function keyOf(node: Node, states: Map<object, number>): string {
-  const inputs = node.inputs.map((input) => input.id).join(",");
   if (node.op === "state") {
     const { state } = node.attributes;
     if (!states.has(state)) states.set(state, states.size);
     return `state ${states.get(state) ?? 0}`;
   }
-  return `${node.op} ${attributesKey(node)} ${node.dtype} ${node.shape.join("x")} (${inputs})`;
+  let key = `${node.op}${attributesKey(node)}`;
+  if (node.op === "uniform" || node.inputs.length === 0) key += `${node.dtype} ${node.shape.join("x")}`;
+  for (let i = 0, input = node.inputs[0]; input !== undefined; input = node.inputs[++i]) key += ` ${input.id}`;
+  return key;
 }
 
 const valueOf = (node: Node | undefined): number | undefined =>

@@ -4,7 +4,7 @@
  * that are mixed and then added up are mixes of all the tiles that meet at a place.
  */
 import { make } from "../graph/make.js";
-import { type Node, type Program, roots, topological } from "../graph/node.js";
+import { type Node, nodesOf, type Program } from "../graph/node.js";
 import { mix, pad, reshape, reverse, slice, transpose, windows } from "../ops/index.js";
 import { inputOf } from "./reader.js";
 import { rewrite } from "./rewrite.js";
@@ -14,8 +14,7 @@ const MOST_STRIDE = 2;
 
 export function unfold(program: Program): Program {
   const readers = new Map<Node, number>();
-  for (const node of topological(roots(program)))
-    for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
+  for (const node of nodesOf(program)) for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
   return rewrite(program, (node, original) => {
     if (node.op !== "fold") return node;
     const folded = inputOf(node, 0);

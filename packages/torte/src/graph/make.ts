@@ -75,8 +75,15 @@ export function uniform(key: Node, stream: number, shape: Shape): Node {
 
 /** The same node over other inputs (of the same types), keeping its origin. */
 export function rebuild(node: Node, inputs: readonly Node[]): Node {
-  if (inputs.length === node.inputs.length && inputs.every((input, i) => input === node.inputs[i])) return node;
-  return { ...node, id: nextId++, inputs };
+  if (sameInputs(inputs, node.inputs)) return node;
+  const { op, attributes, shape, dtype, origin } = node;
+  return { id: nextId++, op, inputs, attributes, shape, dtype, origin } as Node;
+}
+
+function sameInputs(a: readonly Node[], b: readonly Node[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** A node that carries the origin of `like` instead of the current one. */

@@ -153,23 +153,43 @@ export function roots(program: Program): Node[] {
   return [...program.outputs, ...program.updates.map((update) => update.value)];
 }
 
+const orders = new WeakMap<Program, readonly Node[]>();
+
+/** All nodes of a program, inputs before users. Programs do not change, so each is searched once. */
+export function nodesOf(program: Program): readonly Node[] {
+  let order = orders.get(program);
+  if (order === undefined) orders.set(program, (order = topological(roots(program))));
+  return order;
+}
+
 /** All nodes under `from`, inputs before users, each once. Iterative: networks may be thousands of nodes deep. */
 export function topological(from: readonly Node[]): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
-  const path: { readonly node: Node; next: number }[] = [];
+  /** The nodes on the way to the one at hand, and which of their inputs come next. */
+  const path: Node[] = [];
+  const next: number[] = [];
   for (const root of from) {
     if (seen.has(root)) continue;
     seen.add(root);
-    path.push({ node: root, next: 0 });
-    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const input = top.node.inputs[top.next++];
+    path.push(root);
+    next.push(0);
+    let node: Node | undefined = root;
+    while (node !== undefined) {
+      const top = path.length - 1;
+      const i: number = next[top] ?? 0;
+      const input: Node | undefined = node.inputs[i];
+      next[top] = i + 1;
       if (input === undefined) {
-        order.push(top.node);
+        order.push(node);
         path.pop();
+        next.pop();
+        node = top > 0 ? path[top - 1] : undefined;
       } else if (!seen.has(input)) {
         seen.add(input);
-        path.push({ node: input, next: 0 });
+        path.push(input);
+        next.push(0);
+        node = input;
       }
     }
   }

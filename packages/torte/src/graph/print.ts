@@ -23,6 +23,7 @@ function attributesOf(node: Node): string {
 
 /** The same text for equal attributes of one primitive. */
 export function attributesKey({ attributes }: Node): string {
+  if (Object.keys(attributes).length === 0) return "";
   const text = JSON.stringify(attributes);
   if (!("value" in attributes)) return text;
   // JSON has no infinities, no NaN and only one zero.

@@ -1,13 +1,14 @@
 /** Checks that hold for every program, before and after each pass. */
 import { GraphError } from "../errors.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
-import { type Node, type NodeOf, type Primitive, type Program, roots, topological } from "./node.js";
+import { type Node, nodesOf, type NodeOf, type Primitive, type Program } from "./node.js";
 import { PRIMITIVES, type Rule, type Typed } from "./primitives.js";
 
 /** `known` nodes have been verified before; those of the program join them. */
 export function verify(program: Program, known = new Set<Node>()): void {
-  for (const node of topological(roots(program))) {
-    if (!known.has(node)) verifyNode(node);
+  for (const node of nodesOf(program)) {
+    if (known.has(node)) continue;
+    verifyNode(node);
     known.add(node);
   }
   const written = new Set<object>();

@@ -62,7 +62,8 @@ export class Accumulators {
   accumulate({ accumulator, values, position, lane }: Statement & { op: "accumulate" }): void {
     const { code } = this;
     const registers = this.registers(accumulator);
-    const [a, b] = values;
+    const a = values[0];
+    const b = values[1];
     if (a === undefined) throw new RangeError("nothing to accumulate");
     if (accumulator.kind === "product" && b !== undefined) {
       this.accumulateProduct(registers.value, a, b, accumulator.across ? lane.extent : 4);

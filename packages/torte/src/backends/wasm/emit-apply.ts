@@ -40,7 +40,7 @@ export function emitApply(
   push: Push,
   math: MathLibrary,
 ): void {
-  const [a, b, c] = args;
+  const a = args[0];
   if (a === undefined) throw new RangeError(`${primitive} without operands`);
   const family = a.dtype === "float32" ? "float" : "integer";
   if (family === "float" && (primitive === "max" || primitive === "min")) {
@@ -55,7 +55,8 @@ export function emitApply(
   }
   switch (primitive) {
     case "select":
-      if (b !== undefined && c !== undefined) [b, c, a].forEach(push);
+      args.slice(1).forEach(push);
+      push(a);
       code.simd(SIMD.bitselect);
       return;
     case "cast":

@@ -12,7 +12,7 @@ import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
-import { Places, valuesOf } from "./places.js";
+import { Places, visitValues } from "./places.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
@@ -42,6 +42,8 @@ class Emitter {
   readonly #places: Places;
   readonly #accumulators: Accumulators;
   readonly #uses = new Map<Expr, number>();
+  /** Whether there are values that depend on no loop. */
+  #anyFixed = false;
   readonly #keys = new Map<string, readonly [number, number]>();
 
   constructor(kernel: LoweredKernel, target: Target) {
@@ -58,7 +60,7 @@ class Emitter {
   }
 
   run(): Code {
-    this.#countUses(this.#kernel.body, new Set());
+    this.#countUses(this.#kernel.body);
     for (const expr of this.#uses.keys()) if (expr.op === "random") this.#prepareKey(expr);
     if (unitsOf(this.#kernel.body) > 1) this.#shared(this.#kernel.body, GIVEN);
     else this.#block(this.#kernel.body);
@@ -72,17 +74,19 @@ class Emitter {
     this.#keys.set(name, key);
   }
 
-  #countUses(body: readonly Statement[], seen: Set<Expr>): void {
+  #countUses(body: readonly Statement[]): void {
     const visit = (expr: Expr): void => {
-      this.#uses.set(expr, (this.#uses.get(expr) ?? 0) + 1);
-      if (seen.has(expr)) return;
-      seen.add(expr);
-      for (const other of expr.below) visit(other);
+      const before = this.#uses.get(expr) ?? 0;
+      this.#uses.set(expr, before + 1);
+      if (before > 0) return;
+      if (expr.variables.length === 0 && !expr.fleeting && isWorthKeeping(expr)) this.#anyFixed = true;
+      const { below } = expr;
+      for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
     };
     for (const statement of body) {
-      if (statement.op === "loop") this.#countUses(statement.body, seen);
+      if (statement.op === "loop") this.#countUses(statement.body);
       if ("lane" in statement) this.#places.lanes.add(statement.lane);
-      valuesOf(statement).forEach(visit);
+      visitValues(statement, visit);
     }
   }
 
@@ -153,28 +157,32 @@ class Emitter {
   /** Computes what loops within `body` would otherwise compute again in every round. */
   #prepare(body: readonly Statement[]): void {
     const { level } = this.#places;
-    const seen = new Set<Expr>();
+    // Before the first loop, only what depends on none can be known.
+    if (level === 0 && !this.#anyFixed) return;
+    const seen = new Set<Expr | Index>();
+    const prepareIndex = (index: Index): void => {
+      if (seen.has(index)) return;
+      seen.add(index);
+      this.#prepareIndex(index, level);
+    };
     const visit = (expr: Expr): void => {
-      if (seen.has(expr)) return;
+      if (!isWorthKeeping(expr) || !this.#places.dependsOnInnermost(expr) || seen.has(expr)) return;
       seen.add(expr);
-      if (isWorthKeeping(expr) && this.#places.isFixed(expr, level)) {
+      if (this.#places.isFixed(expr, level)) {
         this.#keep(expr);
         return;
       }
-      if (expr.op === "guard") {
-        for (const { index } of expr.conditions) this.#prepareIndex(index, level);
-        if (expr.conditions.every(({ index }) => this.#places.isKnown(index))) this.#decide(expr.conditions);
-        return;
-      }
-      for (const other of expr.below) visit(other);
-      for (const index of expr.indices) this.#prepareIndex(index, level);
+      const { below, indices } = expr;
+      if (expr.op !== "guard") for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
+      for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) prepareIndex(index);
+      if (expr.op === "guard" && indices.every((index) => this.#places.isKnown(index))) this.#decide(expr.conditions);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
         if (statement.op === "loop") walk(statement.body, true);
         else if (deep) {
-          valuesOf(statement).forEach(visit);
-          if ("index" in statement) this.#prepareIndex(statement.index, level);
+          visitValues(statement, visit);
+          if ("index" in statement) prepareIndex(statement.index);
         }
       }
     };
@@ -182,8 +190,10 @@ class Emitter {
   }
 
   #prepareIndex(index: Index, level: number): void {
-    for (const { atom } of index.terms) if (atom.kind === "dynamic" && this.#places.atomLevel(atom) > level) return;
-    this.#places.place(index.terms, level);
+    const { terms } = index;
+    for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
+      if (term.atom.kind === "dynamic" && this.#places.atomLevel(term.atom) > level) return;
+    this.#places.place(terms, level);
   }
 
   #keep(expr: Expr): void {

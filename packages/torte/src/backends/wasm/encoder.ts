@@ -79,22 +79,36 @@ export const SIMD = {
   f32x4RelaxedMadd: 0x105,
 } as const;
 
-/** SIMD instructions on memory, with the alignment that is announced. */
+/** A SIMD instruction on memory, with the alignment that is announced. */
+interface MemoryAccess {
+  readonly code: number;
+  readonly align: number;
+}
+
 export const MEMORY = {
-  load: [0x00, 4],
-  load32Splat: [0x09, 2],
-  store: [0x0b, 4],
-  load32Zero: [0x5c, 2],
-  load64Zero: [0x5d, 3],
+  load: { code: 0x00, align: 4 },
+  load32Splat: { code: 0x09, align: 2 },
+  store: { code: 0x0b, align: 4 },
+  load32Zero: { code: 0x5c, align: 2 },
+  load64Zero: { code: 0x5d, align: 3 },
 } as const;
-export const LANE_MEMORY = { load32Lane: [0x56, 2], store32Lane: [0x5a, 2], store64Lane: [0x5b, 3] } as const;
+export const LANE_MEMORY = {
+  load32Lane: { code: 0x56, align: 2 },
+  store32Lane: { code: 0x5a, align: 2 },
+  store64Lane: { code: 0x5b, align: 3 },
+} as const;
 
 export const ATOMIC = { notify: 0x00, wait32: 0x01, load: 0x10, store: 0x17, add: 0x1e } as const;
 
 /** A growing sequence of bytes. */
 export class Bytes {
-  #data = new Uint8Array(256);
+  #data: Uint8Array;
   length = 0;
+
+  /** As many can be written before the memory has to grow. */
+  constructor(capacity = 64) {
+    this.#data = new Uint8Array(capacity);
+  }
 
   byte(value: number): this {
     if (this.length === this.#data.length) this.#grow(1);
@@ -102,11 +116,17 @@ export class Bytes {
     return this;
   }
 
+  /** A byte, as of an instruction, and a number that belongs to it. */
+  pair(code: number, value: number): this {
+    if (value >= 0x80 || this.length + 2 > this.#data.length) return this.byte(code).unsigned(value);
+    const data = this.#data;
+    data[this.length++] = code;
+    data[this.length++] = value;
+    return this;
+  }
+
   unsigned(value: number): this {
-    if (value < 0x80 && this.length < this.#data.length) {
-      this.#data[this.length++] = value;
-      return this;
-    }
+    if (value < 0x80) return this.byte(value);
     let rest = value;
     while (rest >= 0x80) {
       this.byte((rest % 0x80) | 0x80);
@@ -125,10 +145,16 @@ export class Bytes {
     }
   }
 
-  /** A 32-bit word, its lowest byte first. */
-  word(value: number): this {
-    if (this.length + 4 > this.#data.length) this.#grow(4);
-    for (let shift = 0; shift < 32; shift += 8) this.#data[this.length++] = value >> shift;
+  /** A 32-bit word, its lowest byte first, so many times. */
+  word(value: number, times = 1): this {
+    if (this.length + 4 * times > this.#data.length) this.#grow(4 * times);
+    const data = this.#data;
+    for (let i = 0; i < times; i++) {
+      data[this.length++] = value;
+      data[this.length++] = value >> 8;
+      data[this.length++] = value >> 16;
+      data[this.length++] = value >> 24;
+    }
     return this;
   }
 
@@ -199,6 +225,14 @@ export class Constants {
   }
 }
 
+interface CodeOptions {
+  readonly locals?: readonly ValueType[];
+  /** Where there are none, constants are part of the code. */
+  readonly constants?: Constants | undefined;
+  /** Bytes to begin with. */
+  readonly capacity?: number;
+}
+
 /** The body of a function: its locals and instructions. Places in arrays are left out until `placed` fills them in. */
 export class Code extends Bytes {
   readonly #locals: ValueType[];
@@ -207,9 +241,9 @@ export class Code extends Bytes {
 
   constructor(
     readonly parameters: number,
-    { locals = [], constants }: { locals?: readonly ValueType[]; constants?: Constants | undefined } = {},
+    { locals = [], constants, capacity = 2048 }: CodeOptions = {},
   ) {
-    super();
+    super(capacity);
     this.#locals = [...locals];
     this.#constants = constants;
   }
@@ -220,15 +254,15 @@ export class Code extends Bytes {
   }
 
   get(local: number): this {
-    return this.byte(0x20).unsigned(local);
+    return this.pair(0x20, local);
   }
 
   set(local: number): this {
-    return this.byte(0x21).unsigned(local);
+    return this.pair(0x21, local);
   }
 
   tee(local: number): this {
-    return this.byte(0x22).unsigned(local);
+    return this.pair(0x22, local);
   }
 
   i32(value: number): this {
@@ -240,34 +274,37 @@ export class Code extends Bytes {
   }
 
   simd(code: number): this {
-    return this.byte(0xfd).unsigned(code);
+    return this.pair(0xfd, code);
   }
 
   /** A vector constant of four 32-bit words. */
   words(values: readonly number[]): this {
     const [word = 0] = values;
-    // Nothing is cheaper than a vector of zeros or of ones.
-    const splat = word !== 0 && word !== -1 && values.every((value) => value === word);
-    const place = splat ? this.#constants?.place(word) : undefined;
-    if (place !== undefined) return this.i32(0).memory(MEMORY.load32Splat, place);
+    if (values.every((value) => value === word)) return this.splat(word);
     this.simd(0x0c);
     for (const value of values) this.word(value);
     return this;
   }
 
+  /** A 32-bit word in all lanes. */
+  splat(word: number): this {
+    // Nothing is cheaper than a vector of zeros or of ones.
+    const place = word === 0 || word === -1 ? undefined : this.#constants?.place(word);
+    return place === undefined ? this.simd(0x0c).word(word, 4) : this.i32(0).memory(MEMORY.load32Splat, place);
+  }
+
   /** A float32 in all lanes. */
   float(value: number): this {
     bits.setFloat32(0, value, true);
-    const word = bits.getInt32(0, true);
-    return this.words([word, word, word, word]);
+    return this.splat(bits.getInt32(0, true));
   }
 
-  memory([code, align]: readonly [number, number], place: Place): this {
-    return this.simd(code).unsigned(align).#immediate(place);
+  memory({ code, align }: MemoryAccess, place: Place): this {
+    return this.simd(code).byte(align).#immediate(place);
   }
 
-  laneMemory(instruction: readonly [number, number], place: Place, lane: number): this {
-    return this.memory(instruction, place).byte(lane);
+  laneMemory(access: MemoryAccess, place: Place, lane: number): this {
+    return this.memory(access, place).byte(lane);
   }
 
   loadI32(place: Place): this {
@@ -313,7 +350,7 @@ export class Code extends Bytes {
   }
 
   call(target: number): this {
-    return this.byte(0x10).unsigned(target);
+    return this.pair(0x10, target);
   }
 
   /** `if` that leaves a value of `type`, or nothing. */
@@ -326,16 +363,17 @@ export class Code extends Bytes {
   }
 
   branchIf(depth: number): this {
-    return this.byte(0x0d).unsigned(depth);
+    return this.pair(0x0d, depth);
   }
 
   branch(depth: number): this {
-    return this.byte(0x0c).unsigned(depth);
+    return this.pair(0x0c, depth);
   }
 
   /** The code with the places of arrays that lie where `address` says. */
   placed(address: (array: Buffer) => number): Code {
-    const result = new Code(this.parameters, { locals: this.#locals });
+    const capacity = this.length + 5 * this.#gaps.length;
+    const result = new Code(this.parameters, { locals: this.#locals, capacity });
     const own = this.view();
     let done = 0;
     for (const { at, array, offset, signed } of this.#gaps) {
@@ -350,10 +388,10 @@ export class Code extends Bytes {
   }
 
   finished(): Bytes {
-    const body = new Bytes().unsigned(this.#locals.length);
-    for (const type of this.#locals) body.unsigned(1).byte(type);
+    const body = new Bytes(this.length + 2 * this.#locals.length + 8).unsigned(this.#locals.length);
+    for (const type of this.#locals) body.pair(1, type);
     body.append(this).byte(OP.end);
-    return new Bytes().unsigned(body.length).append(body);
+    return new Bytes(body.length + 5).unsigned(body.length).append(body);
   }
 }
 
@@ -436,7 +474,7 @@ export class WasmModule {
 }
 
 function vector(items: readonly Bytes[]): Bytes {
-  const out = new Bytes().unsigned(items.length);
+  const out = new Bytes(items.reduce((sum, { length }) => sum + length, 5)).unsigned(items.length);
   for (const item of items) out.append(item);
   return out;
 }

@@ -4,7 +4,7 @@
  */
 import { type Buffer, type Condition, dynamics, type Expr } from "../../compile/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/index-expr.js";
-import type { Statement } from "../../compile/loops.js";
+import type { Loop, Statement } from "../../compile/loops.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
 
 /** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */
@@ -43,7 +43,9 @@ export class Places {
   /** What has been remembered, the latest last. */
   readonly #remembered: Kept[] = [];
   readonly #levels = new Map<LoopVariable, number>();
-  readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index>>();
+  /** The variable of the loop that was opened last, if one is open. */
+  #innermost: LoopVariable | undefined;
+  readonly #accesses = new Map<readonly Statement[], ReadonlySet<Index | Loop>>();
 
   constructor(
     readonly code: Code,
@@ -70,10 +72,18 @@ export class Places {
   }
 
   loop(variable: LoopVariable, emit: () => void): void {
+    const before = this.#innermost;
     this.#levels.set(variable, ++this.level);
+    this.#innermost = variable;
     this.within(emit);
+    this.#innermost = before;
     this.#levels.delete(variable);
     this.level--;
+  }
+
+  /** Whether something in the value was not known before the innermost loop. */
+  dependsOnInnermost(expr: Expr): boolean {
+    return this.#innermost === undefined || expr.variables.includes(this.#innermost);
   }
 
   /** The level of the loop whose variable this is; lanes belong to no loop. */
@@ -89,7 +99,8 @@ export class Places {
 
   indexLevel(index: Index): number {
     let level = 0;
-    for (const { atom } of index.terms) level = Math.max(level, this.atomLevel(atom));
+    for (let i = 0, term = index.terms[0]; term !== undefined; term = index.terms[++i])
+      level = Math.max(level, this.atomLevel(term.atom));
     return level;
   }
 
@@ -103,27 +114,29 @@ export class Places {
   /** Whether a value stays the same within the loops deeper than `level`, and in all lanes. */
   isFixed(expr: Expr, level: number): boolean {
     if (expr.fleeting) return false;
-    for (const variable of expr.variables) if (this.levelOf(variable) > level) return false;
+    const { variables } = expr;
+    for (let i = 0, variable = variables[0]; variable !== undefined; variable = variables[++i])
+      if (this.levelOf(variable) > level) return false;
     return true;
   }
 
   /** The places within the loop that advance with it: where they start and by how much. */
   pointers(variable: LoopVariable, body: readonly Statement[]): Pointer[] {
     const found = new Map<Sum, Pointer>();
-    for (const index of this.#accessesOf(body)) {
-      const own = index.terms.find(({ atom }) => atom === variable);
-      if (own === undefined) continue;
+    this.#visitAccesses(body, ({ terms }) => {
+      const own = termOf(terms, variable);
+      if (own === undefined) return;
       const rest: Term[] = [];
       let sum = this.#empty;
-      for (const term of index.terms) {
+      for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i]) {
         if (term !== own && !this.#isOutside(term.atom)) continue;
         if (term !== own) rest.push(term);
         sum = sum.and(term);
       }
-      if (found.has(sum)) continue;
+      if (found.has(sum)) return;
       const base = this.place(rest, this.level);
       found.set(sum, { sum, local: this.code.newLocal(I32), base, step: 4 * own.factor });
-    }
+    });
     return [...found.values()];
   }
 
@@ -133,22 +146,31 @@ export class Places {
     return this.atomLevel(atom) <= this.level;
   }
 
-  /** Every index expression of memory accesses within the statements, those under guards included. */
-  #accessesOf(body: readonly Statement[]): ReadonlySet<Index> {
+  /** Visits every index expression of memory accesses within the statements, those under guards included. */
+  #visitAccesses(body: readonly Statement[], visit: (index: Index) => void): void {
+    this.#accessesOf(body).forEach((access) => {
+      if ("terms" in access) visit(access);
+      else this.#visitAccesses(access.body, visit);
+    });
+  }
+
+  /** The accesses of the statements themselves, and the loops among them. */
+  #accessesOf(body: readonly Statement[]): ReadonlySet<Index | Loop> {
     const known = this.#accesses.get(body);
     if (known !== undefined) return known;
-    const found = new Set<Index>();
+    const found = new Set<Index | Loop>();
     const seen = new Set<Expr>();
     const visit = (expr: Expr): void => {
       if (seen.has(expr)) return;
       seen.add(expr);
-      for (const other of expr.below) visit(other);
+      const { below } = expr;
+      for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
       if (expr.op === "load") found.add(expr.index);
     };
     for (const statement of body) {
-      if (statement.op === "loop") for (const index of this.#accessesOf(statement.body)) found.add(index);
+      if (statement.op === "loop") found.add(statement);
       else {
-        valuesOf(statement).forEach(visit);
+        visitValues(statement, visit);
         if ("index" in statement) found.add(statement.index);
       }
     }
@@ -158,12 +180,21 @@ export class Places {
 
   /** The local with 4·Σ factor·atom over the terms that are known at `level`, or undefined where there are none. */
   place(terms: readonly Term[], level: number): number | undefined {
-    const known = terms.filter(({ atom }) => this.atomLevel(atom) <= level && this.isReady(atom));
-    if (known.length === 0) return undefined;
-    const sum = this.#sumOf(known);
-    const found = this.find(sum);
-    if (found !== undefined) return found;
+    let sum = this.#empty;
+    for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
+      if (this.#isKnown(term.atom, level)) sum = sum.and(term);
+    if (sum === this.#empty) return undefined;
+    return this.find(sum) ?? this.#newPlace(sum, terms, level);
+  }
+
+  #isKnown(atom: Atom, level: number): boolean {
+    if (atom.kind === "variable") return this.levelOf(atom) <= level;
+    return this.atomLevel(atom) <= level && this.isReady(atom);
+  }
+
+  #newPlace(sum: Sum, terms: readonly Term[], level: number): number | undefined {
     const { code } = this;
+    const known = terms.filter(({ atom }) => this.#isKnown(atom, level));
     const deepest = Math.max(...known.map(({ atom }) => this.atomLevel(atom)));
     const below = known.filter(({ atom }) => this.atomLevel(atom) < deepest);
     const at = known.filter(({ atom }) => this.atomLevel(atom) === deepest);
@@ -198,7 +229,7 @@ export class Places {
 
   #sumOf(terms: readonly Term[]): Sum {
     let sum = this.#empty;
-    for (const term of terms) sum = sum.and(term);
+    for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i]) sum = sum.and(term);
     return sum;
   }
 
@@ -250,20 +281,34 @@ export class Places {
   /** Pushes the byte place of an index without its lanes; returns the constant part, for the memory instruction. */
   pushPlace(array: Buffer, index: Index, shift = 0): Place {
     const { code } = this;
-    const terms = index.terms.filter(({ atom }) => !(atom.kind === "variable" && !this.#levels.has(atom)));
-    const local = this.place(terms, this.level);
+    const local = this.place(index.terms, this.level);
     const offset = 4 * (index.offset + shift);
     if (local === undefined) code.i32(0);
     else code.get(local);
     // The sum of place and offset does not wrap around, so a place below zero must meet the offset before.
-    if (this.lowest + offset >= 0 && terms.every(({ factor }) => factor > 0)) return { array, offset };
+    if (this.lowest + offset >= 0 && !this.#goesBack(index)) return { array, offset };
     code.place(array, offset).op(OP.i32Add);
     return 0;
   }
+
+  /** Whether the place, without its lanes, can lie before the array. */
+  #goesBack({ terms }: Index): boolean {
+    for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
+      if (term.factor < 0 && !(term.atom.kind === "variable" && !this.#levels.has(term.atom))) return true;
+    return false;
+  }
 }
 
-/** What a statement computes, values behind its indices included. */
-export function valuesOf(statement: Statement): readonly Expr[] {
-  if (statement.op === "store" || statement.op === "addTo") return [statement.value, ...dynamics(statement.index)];
-  return statement.op === "accumulate" ? statement.values : [];
+function termOf(terms: readonly Term[], atom: Atom): Term | undefined {
+  for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i]) if (term.atom === atom) return term;
+  return undefined;
+}
+
+/** Visits what a statement computes, values behind its indices included. */
+export function visitValues(statement: Statement, visit: (value: Expr) => void): void {
+  if (statement.op === "accumulate") statement.values.forEach(visit);
+  else if (statement.op === "store" || statement.op === "addTo") {
+    visit(statement.value);
+    dynamics(statement.index).forEach(visit);
+  }
 }
