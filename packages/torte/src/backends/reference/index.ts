@@ -74,7 +74,8 @@ class ReferenceSession implements Session {
     return Promise.resolve({ program });
   }
 
-  async run({ program }: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+  async run({ program }: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
+    for (const { state, value } of writes) await this.write(state, value);
     const runs: Value[][] = [];
     const all = roots(program);
     for (let step = 0; step < steps; step++) {

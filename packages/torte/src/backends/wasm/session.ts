@@ -87,6 +87,12 @@ class WasmSession implements Session {
   }
 
   async write(state: State, value: Tensor): Promise<void> {
+    const written = this.#written(state, value);
+    await this.#request("write", written, [written.data]);
+  }
+
+  /** The bytes of a value, and where they go. */
+  #written(state: State, value: Tensor): { address: number; data: ArrayBuffer } {
     const data = toMemory(state.dtype, value.data);
     if (data.length > sizeOf(state.shape)) {
       throw new DataError({
@@ -96,7 +102,7 @@ class WasmSession implements Session {
         received: String(data.length),
       });
     }
-    await this.#request("write", { address: this.#address(state), data: data.buffer }, [data.buffer]);
+    return { address: this.#address(state), data: data.buffer };
   }
 
   async read(state: State): Promise<Tensor> {
@@ -137,13 +143,18 @@ class WasmSession implements Session {
     return executable;
   }
 
-  async run(executable: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+  async run(executable: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
     const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
     const { threads } = known.module;
-    const results = await this.#request("run", { program: known.id, steps, threads, outputs: regions });
+    const written = writes.map(({ state, value }) => this.#written(state, value));
+    const results = await this.#request(
+      "run",
+      { program: known.id, steps, threads, outputs: regions, writes: written },
+      written.map(({ data }) => data),
+    );
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
     if (debugs("profile")) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));

@@ -8,6 +8,7 @@
  * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Loaded>, snapshots: Map<string, Copy[]> }} Session
  * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
+ * @typedef {{ address: number, data: ArrayBuffer }} Write
  */
 
 /** @type {Map<number, Session>} */
@@ -28,6 +29,11 @@ function reserve(memory, bytes) {
   if (missing > 0) memory.grow(missing);
 }
 
+/** @param {Session} session @param {Write} write */
+function write({ memory }, { address, data }) {
+  new Uint8Array(memory.buffer).set(new Uint8Array(data), address);
+}
+
 /** @type {Record<string, (message: any) => unknown>} */
 const actions = {
   open: async ({ session: id, pages, maximum, threads }) => {
@@ -44,9 +50,7 @@ const actions = {
     sessions.delete(id);
   },
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
-  write: ({ session: id, address, data }) => {
-    new Uint8Array(session(id).memory.buffer).set(new Uint8Array(data), address);
-  },
+  write: ({ session: id, address, data }) => write(session(id), { address, data }),
   clear: ({ session: id, address, bytes }) => {
     new Uint8Array(session(id).memory.buffer, address, bytes).fill(0);
   },
@@ -87,8 +91,8 @@ const actions = {
     tellHelpers(session(id), { action: "unload", session: id, program });
     session(id).programs.delete(program);
   },
-  run: ({ session: id, program, steps, threads, outputs }) =>
-    run(session(id), { id, program, steps, threads, outputs }),
+  run: ({ session: id, program, steps, threads, outputs, writes }) =>
+    run(session(id), { id, program, steps, threads, outputs, writes }),
   help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.run(steps, thread),
 };
 
@@ -105,10 +109,12 @@ function measured(exports, times) {
   };
 }
 
-/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[] }} request */
-function run({ memory, programs }, { id, program, steps, threads, outputs }) {
+/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
+function run(owner, { id, program, steps, threads, outputs, writes }) {
+  const { memory, programs } = owner;
   const step = programs.get(program)?.run;
   if (step === undefined) throw new Error(`no program ${program}`);
+  for (const contents of writes) write(owner, contents);
   for (let thread = 1; thread < threads; thread++) {
     helpers[thread - 1]?.post({ action: "help", session: id, program, steps, thread });
   }
