@@ -24,6 +24,9 @@ interface WasmExecutable extends Executable {
 
 const WARM_UP = 20;
 
+/** Vector operations of a run for which it is worth to wake other threads: some tenths of a millisecond. */
+const WORTH_WAKING = 3_000_000;
+
 let nextSession = 0;
 
 export interface WasmOptions {
@@ -148,7 +151,7 @@ class WasmSession implements Session {
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
     const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
-    const { threads } = known.module;
+    const threads = threadsFor(known.module, steps);
     const written = writes.map(({ state, value }) => this.#written(state, value));
     const results = await this.#request(
       "run",
@@ -184,6 +187,10 @@ class WasmSession implements Session {
     if (this.#opened !== undefined) await this.#request("close");
   }
 }
+
+/** As many as the module is for, or one; kernels are measured by all together. */
+const threadsFor = ({ threads, work }: CompiledModule, steps: number): number =>
+  work * steps < WORTH_WAKING && !debugs("profile") ? 1 : threads;
 
 function statesOf(executable: WasmExecutable): State[] {
   const found: State[] = [];

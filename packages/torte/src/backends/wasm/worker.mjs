@@ -4,7 +4,8 @@
  * browsers and under test runners from the same address as it is written.
  *
  * @typedef {(steps: number, thread: number) => void} Run
- * @typedef {{ run: Run, times: Float64Array }} Loaded `times` are milliseconds per kernel, where they are measured.
+ * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
+ * kernel, where they are measured.
  * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Loaded>, snapshots: Map<string, Copy[]> }} Session
  * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
@@ -79,7 +80,8 @@ const actions = {
     const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
     const exports = /** @type {Record<string, any>} */ (instance.exports);
     const times = new Float64Array(kernels);
-    owner.programs.set(program, { times, run: kernels > 0 ? measured(exports, times) : exports["run"] });
+    const run = kernels > 0 ? measured(exports, times) : exports["run"];
+    owner.programs.set(program, { times, run, alone: exports["alone"] ?? run });
   },
   profile: ({ session: id, program }) => {
     const { times } = session(id).programs.get(program) ?? { times: new Float64Array() };
@@ -112,7 +114,8 @@ function measured(exports, times) {
 /** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
 function run(owner, { id, program, steps, threads, outputs, writes }) {
   const { memory, programs } = owner;
-  const step = programs.get(program)?.run;
+  const loaded = programs.get(program);
+  const step = threads > 1 ? loaded?.run : loaded?.alone;
   if (step === undefined) throw new Error(`no program ${program}`);
   for (const contents of writes) write(owner, contents);
   for (let thread = 1; thread < threads; thread++) {
