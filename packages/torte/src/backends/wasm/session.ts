@@ -165,11 +165,13 @@ class WasmSession implements Session {
 
   /** Prints once where the time of a step goes, after the first steps, in which the host still compiles. */
   async #profile(executable: WasmExecutable, steps: number): Promise<void> {
-    const { id, module, program, profiled } = executable;
-    if (profiled === Infinity) return;
+    const { id, module, program } = executable;
+    if (executable.profiled === Infinity) return;
     const times = await this.#request("profile", { program: id });
+    // Another run may have been on its way at the same time.
+    const { profiled } = executable;
     executable.profiled += steps;
-    if (profiled < WARM_UP || !(times instanceof Float64Array)) return;
+    if (profiled < WARM_UP || profiled === Infinity || !(times instanceof Float64Array)) return;
     executable.profiled = Infinity;
     console.error(profileReport(program.name, module, [...times], steps));
   }
