@@ -44,6 +44,20 @@ describe("calls that overlap", () => {
     await model.close();
   });
 
+  it("of predict each get their own rows, of whatever number, also beside a fit", async () => {
+    const model = line();
+    const counts = [1, 40, 3, 700, 2, 33, 1];
+    const call = async (count: number, i: number): Promise<void> => {
+      const values = Float32Array.from({ length: count }, (_, row) => 1000 * i + row);
+      const { data } = await model.predict(tensor(values, { shape: [count, 1] }), { batchSize: 16 });
+      expect(data).toEqual(values);
+    };
+    await Promise.all(counts.map(call));
+    // It learns nothing, as the error is 0.
+    await Promise.all([model.fit({ x: column(1, 2), y: column(1, 2) }, { epochs: 20 }), ...counts.map(call)]);
+    await model.close();
+  });
+
   it("of evaluate beside a fit with validation data change neither", async () => {
     const data = { x: column(1, 2, 3), y: column(0, 0, 0) };
     const options = { epochs: 5, validationData: { x: column(2), y: column(0) }, shuffle: false };
@@ -92,6 +106,19 @@ describe("a model that is closed", () => {
       () => model.fit({ x: column(1), y: column(1) }),
     ])
       expect(await messageOf(call())).toBe("sequential: the model is closed.");
+  });
+});
+
+describe("a model that is closed while it predicts", () => {
+  it("gives the rows, or says that the engine has let it go", async () => {
+    const model = line();
+    const x = tensor(new Float32Array(5000), { shape: [5000, 1] });
+    await model.predict(x, { batchSize: 8 });
+    const calls = [1, 2, 3].map(() => messageOf(model.predict(x, { batchSize: 8 })));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await model.close();
+    for (const message of await Promise.all(calls))
+      expect(message).toMatch(/^(nothing was thrown|engine: no session \d+\.)$/);
   });
 });
 

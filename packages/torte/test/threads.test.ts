@@ -13,7 +13,7 @@ import {
   Tensor,
 } from "torte";
 
-/** Weights after training a small network on made-up sequences. */
+/** Weights and predictions after training a small network on made-up sequences. */
 async function trained(threads: number): Promise<Record<string, Tensor>> {
   const model = sequential(
     input({ shape: [60], dtype: "int32" }),
@@ -43,9 +43,11 @@ async function trained(threads: number): Promise<Record<string, Tensor>> {
   );
   await model.fit({ x, y }, { epochs: 3, batchSize: 64 });
   const weights = await model.getWeights();
-  const predicted = await model.predict(x);
+  const predictions: Record<string, Tensor> = {};
+  // So few rows that one thread runs them alone, and as many as it takes for all to take part.
+  for (const count of [1, 5, 30, rows]) predictions[`${count} rows`] = await model.predict(x.rows(0, count));
   await model.close();
-  return { ...weights, predicted };
+  return { ...weights, ...predictions };
 }
 
 afterEach(() => {

@@ -7,9 +7,17 @@ export interface Executable {
   readonly program: Program;
 }
 
+/** New contents of a state, or of its first rows where the value has fewer. */
+export interface Write {
+  readonly state: State;
+  readonly value: Tensor;
+}
+
 export interface RunOptions {
   /** How many times the program runs, one after the other. Default 1. */
   readonly steps?: number;
+  /** What is written before the first step, and travels with the request to run: one message instead of many. */
+  readonly writes?: readonly Write[];
 }
 
 export interface Session {

@@ -121,6 +121,10 @@ export class Reader {
         return addIndex(this.#dynamic(a, extent), value.primitive === "add" ? right : scaleIndex(right, -1));
       }
     }
+    if (value.op === "apply" && value.primitive === "mul") {
+      const [a, b] = value.args;
+      if (a !== undefined && isKnown(a) && b?.op === "number") return scaleIndex(this.#dynamic(a, extent), b.value);
+    }
     return indexOf(this.exprs.atoms.dynamic(value, extent));
   }
 

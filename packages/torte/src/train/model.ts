@@ -34,7 +34,7 @@ import { batchFor, chunkFor, inChunks } from "./predict.js";
 import { Queue } from "./queue.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { evaluateProgram, type Objective, predictProgram, trainable } from "./programs.js";
-import { type Resident, ResidentData } from "./resident.js";
+import { arrival, type Resident, ResidentData } from "./resident.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
 import { SharedSession } from "./shared-session.js";
@@ -288,15 +288,15 @@ export class Model<Output extends Outputs = Tensor> {
 
   async #predict(columns: Columns, size: number, batch: number): Promise<Output> {
     const chunk = chunkFor(size, batch);
-    const outputs = await inChunks(columns, chunk, async (part, rows) => {
-      const data = await this.resident.load(`predict ${chunk}`, part, undefined, chunk);
-      const executable = await this.executable(
-        data,
-        (resident) => predictProgram(this.network, resident, batch),
-        `predict ${batch}`,
-      );
-      return { outputs: this.#session.run(executable, { steps: Math.ceil(rows / batch) }) };
-    });
+    const data = await this.resident.room(`predict ${chunk}`, columns, chunk);
+    const executable = await this.executable(
+      data,
+      (resident) => predictProgram(this.network, resident, batch),
+      `predict ${batch}`,
+    );
+    const outputs = await inChunks(columns, chunk, (part, rows) =>
+      this.#session.run(executable, { steps: Math.ceil(rows / batch), writes: arrival(data, part) }),
+    );
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
   }

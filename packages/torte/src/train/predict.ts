@@ -15,36 +15,37 @@ export const batchFor = (rows: number, batchSize: number): number =>
 /** Rows that the engine has room for. */
 export const chunkFor = (rows: number, batch: number): number => (rows <= batch ? batch : CHUNK * batch);
 
-/** What is on its way, so that whoever waits for its being sent does not wait for it, too. */
-export interface Sent {
-  readonly outputs: Promise<readonly Tensor[]>;
-}
-
 /**
  * Sends one chunk of rows after the other and joins what comes back, [steps, batch, …] each time. While the engine works on
- * a chunk, the next one is made ready.
+ * a chunk, the next one is already on its way.
  */
 export async function inChunks(
   { x }: Columns,
   chunk: number,
-  send: (columns: Columns, rows: number) => Promise<Sent>,
+  send: (columns: Columns, rows: number) => Promise<readonly Tensor[]>,
 ): Promise<Tensor[]> {
   const rows = x[0]?.shape[0] ?? 0;
   const parts: Tensor[][] = [];
-  const collect = (outputs: readonly Tensor[], count: number): void => {
-    outputs.forEach((output, k) => {
+  const collect = async ({ outputs, count }: Sent): Promise<void> => {
+    (await outputs).forEach((output, k) => {
       const [steps = 0, batch = 0, ...row] = output.shape;
       (parts[k] ??= []).push(output.reshape([steps * batch, ...row]).rows(0, count));
     });
   };
-  let before: (Sent & { readonly count: number }) | undefined;
+  let before: Sent | undefined;
   for (let from = 0; from < rows; from += chunk) {
     const count = Math.min(chunk, rows - from);
-    const columns = { x: x.map((tensor) => tensor.rows(from, from + count)), y: [] };
-    const [sent] = await Promise.all([send(columns, count), before?.outputs]);
-    if (before !== undefined) collect(await before.outputs, before.count);
-    before = { ...sent, count };
+    const outputs = send({ x: x.map((tensor) => tensor.rows(from, from + count)), y: [] }, count);
+    // Nobody will await it if the chunk before fails.
+    outputs.catch(() => undefined);
+    if (before !== undefined) await collect(before);
+    before = { outputs, count };
   }
-  if (before !== undefined) collect(await before.outputs, before.count);
+  if (before !== undefined) await collect(before);
   return parts.map((list) => concatenate(list));
+}
+
+interface Sent {
+  readonly outputs: Promise<readonly Tensor[]>;
+  readonly count: number;
 }

@@ -1,5 +1,5 @@
 /** Data in the engine's memory: uploaded once, visited in any order without JavaScript in between. */
-import type { Session } from "../backends/backend.js";
+import type { Session, Write } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { State } from "../graph/node.js";
 import { sameShape } from "../tensor/shape.js";
@@ -16,7 +16,8 @@ export interface Resident {
 export const statesOf = ({ x, y, order, cursor }: Resident): State[] => [...x, ...y, order, cursor];
 
 interface Known {
-  readonly columns: Columns;
+  /** What has been uploaded last. */
+  columns?: Columns;
   readonly data: Resident;
 }
 
@@ -33,41 +34,67 @@ export class ResidentData {
     this.#forgotten = forgotten;
   }
 
-  /**
-   * The columns in the engine, uploaded where they are new, the order to visit their rows in (none: as they lie), and the
-   * cursor at 0. There is room for `capacity` rows, so that other columns of the same form can take their place.
-   */
-  async load(name: string, columns: Columns, order?: Int32Array, capacity = rowsOf(columns)): Promise<Resident> {
-    const known = this.#known.get(name);
-    const fits = known !== undefined && holds(known.data, columns);
-    const data = fits ? known.data : await this.#allocate(name, columns, capacity, known);
-    const writes: Promise<void>[] = [];
-    if (!fits || !sameColumns(known.columns, columns)) {
-      const tensors = [...columns.x, ...columns.y];
-      [...data.x, ...data.y].forEach((state, i) => {
-        const tensor = tensors[i];
-        if (tensor !== undefined) writes.push(this.#session.write(state, tensor));
-      });
-      this.#known.set(name, { columns, data });
-    }
-    const rows = order ?? (fits ? undefined : Int32Array.from({ length: capacity }, (_, i) => i));
-    if (rows !== undefined) writes.push(this.#session.write(data.order, new Tensor(rows, [rows.length], "int32")));
-    writes.push(this.#session.write(data.cursor, new Tensor(new Int32Array(1), [], "int32")));
-    await Promise.all(writes);
+  /** The columns in the engine, uploaded where they are new, the order to visit their rows in, and the cursor at 0. */
+  async load(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
+    const known = this.#fitting(name, columns, rowsOf(columns)) ?? (await this.#allocate(name, columns));
+    const { data } = known;
+    const isNew = known.columns === undefined || !sameColumns(known.columns, columns);
+    known.columns = columns;
+    const writes = [...(isNew ? contents(data, columns) : []), orderOf(data, order), start(data)];
+    await Promise.all(writes.map(({ state, value }) => this.#session.write(state, value)));
     return data;
   }
 
-  async #allocate(name: string, columns: Columns, capacity: number, known: Known | undefined): Promise<Resident> {
-    if (known !== undefined) {
+  /** Room for `capacity` rows like these, visited as they lie; `arrival` is what has to be written with each run. */
+  async room(name: string, columns: Columns, capacity: number): Promise<Resident> {
+    const known = this.#fitting(name, columns, capacity);
+    if (known !== undefined) return known.data;
+    const { data } = await this.#allocate(name, columns, capacity);
+    const { state, value } = orderOf(
+      data,
+      Int32Array.from({ length: capacity }, (_, i) => i),
+    );
+    await this.#session.write(state, value);
+    return data;
+  }
+
+  #fitting(name: string, columns: Columns, capacity: number): Known | undefined {
+    const known = this.#known.get(name);
+    return known !== undefined && holds(known.data, columns, capacity) ? known : undefined;
+  }
+
+  async #allocate(name: string, columns: Columns, capacity = rowsOf(columns)): Promise<Known> {
+    const before = this.#known.get(name);
+    if (before !== undefined) {
       this.#known.delete(name);
-      this.#forgotten(known.data);
-      await this.#session.release(statesOf(known.data));
+      this.#forgotten(before.data);
+      await this.#session.release(statesOf(before.data));
     }
     const data = residentStates(`${name}${this.#next++}`, columns, capacity);
     await this.#session.allocate(statesOf(data));
-    return data;
+    const known = { data };
+    this.#known.set(name, known);
+    return known;
   }
 }
+
+/** New rows, to be visited from the first one on. */
+export const arrival = (data: Resident, columns: Columns): Write[] => [...contents(data, columns), start(data)];
+
+function contents(data: Resident, { x, y }: Columns): Write[] {
+  const tensors = [...x, ...y];
+  return [...data.x, ...data.y].flatMap((state, i) => {
+    const value = tensors[i];
+    return value === undefined ? [] : [{ state, value }];
+  });
+}
+
+const orderOf = ({ order }: Resident, rows: Int32Array): Write => ({
+  state: order,
+  value: new Tensor(rows, [rows.length], "int32"),
+});
+
+const start = ({ cursor }: Resident): Write => ({ state: cursor, value: new Tensor(new Int32Array(1), [], "int32") });
 
 const rowsOf = ({ x }: Columns): number => x[0]?.shape[0] ?? 0;
 
@@ -86,7 +113,7 @@ function residentStates(name: string, { x, y }: Columns, capacity: number): Resi
 
 const stored = ({ dtype }: Tensor): State["dtype"] => (dtype === "float64" ? "float32" : dtype);
 
-function holds(data: Resident, columns: Columns): boolean {
+function holds(data: Resident, columns: Columns, capacity: number): boolean {
   const fits = (states: readonly State[], tensors: readonly Tensor[]): boolean =>
     states.length === tensors.length &&
     states.every(({ shape, dtype }, i) => {
@@ -95,7 +122,7 @@ function holds(data: Resident, columns: Columns): boolean {
         tensor !== undefined &&
         dtype === stored(tensor) &&
         sameShape(shape.slice(1), tensor.shape.slice(1)) &&
-        (shape[0] ?? 0) >= (tensor.shape[0] ?? 0)
+        (shape[0] ?? 0) >= capacity
       );
     });
   return fits(data.x, columns.x) && fits(data.y, columns.y);

@@ -31,42 +31,59 @@ export function createReferenceBackend(): Backend {
   return { name: "reference", createSession: () => new ReferenceSession() };
 }
 
+/** Requests are carried out in the order in which they are made, as in the engine: a run lets others in between its steps. */
 class ReferenceSession implements Session {
   readonly #states = new Map<State, Value>();
   readonly #snapshots = new Map<string, ReadonlyMap<State, Value>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  #inOrder<T>(task: () => T | Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
 
   allocate(states: readonly State[]): Promise<void> {
-    for (const state of states) {
-      if (!this.#states.has(state))
-        this.#states.set(state, { shape: state.shape, data: emptyValues(state.dtype, sizeOf(state.shape)) });
-    }
-    return Promise.resolve();
+    return this.#inOrder(() => {
+      for (const state of states) {
+        if (!this.#states.has(state))
+          this.#states.set(state, { shape: state.shape, data: emptyValues(state.dtype, sizeOf(state.shape)) });
+      }
+    });
   }
 
   release(states: readonly State[]): Promise<void> {
-    for (const state of states) this.#states.delete(state);
-    return Promise.resolve();
+    return this.#inOrder(() => {
+      for (const state of states) this.#states.delete(state);
+    });
   }
 
   write(state: State, value: Tensor): Promise<void> {
-    if (value.data.length > sizeOf(state.shape)) {
-      const [expected, received] = [`at most ${sizeOf(state.shape)}`, String(value.data.length)];
-      return Promise.reject(
-        new DataError({ where: state.name, problem: "wrong number of values", expected, received }),
-      );
+    // A copy, as the caller may change the value before its turn comes.
+    const data = value.data.slice();
+    return this.#inOrder(() => {
+      this.#write(state, data);
+    });
+  }
+
+  #write(state: State, values: TypedArray): void {
+    const size = sizeOf(state.shape);
+    if (values.length > size) {
+      const [expected, received] = [`at most ${size}`, String(values.length)];
+      throw new DataError({ where: state.name, problem: "wrong number of values", expected, received });
     }
-    const whole = value.data.length === sizeOf(state.shape);
-    const data =
-      (whole ? undefined : this.#states.get(state)?.data.slice()) ?? emptyValues(state.dtype, sizeOf(state.shape));
-    data.set(value.data);
+    const whole = values.length === size;
+    const data = (whole ? undefined : this.#states.get(state)?.data.slice()) ?? emptyValues(state.dtype, size);
+    data.set(values);
     this.#states.set(state, { shape: state.shape, data });
-    return Promise.resolve();
   }
 
   read(state: State): Promise<Tensor> {
-    const value = this.#states.get(state);
-    if (value === undefined) return Promise.reject(new RangeError(`state ${state.name} is not allocated`));
-    return Promise.resolve(toTensor(value.data.slice(), state.shape));
+    return this.#inOrder(() => {
+      const value = this.#states.get(state);
+      if (value === undefined) throw new RangeError(`state ${state.name} is not allocated`);
+      return toTensor(value.data.slice(), state.shape);
+    });
   }
 
   compile(program: Program): Promise<Executable> {
@@ -74,7 +91,15 @@ class ReferenceSession implements Session {
     return Promise.resolve({ program });
   }
 
-  async run({ program }: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+  run({ program }: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
+    const written = writes.map(({ state, value }) => ({ state, data: value.data.slice() }));
+    return this.#inOrder(() => {
+      for (const { state, data } of written) this.#write(state, data);
+      return this.#run(program, steps);
+    });
+  }
+
+  async #run(program: Program, steps: number): Promise<Tensor[]> {
     const runs: Value[][] = [];
     const all = roots(program);
     for (let step = 0; step < steps; step++) {
@@ -95,24 +120,27 @@ class ReferenceSession implements Session {
   }
 
   snapshot(name: string, states: readonly State[]): Promise<void> {
-    const copies = new Map<State, Value>();
-    for (const state of states) {
-      const value = this.#states.get(state);
-      if (value !== undefined) copies.set(state, { shape: value.shape, data: value.data.slice() });
-    }
-    this.#snapshots.set(name, copies);
-    return Promise.resolve();
+    return this.#inOrder(() => {
+      const copies = new Map<State, Value>();
+      for (const state of states) {
+        const value = this.#states.get(state);
+        if (value !== undefined) copies.set(state, { shape: value.shape, data: value.data.slice() });
+      }
+      this.#snapshots.set(name, copies);
+    });
   }
 
   restore(name: string): Promise<void> {
-    for (const [state, { shape, data }] of this.#snapshots.get(name) ?? [])
-      this.#states.set(state, { shape, data: data.slice() });
-    return Promise.resolve();
+    return this.#inOrder(() => {
+      for (const [state, { shape, data }] of this.#snapshots.get(name) ?? [])
+        this.#states.set(state, { shape, data: data.slice() });
+    });
   }
 
   close(): Promise<void> {
-    this.#states.clear();
-    return Promise.resolve();
+    return this.#inOrder(() => {
+      this.#states.clear();
+    });
   }
 }
 

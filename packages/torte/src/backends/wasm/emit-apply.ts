@@ -5,6 +5,8 @@ import { type Code, OP, SIMD, V128 } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 
 type Push = (arg: Expr) => void;
+/** Whether nobody else asks for a value. */
+type IsOwn = (arg: Expr) => boolean;
 interface Pair {
   readonly float: number;
   readonly integer: number;
@@ -38,13 +40,14 @@ export function emitApply(
   dtype: DType,
   args: readonly Expr[],
   push: Push,
+  isOwn: IsOwn,
   math: MathLibrary,
 ): void {
   const a = args[0];
   if (a === undefined) throw new RangeError(`${primitive} without operands`);
   const family = a.dtype === "float32" ? "float" : "integer";
-  if (family === "float" && (primitive === "max" || primitive === "min")) {
-    emitBound(code, primitive, args, push);
+  if (family === "float" && (primitive === "max" || primitive === "min") && !hasOwnMaximum) {
+    emitBound(code, primitive, args, push, isOwn);
     return;
   }
   const simple = args.length === 2 ? BINARY[primitive] : UNARY[primitive];
@@ -94,13 +97,72 @@ export function emitApply(
   }
 }
 
-/** The larger or smaller one. A bound that is a number takes one instruction, where two vectors take eight for NaN and −0. */
-function emitBound(code: Code, primitive: "max" | "min", args: readonly Expr[], push: Push): void {
-  const isBound = (arg: Expr): boolean => arg.op === "number" && !Number.isNaN(arg.value);
-  const pseudo = args.some(isBound);
-  [...args].sort((a, b) => Number(isBound(a)) - Number(isBound(b))).forEach(push);
-  if (primitive === "max") code.simd(pseudo ? SIMD.f32x4PMax : SIMD.f32x4Max);
-  else code.simd(pseudo ? SIMD.f32x4PMin : SIMD.f32x4Min);
+/**
+ * Whether the processor has the maximum of WebAssembly, which knows NaN and −0, as one instruction: ARM has it, x64 takes
+ * eight. They differ in the sign of the NaN that they make.
+ */
+const hasOwnMaximum = ((): boolean => {
+  const made = Float32Array.of(Infinity);
+  made[0] = (made[0] ?? 0) - (made[0] ?? 0);
+  return (new Int32Array(made.buffer)[0] ?? 0) > 0;
+})();
+
+/**
+ * The larger or smaller one, by the pseudo-maximum, which is one instruction on x64 but gives its first operand where that is
+ * a NaN, and its first zero.
+ */
+function emitBound(code: Code, primitive: "max" | "min", args: readonly Expr[], push: Push, isOwn: IsOwn): void {
+  const isBound = (arg: Expr): boolean => arg.op === "number" && !Number.isNaN(arg.value) && !Object.is(arg.value, -0);
+  const [a, b] = [...args].sort((x, y) => Number(isBound(x)) - Number(isBound(y)));
+  if (a === undefined || b === undefined) throw new RangeError(`${primitive} without operands`);
+  if (primitive === "max" && b.op === "number" && Object.is(b.value, 0)) {
+    pushWithAnyZero(code, a, push, isOwn);
+    // The larger one of −0 and 0 is 0.
+    code.float(0).simd(SIMD.f32x4PMax).float(0).simd(SIMD.f32x4Add);
+  } else if (isBound(b)) {
+    push(a);
+    push(b);
+    code.simd(primitive === "max" ? SIMD.f32x4PMax : SIMD.f32x4PMin);
+  } else if (primitive === "min")
+    emitBoth(
+      code,
+      SIMD.f32x4PMin,
+      () => push(a),
+      () => push(b),
+    );
+  else {
+    const [one, other] = emitBoth(
+      code,
+      SIMD.f32x4PMax,
+      () => push(a),
+      () => push(b),
+    );
+    // They differ in the sign of a zero or, where nothing matters any more, by a NaN: −0 − −0 is 0.
+    code.get(one).get(other).simd(SIMD.xor).simd(SIMD.f32x4Sub);
+  }
+}
+
+/** Pushes a value of which the sign of a zero does not matter: two instructions less for the larger of two vectors. */
+function pushWithAnyZero(code: Code, value: Expr, push: Push, isOwn: IsOwn): void {
+  const [a, b] = value.op === "apply" && value.primitive === "max" && isOwn(value) ? value.args : [];
+  if (a === undefined || b === undefined) {
+    push(value);
+    return;
+  }
+  const operand = (arg: Expr) => () => pushWithAnyZero(code, arg, push, isOwn);
+  emitBoth(code, SIMD.f32x4PMax, operand(a), operand(b));
+}
+
+/** Pushes both orders joined bit by bit: the NaN of either, and of two zeros −0. Returns the locals that have each order. */
+function emitBoth(code: Code, pseudo: number, pushA: () => void, pushB: () => void): readonly [number, number] {
+  const [a, b] = [code.newLocal(V128), code.newLocal(V128)];
+  const [one, other] = [code.newLocal(V128), code.newLocal(V128)];
+  pushA();
+  code.set(a);
+  pushB();
+  code.set(b);
+  code.get(a).get(b).simd(pseudo).tee(one).get(b).get(a).simd(pseudo).tee(other).simd(SIMD.or);
+  return [one, other];
 }
 
 function emitCast(code: Code, from: DType, to: DType): void {

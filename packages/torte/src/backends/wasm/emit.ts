@@ -289,6 +289,11 @@ class Emitter {
     }
   }
 
+  /** Whether a value is asked for once only, and not known yet. */
+  #isOwn(expr: Expr): boolean {
+    return (this.#uses.get(expr) ?? 0) <= 1 && this.#places.find(expr) === undefined;
+  }
+
   #compute(expr: Expr): void {
     const { code } = this;
     switch (expr.op) {
@@ -306,7 +311,15 @@ class Emitter {
         emitUniform(code, this.#randomKey(expr), () => this.#position(expr.index));
         return;
       case "apply":
-        emitApply(code, expr.primitive, expr.dtype, expr.args, (arg) => this.value(arg), this.#target.math);
+        emitApply(
+          code,
+          expr.primitive,
+          expr.dtype,
+          expr.args,
+          (arg) => this.value(arg),
+          (arg) => this.#isOwn(arg),
+          this.#target.math,
+        );
         return;
       case "guard":
         this.#guard(expr);

@@ -1,4 +1,7 @@
-/** A program to one WebAssembly module: a function for each kernel, and `run`, which calls them in order. */
+/**
+ * A program to one WebAssembly module: a function for each kernel, and `run`, which calls them in order; where it is for
+ * several threads, `alone` does the same for one that has it all to do.
+ */
 import type { Buffer } from "../../compile/expr.js";
 import { type FusedProgram, fuse } from "../../compile/fuse.js";
 import { lower } from "../../compile/lower.js";
@@ -36,8 +39,10 @@ export interface CompiledModule {
   readonly bytes: Uint8Array;
   readonly outputs: readonly { readonly address: number; readonly shape: Shape; readonly dtype: DType }[];
   readonly arena: { readonly address: number; readonly bytes: number };
-  /** How many have to run it; a program that is over in microseconds is left to one. */
+  /** How many have to run it together; a program that is over in microseconds is left to one. */
   readonly threads: number;
+  /** Vector operations of a step, roughly. */
+  readonly work: number;
   readonly kernels: readonly LoweredKernel[];
   readonly plan: MemoryPlan;
 }
@@ -51,7 +56,8 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const works = new Map(kernels.map(({ body }) => [body, 0]));
   for (const body of works.keys()) works.set(body, workOf(body));
   const work = ({ body }: LoweredKernel): number => works.get(body) ?? 0;
-  const threads = kernels.reduce((sum, kernel) => sum + work(kernel), 0) < WORTH_SHARING ? 1 : options.threads;
+  const total = kernels.reduce((sum, kernel) => sum + work(kernel), 0);
+  const threads = total < WORTH_SHARING ? 1 : options.threads;
   const counters = Parts.bytes(threads, kernels.length);
   const arena = placement.reserveArena(plan.bytes + counters + Constants.BYTES);
   const address = (buffer: Buffer): number => {
@@ -72,6 +78,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
       hasOutputs: outputs.length > 0,
     }),
     threads,
+    work: total,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
     arena: { address: arena, bytes: plan.bytes },
     kernels,
@@ -124,6 +131,10 @@ function encode({ kernels, work, options, address, counters, constants, hasOutpu
   );
   const runner = new Runner(module, { functions, plan, threads: options.threads, counters });
   runner.addRun(hasOutputs);
+  if (options.threads > 1) {
+    const single = plan.map(({ kernel }) => ({ kernel, parts: 0, barrier: false }));
+    new Runner(module, { functions, plan: single, threads: 1, counters }).addRun(false, "alone");
+  }
   if (options.profile === true) runner.addKernels();
   return module.encode();
 }

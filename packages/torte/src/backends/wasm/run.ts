@@ -34,8 +34,8 @@ export class Runner {
       : undefined;
   }
 
-  /** Exports `run(steps, thread)`. With `pause` the caller copies outputs between steps. */
-  addRun(pause: boolean): void {
+  /** Exports a function of steps and thread. With `pause` the caller copies outputs between steps. */
+  addRun(pause: boolean, name = "run"): void {
     const code = new Code(2);
     code.get(STEPS).if();
     this.#parts?.deal(code, THREAD);
@@ -52,7 +52,7 @@ export class Runner {
     code.get(STEPS).i32(1).op(OP.i32Sub).tee(STEPS).if();
     this.#parts?.deal(code, THREAD);
     code.branch(1).op(OP.end).op(OP.end).op(OP.end);
-    this.#module.add([I32, I32], [], code, "run");
+    this.#module.add([I32, I32], [], code, name);
   }
 
   /** Exports each kernel by its number, k0(thread), k1(thread), …; all threads meet at its end. */

@@ -24,6 +24,9 @@ interface WasmExecutable extends Executable {
 
 const WARM_UP = 20;
 
+/** Vector operations of a run for which it is worth to wake other threads: some tenths of a millisecond. */
+const WORTH_WAKING = 3_000_000;
+
 let nextSession = 0;
 
 export interface WasmOptions {
@@ -87,6 +90,12 @@ class WasmSession implements Session {
   }
 
   async write(state: State, value: Tensor): Promise<void> {
+    const written = this.#written(state, value);
+    await this.#request("write", written, [written.data]);
+  }
+
+  /** The bytes of a value, and where they go. */
+  #written(state: State, value: Tensor): { address: number; data: ArrayBuffer } {
     const data = toMemory(state.dtype, value.data);
     if (data.length > sizeOf(state.shape)) {
       throw new DataError({
@@ -96,7 +105,7 @@ class WasmSession implements Session {
         received: String(data.length),
       });
     }
-    await this.#request("write", { address: this.#address(state), data: data.buffer }, [data.buffer]);
+    return { address: this.#address(state), data: data.buffer };
   }
 
   async read(state: State): Promise<Tensor> {
@@ -137,13 +146,18 @@ class WasmSession implements Session {
     return executable;
   }
 
-  async run(executable: Executable, { steps = 1 }: RunOptions = {}): Promise<Tensor[]> {
+  async run(executable: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
     const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
-    const { threads } = known.module;
-    const results = await this.#request("run", { program: known.id, steps, threads, outputs: regions });
+    const threads = threadsFor(known.module, steps);
+    const written = writes.map(({ state, value }) => this.#written(state, value));
+    const results = await this.#request(
+      "run",
+      { program: known.id, steps, threads, outputs: regions, writes: written },
+      written.map(({ data }) => data),
+    );
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
     if (debugs("profile")) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
@@ -151,11 +165,13 @@ class WasmSession implements Session {
 
   /** Prints once where the time of a step goes, after the first steps, in which the host still compiles. */
   async #profile(executable: WasmExecutable, steps: number): Promise<void> {
-    const { id, module, program, profiled } = executable;
-    if (profiled === Infinity) return;
+    const { id, module, program } = executable;
+    if (executable.profiled === Infinity) return;
     const times = await this.#request("profile", { program: id });
+    // Another run may have been on its way at the same time.
+    const { profiled } = executable;
     executable.profiled += steps;
-    if (profiled < WARM_UP || !(times instanceof Float64Array)) return;
+    if (profiled < WARM_UP || profiled === Infinity || !(times instanceof Float64Array)) return;
     executable.profiled = Infinity;
     console.error(profileReport(program.name, module, [...times], steps));
   }
@@ -173,6 +189,10 @@ class WasmSession implements Session {
     if (this.#opened !== undefined) await this.#request("close");
   }
 }
+
+/** As many as the module is for, or one; kernels are measured by all together. */
+const threadsFor = ({ threads, work }: CompiledModule, steps: number): number =>
+  work * steps < WORTH_WAKING && !debugs("profile") ? 1 : threads;
 
 function statesOf(executable: WasmExecutable): State[] {
   const found: State[] = [];

@@ -4,10 +4,12 @@
  * browsers and under test runners from the same address as it is written.
  *
  * @typedef {(steps: number, thread: number) => void} Run
- * @typedef {{ run: Run, times: Float64Array }} Loaded `times` are milliseconds per kernel, where they are measured.
+ * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
+ * kernel, where they are measured.
  * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Loaded>, snapshots: Map<string, Copy[]> }} Session
  * @typedef {{ address: number, data: Uint8Array }} Copy
  * @typedef {{ address: number, bytes: number }} Region
+ * @typedef {{ address: number, data: ArrayBuffer }} Write
  */
 
 /** @type {Map<number, Session>} */
@@ -28,6 +30,11 @@ function reserve(memory, bytes) {
   if (missing > 0) memory.grow(missing);
 }
 
+/** @param {Session} session @param {Write} write */
+function write({ memory }, { address, data }) {
+  new Uint8Array(memory.buffer).set(new Uint8Array(data), address);
+}
+
 /** @type {Record<string, (message: any) => unknown>} */
 const actions = {
   open: async ({ session: id, pages, maximum, threads }) => {
@@ -44,9 +51,7 @@ const actions = {
     sessions.delete(id);
   },
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
-  write: ({ session: id, address, data }) => {
-    new Uint8Array(session(id).memory.buffer).set(new Uint8Array(data), address);
-  },
+  write: ({ session: id, address, data }) => write(session(id), { address, data }),
   clear: ({ session: id, address, bytes }) => {
     new Uint8Array(session(id).memory.buffer, address, bytes).fill(0);
   },
@@ -75,7 +80,8 @@ const actions = {
     const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
     const exports = /** @type {Record<string, any>} */ (instance.exports);
     const times = new Float64Array(kernels);
-    owner.programs.set(program, { times, run: kernels > 0 ? measured(exports, times) : exports["run"] });
+    const run = kernels > 0 ? measured(exports, times) : exports["run"];
+    owner.programs.set(program, { times, run, alone: exports["alone"] ?? run });
   },
   profile: ({ session: id, program }) => {
     const { times } = session(id).programs.get(program) ?? { times: new Float64Array() };
@@ -87,8 +93,8 @@ const actions = {
     tellHelpers(session(id), { action: "unload", session: id, program });
     session(id).programs.delete(program);
   },
-  run: ({ session: id, program, steps, threads, outputs }) =>
-    run(session(id), { id, program, steps, threads, outputs }),
+  run: ({ session: id, program, steps, threads, outputs, writes }) =>
+    run(session(id), { id, program, steps, threads, outputs, writes }),
   help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.run(steps, thread),
 };
 
@@ -105,10 +111,13 @@ function measured(exports, times) {
   };
 }
 
-/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[] }} request */
-function run({ memory, programs }, { id, program, steps, threads, outputs }) {
-  const step = programs.get(program)?.run;
+/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
+function run(owner, { id, program, steps, threads, outputs, writes }) {
+  const { memory, programs } = owner;
+  const loaded = programs.get(program);
+  const step = threads > 1 ? loaded?.run : loaded?.alone;
   if (step === undefined) throw new Error(`no program ${program}`);
+  for (const contents of writes) write(owner, contents);
   for (let thread = 1; thread < threads; thread++) {
     helpers[thread - 1]?.post({ action: "help", session: id, program, steps, thread });
   }
