@@ -58,6 +58,16 @@ describe("calls that overlap", () => {
     await model.close();
   });
 
+  it("of predict say which row is wrong, however late it comes, and leave the model as it is", async () => {
+    const model = line();
+    const values = new Float32Array(700);
+    values[650] = NaN;
+    const wrong = messageOf(model.predict(tensor(values, { shape: [700, 1] }), { batchSize: 16 }));
+    expect(await wrong).toContain("expected finite numbers, received NaN at row 650, column 0");
+    expect([...(await model.predict(column(3))).data]).toEqual([3]);
+    await model.close();
+  });
+
   it("of evaluate beside a fit with validation data change neither", async () => {
     const data = { x: column(1, 2, 3), y: column(0, 0, 0) };
     const options = { epochs: 5, validationData: { x: column(2), y: column(0) }, shuffle: false };

@@ -19,22 +19,31 @@ function firstWhere(tensor: Tensor, test: (value: number) => boolean): number {
   return -1;
 }
 
+/** Some of the rows. */
+export interface Rows {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** As firstWhere for what is not within low…high, NaN included: all the data goes through here. */
-function firstOutside({ data }: Tensor, low: number, high: number): number {
-  return data instanceof Int32Array ? firstIntegerOutside(data, low, high) : firstNumberOutside(data, low, high);
+function firstOutside({ data, shape }: Tensor, low: number, high: number, rows?: Rows): number {
+  const row = sizeOf(shape.slice(1));
+  const [from, to] = [row * (rows?.from ?? 0), Math.min(data.length, row * (rows?.to ?? Infinity))];
+  if (data instanceof Int32Array) return firstIntegerOutside(data, low, high, from, to);
+  return firstNumberOutside(data, low, high, from, to);
 }
 
 /** A loop of its own: one that has seen several kinds of arrays takes three times as long. */
-function firstIntegerOutside(data: Int32Array, low: number, high: number): number {
-  for (let i = 0; i < data.length; i++) {
+function firstIntegerOutside(data: Int32Array, low: number, high: number, from: number, to: number): number {
+  for (let i = from; i < to; i++) {
     const value = data[i] ?? 0;
     if (value < low || value > high) return i;
   }
   return -1;
 }
 
-function firstNumberOutside(data: TypedArray, low: number, high: number): number {
-  for (let i = 0; i < data.length; i++) {
+function firstNumberOutside(data: TypedArray, low: number, high: number, from: number, to: number): number {
+  for (let i = from; i < to; i++) {
     const value = data[i] ?? NaN;
     if (!(value >= low && value <= high)) return i;
   }
@@ -56,8 +65,8 @@ export function tokenLimit(network: Network, input: number): number | undefined 
   return limit;
 }
 
-/** `part` tells which data it is that is looked at, such as " of validationData". */
-export function checkInputs(network: Network, x: readonly Tensor[], part = ""): void {
+/** `part` tells which data it is that is looked at, such as " of validationData"; of the values, only those in `rows` are. */
+export function checkInputs(network: Network, x: readonly Tensor[], part = "", rows?: Rows): void {
   const specs = network.inputSpecs;
   if (specs.length !== x.length) {
     throw new DataError({
@@ -91,7 +100,7 @@ export function checkInputs(network: Network, x: readonly Tensor[], part = ""): 
         });
       }
       const limit = tokenLimit(network, i);
-      const bad = limit === undefined ? -1 : firstOutside(tensor, 0, limit - 1);
+      const bad = limit === undefined ? -1 : firstOutside(tensor, 0, limit - 1, rows);
       if (limit !== undefined && bad >= 0) {
         const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
         throw new DataError({
@@ -101,12 +110,12 @@ export function checkInputs(network: Network, x: readonly Tensor[], part = ""): 
           received,
         });
       }
-    } else checkFinite(`${spec.name}${part}`, tensor);
+    } else checkFinite(`${spec.name}${part}`, tensor, rows);
   });
 }
 
-function checkFinite(where: string, tensor: Tensor): void {
-  const bad = firstOutside(tensor, -Number.MAX_VALUE, Number.MAX_VALUE);
+function checkFinite(where: string, tensor: Tensor, rows?: Rows): void {
+  const bad = firstOutside(tensor, -Number.MAX_VALUE, Number.MAX_VALUE, rows);
   if (bad < 0) return;
   const received = `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad)}`;
   throw new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });

@@ -280,7 +280,7 @@ export class Model<Output extends Outputs = Tensor> {
     checkOptions("predict", options, ["batchSize"]);
     const dataset = Dataset.fromTensors({ x });
     const { columns } = await dataset.plan(0);
-    checkInputs(this.network, columns.x);
+    checkInputs(this.network, columns.x, "", { from: 0, to: 0 });
     await this.#prepare();
     const batch = batchFor(dataset.size, positiveInteger("predict", "batchSize", options.batchSize ?? 256));
     return this.#turns.run(() => this.#predict(columns, dataset.size, batch));
@@ -294,9 +294,12 @@ export class Model<Output extends Outputs = Tensor> {
       (resident) => predictProgram(this.network, resident, batch),
       `predict ${batch}`,
     );
-    const outputs = await inChunks(columns, chunk, (part, rows) =>
-      this.#session.run(executable, { steps: Math.ceil(rows / batch), writes: arrival(data, part) }),
-    );
+    const outputs = await inChunks(columns, chunk, async (part, rows) => {
+      // Looked at while the engine works on the rows before.
+      checkInputs(this.network, columns.x, "", rows);
+      const steps = Math.ceil((rows.to - rows.from) / batch);
+      return this.#session.run(executable, { steps, writes: arrival(data, part) });
+    });
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
   }

@@ -1,6 +1,7 @@
 /** Predictions: rows go to the engine in chunks of a few batches, so that any number of them needs few programs and little memory. */
 import type { Columns } from "../data/dataset.js";
 import { concatenate, type Tensor } from "../tensor/tensor.js";
+import type { Rows } from "./checks.js";
 
 /** Batches in a chunk. */
 const CHUNK = 16;
@@ -22,7 +23,7 @@ export const chunkFor = (rows: number, batch: number): number => (rows <= batch 
 export async function inChunks(
   { x }: Columns,
   chunk: number,
-  send: (columns: Columns, rows: number) => Promise<readonly Tensor[]>,
+  send: (columns: Columns, rows: Rows) => Promise<readonly Tensor[]>,
 ): Promise<Tensor[]> {
   const rows = x[0]?.shape[0] ?? 0;
   const parts: Tensor[][] = [];
@@ -34,12 +35,12 @@ export async function inChunks(
   };
   let before: Sent | undefined;
   for (let from = 0; from < rows; from += chunk) {
-    const count = Math.min(chunk, rows - from);
-    const outputs = send({ x: x.map((tensor) => tensor.rows(from, from + count)), y: [] }, count);
+    const to = Math.min(from + chunk, rows);
+    const outputs = send({ x: x.map((tensor) => tensor.rows(from, to)), y: [] }, { from, to });
     // Nobody will await it if the chunk before fails.
     outputs.catch(() => undefined);
     if (before !== undefined) await collect(before);
-    before = { outputs, count };
+    before = { outputs, count: to - from };
   }
   if (before !== undefined) await collect(before);
   return parts.map((list) => concatenate(list));
