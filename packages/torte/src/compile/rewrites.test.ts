@@ -35,6 +35,9 @@ function expectSame(plain: readonly Node[], rewritten: readonly Node[], cases: C
   });
 }
 
+/** The interpreter takes its time over convolutions along three axes. */
+const LONG = { timeout: 180_000 };
+
 const sizes = fc.record({
   batch: fc.integer({ min: 1, max: 3 }),
   length: fc.integer({ min: 6, max: 12 }),
@@ -206,7 +209,7 @@ describe("fast convolutions", () => {
     }
   });
 
-  it("compute what the plain convolution does, forward and backward, along any number of axes", () => {
+  it("compute what the plain convolution does, forward and backward, along any number of axes", LONG, () => {
     let changed = 0;
     fc.assert(
       fc.property(
