@@ -17,6 +17,7 @@ import { ATOMIC, Code, I32, OP, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
 import { Parts } from "./parts.js";
 import { Runner } from "./run.js";
+import { hasRelaxedSimd } from "./session.js";
 
 const PAGE = 65536;
 
@@ -28,7 +29,8 @@ async function kernelsOf(
   data: ReadonlyMap<State, Tensor>,
 ): Promise<() => Promise<{ memory: WebAssembly.Memory; kernels: { run: Range; units: number }[] }>> {
   const fused = fuse(simplify(program));
-  const lowered = lower(fused, { fma: true });
+  const fma = hasRelaxedSimd();
+  const lowered = lower(fused, { fma });
   const addresses = new Map<Stored, number>();
   let end = PAGE;
   const address = (buffer: Stored): number => {
@@ -40,7 +42,7 @@ async function kernelsOf(
   const module = new WasmModule({ shared: false, maximumPages: PAGE });
   const math = new MathLibrary(module);
   lowered.forEach((kernel, i) => {
-    const code = emitKernel(kernel, { fma: true, lowest: PAGE, module, math });
+    const code = emitKernel(kernel, { fma, lowest: PAGE, module, math });
     const placed = code.placed((buffer) => address(kernel.arrays?.get(buffer) ?? buffer));
     module.add([I32, I32], [], placed, `k${i}`);
   });
