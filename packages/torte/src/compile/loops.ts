@@ -12,6 +12,7 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import type { Exprs } from "./expr.js";
+import { sizeOf } from "../tensor/shape.js";
 
 /** Lanes of a vector. */
 export const WIDTH = 4;
@@ -90,15 +91,27 @@ export function unitsOf(body: readonly Statement[]): number {
 }
 
 /** Loops over a list of extents, the body made from the coordinates. Loops of one round vanish. */
-export function nest(
+export const nest = (
   exprs: Exprs,
   extents: readonly number[],
   body: (at: Index[]) => readonly Statement[],
+): readonly Statement[] => nested(exprs, extents, body, 0);
+
+/** The loops are marked as parallel from the outermost one on until there are `enough` rounds. */
+function nested(
+  exprs: Exprs,
+  extents: readonly number[],
+  body: (at: Index[]) => readonly Statement[],
+  enough: number,
 ): readonly Statement[] {
   const variables = extents.map((n) => exprs.atoms.variable(n));
   let statements = body(variables.map((v) => indexOf(v)));
+  let rounds = sizeOf(extents);
   for (const variable of [...variables].reverse()) {
-    if (variable.extent > 1) statements = [{ op: "loop", variable, body: statements }];
+    rounds /= variable.extent;
+    if (variable.extent <= 1) continue;
+    const loop = { op: "loop", variable, body: statements } as const;
+    statements = [rounds < enough ? { ...loop, parallel: true } : loop];
   }
   return statements;
 }
@@ -167,20 +180,8 @@ export function parallelNest(
   extents: readonly number[],
   body: (at: Index[], parallel: boolean) => readonly Statement[],
 ): readonly Statement[] {
-  const variables = extents.map((n) => exprs.atoms.variable(n));
-  const total = extents.reduce((product, n) => product * n, 1);
-  let statements = body(
-    variables.map((v) => indexOf(v)),
-    total < ENOUGH,
-  );
-  let rounds = total;
-  for (const variable of [...variables].reverse()) {
-    rounds /= variable.extent;
-    if (variable.extent === 1) continue;
-    const loop = { op: "loop", variable, body: statements } as const;
-    statements = [rounds < ENOUGH ? { ...loop, parallel: true } : loop];
-  }
-  return statements;
+  const more = sizeOf(extents) < ENOUGH;
+  return nested(exprs, extents, (at) => body(at, more), ENOUGH);
 }
 
 /** Parts that do not depend on each other, as loops of one round or more that threads can share. */

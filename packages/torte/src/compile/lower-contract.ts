@@ -7,7 +7,7 @@
  */
 import type { Node } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
-import type { Accumulator, Expr } from "./expr.js";
+import type { Accumulator, Buffer, Expr } from "./expr.js";
 import {
   addIndex,
   constantIndex,
@@ -284,7 +284,7 @@ class Product {
     const block = (
       { batchAt, group, from, count }: Part,
       strip: Strip,
-      { chunk, panel, at }: { chunk: Chunk; panel: (typeof panels)[number]; at: readonly Index[] },
+      { chunk, panel, at }: Block,
     ): readonly Statement[] => {
       const batchPlaces = this.#places(batch, batchAt);
       const columns = this.#stripColumns(across, [], strip);
@@ -348,9 +348,7 @@ class Product {
       };
       return [...pack, ...this.#byRows(from, count, last, false, tile)];
     };
-    const eachBlock = (
-      body: (where: { chunk: Chunk; panel: (typeof panels)[number]; at: readonly Index[] }) => readonly Statement[],
-    ): readonly Statement[] =>
+    const eachBlock = (body: (where: Block) => readonly Statement[]): readonly Statement[] =>
       blocks.chunks.flatMap((chunk, c) => {
         const panel = panels[c];
         if (panel === undefined) return [];
@@ -531,6 +529,13 @@ interface Chunk {
   readonly from: number;
   readonly rounds: number;
   readonly count: number;
+}
+
+/** Terms of a sum that are taken at a time: those of one round of a chunk. */
+interface Block {
+  readonly chunk: Chunk;
+  readonly panel: { readonly terms: number; readonly buffer: Buffer };
+  readonly at: readonly Index[];
 }
 
 /** Axes of a sum in blocks of at most `most` terms: `outer` axes one by one, one axis in chunks, `inner` axes whole. */

@@ -47,16 +47,16 @@ export class Accumulators {
 
   neutral(accumulator: Accumulator): void {
     const { code } = this;
-    if (accumulator.kind !== "maximum") code.words([0, 0, 0, 0]);
+    if (accumulator.kind !== "maximum") code.splat(0);
     else if (accumulator.dtype === "float32") code.float(-Infinity);
-    else code.words(Array<number>(4).fill(-0x80000000));
+    else code.splat(-0x80000000);
   }
 
   reset(accumulator: Accumulator): void {
     const { value, position, unordered } = this.registers(accumulator);
     this.neutral(accumulator);
     this.code.set(value);
-    for (const other of [position, unordered]) if (other !== undefined) this.code.words([0, 0, 0, 0]).set(other);
+    for (const other of [position, unordered]) if (other !== undefined) this.code.splat(0).set(other);
   }
 
   accumulate({ accumulator, values, position, lane }: Statement & { op: "accumulate" }): void {

@@ -172,7 +172,7 @@ function emitCast(code: Code, from: DType, to: DType): void {
     else code.simd(SIMD.i32x4Neg);
   } else if (to === "bool") {
     if (from === "float32") code.float(0).simd(SIMD.f32x4Eq).simd(SIMD.not);
-    else code.words([0, 0, 0, 0]).simd(SIMD.i32x4Eq).simd(SIMD.not);
+    else code.splat(0).simd(SIMD.i32x4Eq).simd(SIMD.not);
   } else code.simd(to === "float32" ? SIMD.f32x4ConvertI32x4S : SIMD.i32x4TruncSatF32x4S);
 }
 
@@ -190,8 +190,8 @@ function emitByLane(code: Code, operation: number): void {
   const [a, b] = [code.newLocal(V128), code.newLocal(V128)];
   code.set(b).set(a);
   for (let lane = 0; lane < 4; lane++) {
-    code.get(a).get(b).words([0, 0, 0, 0]).simd(SIMD.i32x4Eq).simd(0x4f).extractLane(lane);
-    code.get(b).get(b).words([0, 0, 0, 0]).simd(SIMD.i32x4Eq).simd(SIMD.i32x4Sub).extractLane(lane);
+    code.get(a).get(b).splat(0).simd(SIMD.i32x4Eq).simd(0x4f).extractLane(lane);
+    code.get(b).get(b).splat(0).simd(SIMD.i32x4Eq).simd(SIMD.i32x4Sub).extractLane(lane);
     code.op(operation);
     if (lane === 0) code.simd(SIMD.i32x4Splat);
     else code.simd(0x1c).byte(lane);

@@ -13,9 +13,8 @@ function mixScalar(code: Code): void {
 }
 
 function mixVector(code: Code, x: number): void {
-  const word = (value: number): number[] => Array<number>(4).fill(value);
-  code.tee(x).get(x).i32(16).simd(SIMD.i32x4ShrU).simd(SIMD.xor).words(word(MIX.first)).simd(SIMD.i32x4Mul);
-  code.tee(x).get(x).i32(15).simd(SIMD.i32x4ShrU).simd(SIMD.xor).words(word(MIX.second)).simd(SIMD.i32x4Mul);
+  code.tee(x).get(x).i32(16).simd(SIMD.i32x4ShrU).simd(SIMD.xor).splat(MIX.first).simd(SIMD.i32x4Mul);
+  code.tee(x).get(x).i32(15).simd(SIMD.i32x4ShrU).simd(SIMD.xor).splat(MIX.second).simd(SIMD.i32x4Mul);
   code.tee(x).get(x).i32(16).simd(SIMD.i32x4ShrU).simd(SIMD.xor);
 }
 

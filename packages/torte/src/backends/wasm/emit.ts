@@ -299,7 +299,7 @@ class Emitter {
     switch (expr.op) {
       case "number":
         if (expr.dtype === "float32") code.float(expr.value);
-        else code.words(Array<number>(4).fill(expr.dtype === "bool" ? -Number(expr.value !== 0) : expr.value));
+        else code.splat(expr.dtype === "bool" ? -Number(expr.value !== 0) : expr.value);
         return;
       case "load":
         this.#load(expr.buffer, expr.index);

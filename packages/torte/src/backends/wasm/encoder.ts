@@ -277,10 +277,8 @@ export class Code extends Bytes {
     return this.pair(0xfd, code);
   }
 
-  /** A vector constant of four 32-bit words. */
+  /** A vector constant of four 32-bit words, of which some differ; `splat` is cheaper. */
   words(values: readonly number[]): this {
-    const [word = 0] = values;
-    if (values.every((value) => value === word)) return this.splat(word);
     this.simd(0x0c);
     for (const value of values) this.word(value);
     return this;

@@ -16,7 +16,7 @@ const number =
 const integer =
   (value: number): Vector =>
   (code) =>
-    void code.words([value, value, value, value]);
+    void code.splat(value);
 const local =
   (index: number): Vector =>
   (code) =>

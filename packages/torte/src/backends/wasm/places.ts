@@ -222,9 +222,7 @@ export class Places {
 
   /** Whether an index can be computed before the next loop begins, without reading memory. */
   isKnown({ terms }: Index): boolean {
-    return terms.every(
-      ({ atom }) => atom.kind !== "dynamic" && this.isReady(atom) && this.atomLevel(atom) <= this.level,
-    );
+    return terms.every(({ atom }) => atom.kind !== "dynamic" && this.#isKnown(atom, this.level));
   }
 
   #sumOf(terms: readonly Term[]): Sum {
