@@ -107,7 +107,8 @@ interface Encoding {
 }
 
 function encode({ kernels, work, options, address, counters, constants, hasOutputs }: Encoding): Uint8Array {
-  const module = new WasmModule(options, new Constants(constants));
+  // Other threads load a module some time later, when the memory may be somebody else's: nothing may be written then.
+  const module = new WasmModule(options, options.shared ? undefined : new Constants(constants));
   const math = new MathLibrary(module);
   const lowest = kernels.reduce(
     (least, { reads, writes }) => Math.min(least, ...[...reads, ...writes].map(address)),
