@@ -173,6 +173,7 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
     if (state.dtype === "int32") words.forEach((_, i) => (words[i] = (i * 7919) % 1000));
     else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
   }
+  new Int32Array(memory.buffer).set(module.constants.words, module.constants.address / 4);
   const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
   const kernels: Measured[] = [];
   for (const [k, kernel] of module.kernels.entries()) {

@@ -202,7 +202,8 @@ interface Gap {
 
 /**
  * Words in memory from `address` on, which a vector instruction loads into all lanes: cheaper than a constant in the code,
- * which V8 puts together in three instructions each time.
+ * which V8 puts together in three instructions each time. Whoever loads the module writes them; the module itself does not,
+ * as each of its threads would do so in its own time.
  */
 export class Constants {
   static readonly BYTES = 4096;
@@ -220,8 +221,8 @@ export class Constants {
     return place;
   }
 
-  words(): number[] {
-    return [...this.#places.keys()];
+  words(): Int32Array<ArrayBuffer> {
+    return Int32Array.from(this.#places.keys());
   }
 }
 
@@ -466,7 +467,6 @@ export class WasmModule {
     );
     section(out, 7, vector(exports));
     section(out, 10, vector(functions.map(({ code }) => code.finished())));
-    if (this.constants !== undefined) section(out, 11, vector([dataOf(this.constants)]));
     return out.view().slice();
   }
 }
@@ -475,19 +475,6 @@ function vector(items: readonly Bytes[]): Bytes {
   const out = new Bytes(items.reduce((sum, { length }) => sum + length, 5)).unsigned(items.length);
   for (const item of items) out.append(item);
   return out;
-}
-
-/** An active segment of the memory. */
-function dataOf(constants: Constants): Bytes {
-  const words = constants.words();
-  const data = new Bytes()
-    .unsigned(0)
-    .byte(0x41)
-    .signed(constants.address)
-    .byte(OP.end)
-    .unsigned(4 * words.length);
-  for (const word of words) data.word(word);
-  return data;
 }
 
 function section(out: Bytes, id: number, content: Bytes): void {

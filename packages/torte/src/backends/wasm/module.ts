@@ -37,6 +37,8 @@ export interface Placement {
 
 export interface CompiledModule {
   readonly bytes: Uint8Array;
+  /** Words that have to lie in memory before the module runs. */
+  readonly constants: { readonly address: number; readonly words: Int32Array<ArrayBuffer> };
   readonly outputs: readonly { readonly address: number; readonly shape: Shape; readonly dtype: DType }[];
   readonly arena: { readonly address: number; readonly bytes: number };
   /** How many have to run it together; a program that is over in microseconds is left to one. */
@@ -67,16 +69,19 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     if (offset === undefined) throw new RangeError(`${buffer.name} has no place in memory`);
     return arena + offset;
   };
+  const constants = new Constants(arena + plan.bytes + counters);
+  const bytes = encode({
+    kernels,
+    work,
+    options: { ...options, threads },
+    address,
+    counters: arena + plan.bytes,
+    constants,
+    hasOutputs: outputs.length > 0,
+  });
   return {
-    bytes: encode({
-      kernels,
-      work,
-      options: { ...options, threads },
-      address,
-      counters: arena + plan.bytes,
-      constants: arena + plan.bytes + counters,
-      hasOutputs: outputs.length > 0,
-    }),
+    bytes,
+    constants: { address: constants.address, words: constants.words() },
     threads,
     work: total,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
@@ -102,13 +107,12 @@ interface Encoding {
   readonly address: (buffer: Buffer) => number;
   /** Where the threads count their parts. */
   readonly counters: number;
-  readonly constants: number;
+  readonly constants: Constants;
   readonly hasOutputs: boolean;
 }
 
 function encode({ kernels, work, options, address, counters, constants, hasOutputs }: Encoding): Uint8Array {
-  // Other threads load a module some time later, when the memory may be somebody else's: nothing may be written then.
-  const module = new WasmModule(options, options.shared ? undefined : new Constants(constants));
+  const module = new WasmModule(options, constants);
   const math = new MathLibrary(module);
   const lowest = kernels.reduce(
     (least, { reads, writes }) => Math.min(least, ...[...reads, ...writes].map(address)),

@@ -141,7 +141,9 @@ class WasmSession implements Session {
     }
     const executable: WasmExecutable = { program, id: this.#nextProgram++, module, profiled: 0 };
     const kernels = profile ? module.kernels.length : 0;
-    await this.#request("load", { program: executable.id, code: module.bytes, kernels });
+    const { address, words } = module.constants;
+    const writes = [{ address, data: words.buffer }];
+    await this.#request("load", { program: executable.id, code: module.bytes, kernels, writes });
     this.#executables.add(executable);
     return executable;
   }

@@ -74,9 +74,11 @@ const actions = {
     const bytes = new Uint8Array(memory.buffer);
     for (const { address, data } of snapshots.get(name) ?? []) bytes.set(data, address);
   },
-  load: async ({ session: id, program, code, kernels }) => {
+  load: async ({ session: id, program, code, kernels, writes }) => {
     const owner = session(id);
-    tellHelpers(owner, { action: "load", session: id, program, code, kernels });
+    for (const contents of writes) write(owner, contents);
+    // Helpers load it some time later, when the memory may be somebody else's: they write nothing.
+    tellHelpers(owner, { action: "load", session: id, program, code, kernels, writes: [] });
     const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
     const exports = /** @type {Record<string, any>} */ (instance.exports);
     const times = new Float64Array(kernels);
