@@ -7,7 +7,7 @@
  */
 import type { Node } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
-import type { Accumulator, Buffer, Expr } from "./expr.js";
+import type { Accumulator, Buffer, Expr, Exprs } from "./expr.js";
 import {
   addIndex,
   constantIndex,
@@ -51,7 +51,12 @@ const BLOCK = 256;
 const PACKED_TILES = 4;
 /** … and its vectors do not lie close to each other as it is. */
 const CLOSE = 32;
-/** Rows are shared out among threads where there are fewer strips of columns than this. */
+/**
+ * Strips that are worked on together, so that lines of the caches are read and written whole; of many rows so many that an
+ * epilogue reads and writes long pieces of its arrays.
+ */
+const BAND = { few: 2, many: 16, manyTiles: 64 } as const;
+/** Rows are shared out among threads where there are fewer bands of columns, and products of a batch, than this. */
 const UNITS = 8;
 /** So many sums stay in the first-level cache while the operands pass by. */
 const SMALL_RESULT = 8192;
@@ -270,8 +275,9 @@ class Product {
     const batches = this.#extents(batch);
     const kept = single ? undefined : exprs.newScratch(`${this.#node.origin}:sums`, sizeOf(this.#node.shape));
     const tiles = Math.ceil(rowCount / this.#tileRows(last));
-    const groups =
-      Math.ceil(last / (TILE.vectors * WIDTH)) < UNITS ? Math.min(UNITS, Math.ceil(tiles / PACKED_TILES)) : 1;
+    const bandStrips = tiles >= BAND.manyTiles ? BAND.many : BAND.few;
+    const bandCount = Math.ceil(last / (bandStrips * TILE.vectors * WIDTH));
+    const groups = Math.min(Math.ceil(UNITS / (product(batches) * bandCount)), Math.ceil(tiles / PACKED_TILES));
     const groupRows = Math.ceil(tiles / groups) * this.#tileRows(last);
     const groupCount = Math.ceil(rowCount / groupRows);
     const small = !single && product(batches) * groupCount >= UNITS && groupRows * last <= SMALL_RESULT;
@@ -280,20 +286,20 @@ class Product {
       const size = product(batches) * groupCount * padded * terms;
       return { terms, buffer: exprs.newScratch(`${this.#node.origin}:panel`, size) };
     });
-    /** One block of a strip: its vectors side by side, then the tiles. */
+    /** One block of a band: the vectors of each of its strips side by side, then the tiles. */
     const block = (
       { batchAt, group, from, count }: Part,
-      strip: Strip,
+      band: Band,
       { chunk, panel, at }: Block,
     ): readonly Statement[] => {
       const batchPlaces = this.#places(batch, batchAt);
-      const columns = this.#stripColumns(across, [], strip);
       // Batches, groups and strips fill their own parts of the panel, since threads share them.
       const own = addIndex(scaleIndex(linearIndex(batchAt, batches), groupCount), group);
-      const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
-      const width = strip.lanes.length * WIDTH;
-      const packedAt = (term: Index, v: number, lane: LoopVariable): Index =>
-        addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
+      const packedAt = (strip: Strip, term: Index, v: number, lane: LoopVariable): Index => {
+        const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
+        const width = strip.lanes.length * WIDTH;
+        return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
+      };
       const inner = [chunk.count, ...blocks.inner];
       const [round = constantIndex(0)] = at.slice(-1);
       const first = shiftIndex(scaleIndex(round, chunk.count), chunk.from);
@@ -302,22 +308,24 @@ class Product {
         return this.#places(this.#roles.summed, sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]));
       };
       const pack = nest(exprs, inner, (over) =>
-        columns.map(({ lane, places }, v) => ({
-          op: "store",
-          buffer: panel.buffer,
-          index: packedAt(linearIndex(over, inner), v, lane),
-          value: this.#load("vectors", places, batchPlaces, termAt(over)),
-          lane,
-        })),
+        allOf(band).flatMap((strip) =>
+          this.#stripColumns(across, [], strip).map(({ lane, places }, v) => ({
+            op: "store",
+            buffer: panel.buffer,
+            index: packedAt(strip, linearIndex(over, inner), v, lane),
+            value: this.#load("vectors", places, batchPlaces, termAt(over)),
+            lane,
+          })),
+        ),
       );
-      const tile = (row: Index, rows: number): readonly Statement[] => {
-        const cells = this.#cells(row, rows, columns, batchPlaces);
+      const tile = (row: Index, rows: number, strip: Strip): readonly Statement[] => {
+        const cells = this.#cells(row, rows, this.#stripColumns(across, [], strip), batchPlaces);
         const sums = this.#sum(cells, inner, (over) => {
           const places = termAt(over);
           const term = linearIndex(over, inner);
           return {
             spread: (cell) => this.#load("spread", cell.row, batchPlaces, places),
-            vectors: (cell) => exprs.load(panel.buffer, packedAt(term, cell.vector, cell.lane)),
+            vectors: (cell) => exprs.load(panel.buffer, packedAt(strip, term, cell.vector, cell.lane)),
           };
         });
         if (kept === undefined) {
@@ -346,7 +354,9 @@ class Product {
           })),
         ];
       };
-      return [...pack, ...this.#byRows(from, count, last, false, tile)];
+      const tiles = (row: Index, rows: number): readonly Statement[] =>
+        nest(exprs, [band.count], ([strip]) => tile(row, rows, band.strip(strip ?? constantIndex(0))));
+      return [...pack, ...this.#byRows(from, count, last, false, tiles)];
     };
     const eachBlock = (body: (where: Block) => readonly Statement[]): readonly Statement[] =>
       blocks.chunks.flatMap((chunk, c) => {
@@ -356,50 +366,55 @@ class Product {
       });
     const eachResting = (
       { batchAt, from, count }: Part,
-      strip: Strip,
+      band: Band,
       body: (cell: Cell, index: Index) => readonly Statement[],
     ): readonly Statement[] => {
-      const [batchPlaces, columns] = [this.#places(batch, batchAt), this.#stripColumns(across, [], strip)];
+      const batchPlaces = this.#places(batch, batchAt);
       return nest(exprs, [count], ([row]) =>
-        this.#cells(addIndex(from, row ?? constantIndex(0)), 1, columns, batchPlaces).flatMap((cell) =>
-          body(cell, this.#result(cell.row, cell.column, batchPlaces)),
+        allOf(band).flatMap((strip) =>
+          this.#cells(
+            addIndex(from, row ?? constantIndex(0)),
+            1,
+            this.#stripColumns(across, [], strip),
+            batchPlaces,
+          ).flatMap((cell) => body(cell, this.#result(cell.row, cell.column, batchPlaces))),
         ),
       );
     };
     /** What comes before and after the blocks, where sums rest in memory between them. */
-    const begin = (part: Part, strip: Strip): readonly Statement[] => {
+    const begin = (part: Part, band: Band): readonly Statement[] => {
       const zero = exprs.number(0, "float32");
       if (kept === undefined) return [];
-      return eachResting(part, strip, ({ lane }, index) => [{ op: "store", buffer: kept, index, value: zero, lane }]);
+      return eachResting(part, band, ({ lane }, index) => [{ op: "store", buffer: kept, index, value: zero, lane }]);
     };
-    const end = (part: Part, strip: Strip): readonly Statement[] =>
-      kept === undefined ? [] : eachResting(part, strip, (cell, index) => this.#finish(cell, exprs.load(kept, index)));
-    const byStrips = (parallel: boolean, part: Part): readonly Statement[] => {
-      const each = (body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
-        strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel: parallel && !small }, body);
+    const end = (part: Part, band: Band): readonly Statement[] =>
+      kept === undefined ? [] : eachResting(part, band, (cell, index) => this.#finish(cell, exprs.load(kept, index)));
+    const byBands = (parallel: boolean, part: Part): readonly Statement[] => {
+      const each = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
+        bands(exprs, last, bandStrips, parallel && !small, body);
       if (!small)
-        return each((strip) => [
-          ...begin(part, strip),
-          ...eachBlock((where) => block(part, strip, where)),
-          ...end(part, strip),
+        return each((band) => [
+          ...begin(part, band),
+          ...eachBlock((where) => block(part, band, where)),
+          ...end(part, band),
         ]);
       return [
-        ...each((strip) => begin(part, strip)),
-        ...eachBlock((where) => each((strip) => block(part, strip, where))),
-        ...each((strip) => end(part, strip)),
+        ...each((band) => begin(part, band)),
+        ...eachBlock((where) => each((band) => block(part, band, where))),
+        ...each((band) => end(part, band)),
       ];
     };
     const full = Math.floor(rowCount / groupRows);
     const left = rowCount - full * groupRows;
     return parallelNest(exprs, batches, (batchAt, parallel) => {
       const zero = constantIndex(0);
-      if (groupCount === 1) return byStrips(parallel, { batchAt, group: zero, from: zero, count: rowCount });
+      if (groupCount === 1) return byBands(parallel, { batchAt, group: zero, from: zero, count: rowCount });
       const groupsOf = (rounds: number, body: (group: Index) => readonly Statement[]): readonly Statement[] =>
         parallel
           ? [parallelLoop(exprs, rounds, body)]
           : nest(exprs, [rounds], ([group]) => body(group ?? constantIndex(0)));
       const part = (group: Index, count: number): readonly Statement[] =>
-        byStrips(parallel, { batchAt, group, from: scaleIndex(group, groupRows), count });
+        byBands(parallel, { batchAt, group, from: scaleIndex(group, groupRows), count });
       return [
         ...groupsOf(full, (group) => part(group, groupRows)),
         ...(left > 0 ? groupsOf(1, (group) => part(shiftIndex(group, full), left)) : []),
@@ -421,7 +436,7 @@ class Product {
     body: (row: Index, count: number) => readonly Statement[],
   ): readonly Statement[] {
     const { exprs } = this.#lowering;
-    return rowTiles(count, this.#tileRows(columns)).flatMap((tiles) => {
+    return tilesOf(count, this.#tileRows(columns)).flatMap((tiles) => {
       const part = (round: Index): readonly Statement[] =>
         body(addIndex(from, shiftIndex(scaleIndex(round, tiles.count), tiles.from)), tiles.count);
       return parallel
@@ -511,6 +526,43 @@ interface Column {
   readonly places: Places;
 }
 
+/** Neighbouring strips whose tiles are made one after the other. */
+interface Band {
+  readonly count: number;
+  readonly strip: (i: Index) => Strip;
+}
+
+/** The strips one by one. */
+const allOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count }, (_, i) => strip(constantIndex(i)));
+
+/** Covers an axis in bands of up to `most` strips, then in what is left of a strip. */
+function bands(
+  exprs: Exprs,
+  extent: number,
+  most: number,
+  parallel: boolean,
+  body: (band: Band) => readonly Statement[],
+): readonly Statement[] {
+  const [width, wide] = [WIDTH, TILE.vectors];
+  const full = Math.floor(extent / (wide * width));
+  const banded = tilesOf(full, most).flatMap(({ from, rounds, count }) => {
+    const lanes = Array.from({ length: wide }, () => exprs.atoms.variable(width));
+    const band = (round: Index): readonly Statement[] => {
+      const first = shiftIndex(scaleIndex(round, count), from);
+      return body({ count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), lanes }) });
+    };
+    return parallel
+      ? [parallelLoop(exprs, rounds, band)]
+      : nest(exprs, [rounds], ([round]) => band(round ?? constantIndex(0)));
+  });
+  const done = full * wide * width;
+  const rest = strips(exprs, extent - done, { width, wide, parallel }, ({ start, lanes }) => {
+    const strip = { start: shiftIndex(start, done), lanes };
+    return body({ count: 1, strip: () => strip });
+  });
+  return [...banded, ...rest];
+}
+
 /** A vector of the result, summed in a register. */
 interface Cell {
   readonly row: Places;
@@ -552,8 +604,8 @@ function blocksOf(extents: readonly number[], most: number): { outer: number[]; 
   return { outer: extents.slice(0, axis), chunks, inner };
 }
 
-/** Full tiles, then one for what is left; few rows are shared out evenly. */
-function rowTiles(rows: number, most: number): Chunk[] {
+/** Full tiles, then one for what is left; few are of equal size. */
+function tilesOf(rows: number, most: number): Chunk[] {
   const tiles = Math.ceil(rows / most);
   const count = tiles <= 8 ? Math.ceil(rows / tiles) : most;
   const rounds = Math.floor(rows / count);
