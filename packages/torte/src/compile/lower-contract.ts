@@ -15,6 +15,7 @@ import {
   factorOf,
   indexOf,
   linearIndex,
+  sameIndex,
   scaleIndex,
   shiftIndex,
   type Index,
@@ -51,11 +52,15 @@ const BLOCK = 256;
 const PACKED_TILES = 4;
 /** … and its vectors do not lie close to each other as it is. */
 const CLOSE = 32;
+/** Strips that are worked on together, so that lines of the caches are read and written whole. */
+const BAND = 2;
 /**
- * Strips that are worked on together, so that lines of the caches are read and written whole; of many rows so many that an
- * epilogue reads and writes long pieces of its arrays.
+ * Where an epilogue reads arrays as large as the result, whole rows are finished one after the other, so that those arrays
+ * pass by in the order in which they lie. That needs an operand of the vectors which stays in the second-level cache, …
  */
-const BAND = { few: 2, many: 16, manyTiles: 64 } as const;
+const NEAR_PANEL_BYTES = 512 * 1024;
+/** … and pays where there are at least so many tiles of rows. */
+const MANY_TILES = 64;
 /** Rows are shared out among threads where there are fewer bands of columns, and products of a batch, than this. */
 const UNITS = 8;
 /** So many sums stay in the first-level cache while the operands pass by. */
@@ -199,11 +204,12 @@ class Product {
       ];
     });
     const plan = { across, sum, rowCount: product(this.#extents(rows)) };
-    return this.#isWorthPacking(plan) ? this.#packed(plan) : this.#plain(plan);
+    const rowsFirst = this.#finishesRows(plan);
+    return !rowsFirst && this.#isWorthPacking(plan) ? this.#packed(plan) : this.#plain(plan, rowsFirst);
   }
 
   /** Register tiles over rows and columns; the operands are read where they lie. */
-  #plain({ across, sum, rowCount }: Plan): readonly Statement[] {
+  #plain({ across, sum, rowCount }: Plan, rowsFirst: boolean): readonly Statement[] {
     const { exprs } = this.#lowering;
     const { batch } = this.#roles;
     const last = across.extents.at(-1) ?? 1;
@@ -233,10 +239,20 @@ class Product {
       ): readonly Statement[] => this.#byRows(constantIndex(0), rowCount, last, outer, body);
       const byColumns = (outer: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
         strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel: outer }, body);
-      return panelBytes <= SMALL_PANEL_BYTES
+      return rowsFirst || panelBytes <= SMALL_PANEL_BYTES
         ? byRows(parallel, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
         : byColumns(parallel, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
     });
+  }
+
+  #finishesRows({ across, sum, rowCount }: Plan): boolean {
+    const last = across.extents.at(-1) ?? 1;
+    const terms = product(sum.extents);
+    if (terms > BLOCK || 4 * last * terms > NEAR_PANEL_BYTES) return false;
+    if (rowCount < MANY_TILES * this.#tileRows(last)) return false;
+    const { batch, rows, columns } = this.#roles;
+    const result = this.#result(...[batch, rows, columns].map((labels) => this.#symbolic(labels)));
+    return this.#lowering.epilogueIndices(result).some((index) => sameIndex(index, result));
   }
 
   /**
@@ -275,8 +291,7 @@ class Product {
     const batches = this.#extents(batch);
     const kept = single ? undefined : exprs.newScratch(`${this.#node.origin}:sums`, sizeOf(this.#node.shape));
     const tiles = Math.ceil(rowCount / this.#tileRows(last));
-    const bandStrips = tiles >= BAND.manyTiles ? BAND.many : BAND.few;
-    const bandCount = Math.ceil(last / (bandStrips * TILE.vectors * WIDTH));
+    const bandCount = Math.ceil(last / (BAND * TILE.vectors * WIDTH));
     const groups = Math.min(Math.ceil(UNITS / (product(batches) * bandCount)), Math.ceil(tiles / PACKED_TILES));
     const groupRows = Math.ceil(tiles / groups) * this.#tileRows(last);
     const groupCount = Math.ceil(rowCount / groupRows);
@@ -391,7 +406,7 @@ class Product {
       kept === undefined ? [] : eachResting(part, band, (cell, index) => this.#finish(cell, exprs.load(kept, index)));
     const byBands = (parallel: boolean, part: Part): readonly Statement[] => {
       const each = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
-        bands(exprs, last, bandStrips, parallel && !small, body);
+        bands(exprs, last, parallel && !small, body);
       if (!small)
         return each((band) => [
           ...begin(part, band),
@@ -535,17 +550,16 @@ interface Band {
 /** The strips one by one. */
 const allOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count }, (_, i) => strip(constantIndex(i)));
 
-/** Covers an axis in bands of up to `most` strips, then in what is left of a strip. */
+/** Covers an axis in bands of up to `BAND` strips, then in what is left of a strip. */
 function bands(
   exprs: Exprs,
   extent: number,
-  most: number,
   parallel: boolean,
   body: (band: Band) => readonly Statement[],
 ): readonly Statement[] {
   const [width, wide] = [WIDTH, TILE.vectors];
   const full = Math.floor(extent / (wide * width));
-  const banded = tilesOf(full, most).flatMap(({ from, rounds, count }) => {
+  const banded = tilesOf(full, BAND).flatMap(({ from, rounds, count }) => {
     const lanes = Array.from({ length: wide }, () => exprs.atoms.variable(width));
     const band = (round: Index): readonly Statement[] => {
       const first = shiftIndex(scaleIndex(round, count), from);
