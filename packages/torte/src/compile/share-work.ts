@@ -17,7 +17,7 @@ export interface Assignment {
 const SMALL = 3000;
 /** As much in a part is worth taking it by itself, so that threads which are done early help the others. */
 const PART = 6000;
-const MOST_PARTS = 8;
+const MOST_PARTS = 16;
 
 /** A span of memory in bytes. */
 export interface Span {
