@@ -6,7 +6,7 @@ import { make, rebuild } from "../graph/make.js";
 import { type Node, nodesOf, type Program, roots } from "../graph/node.js";
 import { Exprs } from "./expr.js";
 import { factorOf, indexOf, linearIndex } from "./index-expr.js";
-import { chooseRoles, type Roles } from "./lower-contract.js";
+import { chooseRoles, type Roles } from "./product.js";
 import { WIDTH } from "./loops.js";
 import { sizeOf } from "../tensor/shape.js";
 import { inputOf, isRearrangement, moveIndex } from "./reader.js";

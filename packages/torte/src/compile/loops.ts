@@ -133,10 +133,6 @@ export function strips(
   body: (strip: Strip) => readonly Statement[],
 ): readonly Statement[] {
   const result: Statement[] = [];
-  const loop = (rounds: number, part: (round: Index) => readonly Statement[]): readonly Statement[] =>
-    parallel
-      ? [parallelLoop(exprs, rounds, part)]
-      : nest(exprs, [rounds], ([round]) => part(round ?? constantIndex(0)));
   let done = 0;
   for (const vectors of wide > 1 ? [wide, 1] : [1]) {
     const size = vectors * width;
@@ -144,12 +140,16 @@ export function strips(
     const from = done;
     const lanes = Array.from({ length: vectors }, () => exprs.atoms.variable(width));
     if (rounds > 0)
-      result.push(...loop(rounds, (round) => body({ start: shiftIndex(scaleIndex(round, size), from), lanes })));
+      result.push(
+        ...eachRound(exprs, rounds, parallel, (round) =>
+          body({ start: shiftIndex(scaleIndex(round, size), from), lanes }),
+        ),
+      );
     done += rounds * size;
   }
   if (done < extent) {
     const strip = { start: constantIndex(done), lanes: [exprs.atoms.variable(extent - done)] };
-    result.push(...loop(1, () => body(strip)));
+    result.push(...eachRound(exprs, 1, parallel, () => body(strip)));
   }
   return result;
 }
@@ -184,10 +184,16 @@ export function parallelNest(
   return nested(exprs, extents, (at) => body(at, more), ENOUGH);
 }
 
-/** Parts that do not depend on each other, as loops of one round or more that threads can share. */
-export function parallelLoop(exprs: Exprs, rounds: number, body: (round: Index) => readonly Statement[]): Loop {
+/** A loop whose rounds do not depend on each other; threads can share a parallel one, even if it has a single round. */
+export function eachRound(
+  exprs: Exprs,
+  rounds: number,
+  parallel: boolean,
+  body: (round: Index) => readonly Statement[],
+): readonly Statement[] {
+  if (!parallel) return nest(exprs, [rounds], ([round]) => body(round ?? constantIndex(0)));
   const variable = exprs.atoms.variable(rounds);
-  return { op: "loop", variable, body: body(indexOf(variable)), parallel: true };
+  return [{ op: "loop", variable, body: body(indexOf(variable)), parallel }];
 }
 
 /** Where a vector can lie along an axis: anywhere among the full ones, and at the end with fewer lanes. */
