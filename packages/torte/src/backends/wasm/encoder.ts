@@ -201,28 +201,31 @@ interface Gap {
 }
 
 /**
- * Words in memory from `address` on, which a vector instruction loads into all lanes: cheaper than a constant in the code,
- * which V8 puts together in three instructions each time. Whoever loads the module writes them; the module itself does not,
+ * Words in memory from `address` on, of which a vector instruction loads one into all lanes, or four: cheaper than a constant
+ * in the code, which V8 puts together in three to five instructions each time. Whoever loads the module writes them; the module itself does not,
  * as each of its threads would do so in its own time.
  */
 export class Constants {
   static readonly BYTES = 4096;
-  readonly #places = new Map<number, number>();
+  readonly #places = new Map<string, number>();
+  readonly #words: number[] = [];
 
   constructor(readonly address: number) {}
 
-  /** Where the word lies; undefined where there is no room for it. */
-  place(word: number): number | undefined {
-    const known = this.#places.get(word);
+  /** Where the words lie one after the other; undefined where there is no room for them. */
+  place(words: readonly number[]): number | undefined {
+    const name = words.join();
+    const known = this.#places.get(name);
     if (known !== undefined) return known;
-    const place = this.address + 4 * this.#places.size;
-    if (place >= this.address + Constants.BYTES) return undefined;
-    this.#places.set(word, place);
+    const place = this.address + 4 * this.#words.length;
+    if (place + 4 * words.length > this.address + Constants.BYTES) return undefined;
+    this.#places.set(name, place);
+    this.#words.push(...words);
     return place;
   }
 
   words(): Int32Array<ArrayBuffer> {
-    return Int32Array.from(this.#places.keys());
+    return Int32Array.from(this.#words);
   }
 }
 
@@ -280,6 +283,8 @@ export class Code extends Bytes {
 
   /** A vector constant of four 32-bit words, of which some differ; `splat` is cheaper. */
   words(values: readonly number[]): this {
+    const place = this.#constants?.place(values);
+    if (place !== undefined) return this.i32(0).memory(MEMORY.load, place);
     this.simd(0x0c);
     for (const value of values) this.word(value);
     return this;
@@ -288,7 +293,7 @@ export class Code extends Bytes {
   /** A 32-bit word in all lanes. */
   splat(word: number): this {
     // Nothing is cheaper than a vector of zeros or of ones.
-    const place = word === 0 || word === -1 ? undefined : this.#constants?.place(word);
+    const place = word === 0 || word === -1 ? undefined : this.#constants?.place([word]);
     return place === undefined ? this.simd(0x0c).word(word, 4) : this.i32(0).memory(MEMORY.load32Splat, place);
   }
 
