@@ -72,7 +72,8 @@ async function compileOnce(name) {
         if (!known.has(state)) known.set(state, place(4 * state.shape.reduce((a, b) => a * b, 1)));
         return known.get(state) ?? 0;
       },
-      reserveArena: place,
+      lowest: 65536,
+      reserve: place,
     },
   );
   const compiled = performance.now();

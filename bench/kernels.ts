@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { compileModule } from "../packages/torte/src/backends/wasm/module.js";
-import { bytesOf, flopsOf } from "../packages/torte/src/backends/wasm/debug.js";
+import { bytesOf } from "../packages/torte/src/backends/wasm/debug.js";
 import { Code, I32, MEMORY, OP, SIMD, V128, WasmModule } from "../packages/torte/src/backends/wasm/encoder.js";
 import { hasRelaxedSimd } from "../packages/torte/src/backends/wasm/session.js";
 import { gradients } from "../packages/torte/src/autodiff/gradient.js";
@@ -163,7 +163,8 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
   const start = performance.now();
   const module = compileModule(program, target, {
     stateAddress: (state) => addresses.get(state) ?? 0,
-    reserveArena: place,
+    lowest: 65536,
+    reserve: place,
   });
   const compileMs = performance.now() - start;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1, maximum: 65536 });
@@ -181,7 +182,7 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
     const seconds = await time((rounds) => {
       for (let i = 0; i < rounds; i++) f(0);
     });
-    kernels.push({ kernel: kernel.name, seconds, flops: flopsOf(kernel.body), bytes: bytesOf(kernel) });
+    kernels.push({ kernel: kernel.name, seconds, flops: kernel.flops, bytes: bytesOf(kernel) });
   }
   return { compileMs, kernels };
 }

@@ -27,7 +27,7 @@ function layers(factors: readonly number[]): { program: Program; states: Map<Sta
 }
 
 describe("kernels that differ only in their arrays", () => {
-  const kernels = lower(fuse(simplify(layers([0.5, 0.5, 0.25, 0.5]).program)), { fma: true });
+  const kernels = lower(fuse(simplify(layers([0.5, 0.5, 0.25, 0.5]).program)), { fma: true }, (kernel) => kernel);
 
   it("share their loops, those that differ in a number do not", () => {
     expect(kernels).toHaveLength(4);

@@ -1,21 +1,21 @@
 /**
- * Kernels that do the same to other arrays, as those of a deep network's repeated blocks: lowered once, and later emitted
- * once.
+ * Kernels that do the same to other arrays, as those of a deep network's repeated blocks: what is made of the first
+ * serves them all.
  */
 import type { Node } from "../graph/node.js";
 import { attributesKey } from "../graph/print.js";
 import type { Buffer } from "./expr.js";
 import type { FusedProgram, Kernel } from "./fuse.js";
-import type { LoweredKernel } from "./loops.js";
+import type { KernelSummary } from "./loops.js";
 
-interface Known {
-  readonly lowered: LoweredKernel;
+interface Known<K> {
+  readonly made: K;
   readonly arrays: readonly Buffer[];
 }
 
-export class Alike {
+export class Alike<K extends KernelSummary> {
   readonly #fused: FusedProgram;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, Known<K>>();
 
   /** How many kernels have an outline; one that is alone with its own is like no other. */
   readonly #outlines = new Map<string, number>();
@@ -28,25 +28,25 @@ export class Alike {
     }
   }
 
-  /** What an earlier kernel like this one has become, with this one's arrays, or what `lower` makes of it. */
-  lowered(kernel: Kernel, lower: () => LoweredKernel): LoweredKernel {
-    if (this.#outlines.get(outlineOf(kernel)) === 1) return lower();
+  /** What an earlier kernel like this one has become, with this one's arrays, or what `make` makes of it. */
+  made(kernel: Kernel, make: () => K): K {
+    if (this.#outlines.get(outlineOf(kernel)) === 1) return make();
     const { key, arrays } = this.#signature(kernel);
     const known = this.#known.get(key);
     if (known !== undefined) return this.#like(known, kernel, arrays);
-    const lowered = lower();
-    this.#known.set(key, { lowered, arrays });
-    return lowered;
+    const made = make();
+    this.#known.set(key, { made, arrays });
+    return made;
   }
 
-  #like({ lowered: first, arrays: firstArrays }: Known, kernel: Kernel, arrays: readonly Buffer[]): LoweredKernel {
+  #like({ made: first, arrays: firstArrays }: Known<K>, kernel: Kernel, arrays: readonly Buffer[]): K {
     const origin = kernel.nodes[0]?.origin ?? "";
     const own = new Map(firstArrays.map((buffer, i) => [buffer, arrays[i] ?? buffer]));
     const replaced = (buffer: Buffer): Buffer => {
       const known = own.get(buffer);
       if (known !== undefined) return known;
       const part = buffer.name.slice(first.origin.length);
-      const scratch = this.#fused.exprs.newScratch(`${origin}${part}`, buffer.size);
+      const scratch = this.#fused.buffers.addScratch(`${origin}${part}`, buffer.size);
       own.set(buffer, scratch);
       return scratch;
     };

@@ -26,6 +26,19 @@ export interface Buffer {
   readonly scratch?: true;
 }
 
+/** Makes the arrays of one compilation. */
+export class Buffers {
+  #next = 0;
+
+  add(name: string, dtype: DType, size: number): Buffer {
+    return { id: this.#next++, name, dtype, size };
+  }
+
+  addScratch(name: string, size: number): Buffer {
+    return { ...this.add(name, "float32", size), scratch: true };
+  }
+}
+
 /** Elementwise primitives, which expressions apply. */
 export type Elementwise = Exclude<
   Primitive,
@@ -103,21 +116,12 @@ export interface Accumulator {
   readonly across: boolean;
 }
 
-/** Makes and interns the expressions of one compilation. */
+/** Makes and interns the expressions of one kernel. */
 export class Exprs {
   readonly atoms = new Atoms();
   /** By hash; where that is taken by another, by the next number that is free. */
   readonly #known = new Map<number, Expr>();
   #nextAccumulator = 0;
-  #nextBuffer = 0;
-
-  newBuffer(name: string, dtype: DType, size: number): Buffer {
-    return { id: this.#nextBuffer++, name, dtype, size };
-  }
-
-  newScratch(name: string, size: number): Buffer {
-    return { ...this.newBuffer(name, "float32", size), scratch: true };
-  }
 
   load(buffer: Buffer, index: Index): Expr {
     let at = mixHash(hashIndex(index), buffer.id);

@@ -5,7 +5,7 @@
 import { make } from "../graph/make.js";
 import { type Node, nodesOf, type Program, type State } from "../graph/node.js";
 import { sameShape, sizeOf } from "../tensor/shape.js";
-import { type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
+import { type Buffer, Buffers, type Expr, Exprs, visitExpr } from "./expr.js";
 import {
   coordinatesOf,
   factorOf,
@@ -33,7 +33,7 @@ export interface Kernel {
 
 export interface FusedProgram {
   readonly program: Program;
-  readonly exprs: Exprs;
+  readonly buffers: Buffers;
   /** In an order in which they can run. */
   readonly kernels: readonly Kernel[];
   readonly storage: ReadonlyMap<Node, Buffer>;
@@ -70,6 +70,7 @@ function separateRoots(program: Program): Program {
 
 class KernelBuilder {
   readonly #program: Program;
+  readonly #buffers = new Buffers();
   readonly #exprs = new Exprs();
   readonly #order: Node[];
   readonly #realized: Set<Node>;
@@ -100,7 +101,7 @@ class KernelBuilder {
   #stateBuffer(state: State): Buffer {
     let buffer = this.#stateBuffers.get(state);
     if (buffer === undefined) {
-      buffer = this.#exprs.newBuffer(state.name, state.dtype, sizeOf(state.shape));
+      buffer = this.#buffers.add(state.name, state.dtype, sizeOf(state.shape));
       this.#stateBuffers.set(state, buffer);
     }
     return buffer;
@@ -108,7 +109,7 @@ class KernelBuilder {
 
   #addNode(node: Node): void {
     const name = node.origin === "" ? node.op : `${node.origin}:${node.op}`;
-    this.#storage.set(node, this.#exprs.newBuffer(name, node.dtype, sizeOf(node.shape)));
+    this.#storage.set(node, this.#buffers.add(name, node.dtype, sizeOf(node.shape)));
     this.#waiting.add(node);
     const reads = new Set<Node>();
     const stack = [...node.inputs];
@@ -270,7 +271,7 @@ class KernelBuilder {
     });
     return {
       program: this.#program,
-      exprs: this.#exprs,
+      buffers: this.#buffers,
       kernels,
       storage: this.#storage,
       stateBuffers: this.#stateBuffers,

@@ -66,15 +66,19 @@ export type Statement =
       readonly lane: LoopVariable;
     };
 
-/** A kernel ready for a target. */
-export interface LoweredKernel {
+/** A kernel after its loops are made, whatever has become of them. */
+export interface KernelSummary {
   readonly name: string;
   readonly origin: string;
-  /** Of a kernel like another it is that one's; `arrays` has the kernel's own arrays for those in it. */
-  readonly body: readonly Statement[];
-  readonly arrays?: ReadonlyMap<Buffer, Buffer>;
   readonly reads: ReadonlySet<Buffer>;
   readonly writes: ReadonlySet<Buffer>;
+  /** Of a kernel like an earlier one, which shares what was made of that one: its own arrays for those of the other. */
+  readonly arrays?: ReadonlyMap<Buffer, Buffer>;
+}
+
+/** A kernel ready for a target. */
+export interface LoweredKernel extends KernelSummary {
+  readonly body: readonly Statement[];
 }
 
 /** Rounds that any number of threads can share evenly: loops further inside stay whole. */

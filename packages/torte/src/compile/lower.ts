@@ -3,7 +3,7 @@ import type { Node } from "../graph/node.js";
 import { PRIMITIVES } from "../graph/primitives.js";
 import { largestDivisor, sameShape, sizeOf } from "../tensor/shape.js";
 import { Alike } from "./alike.js";
-import { type Accumulator, type AccumulatorPart, type Buffer, type Expr, type Exprs, visitExpr } from "./expr.js";
+import { type Accumulator, type AccumulatorPart, type Buffer, type Expr, Exprs, visitExpr } from "./expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "./fuse.js";
 import {
   addIndex,
@@ -20,6 +20,7 @@ import { lowerContract } from "./lower-contract.js";
 import {
   coalesce,
   lanePlace,
+  type KernelSummary,
   type LoweredKernel,
   nest,
   parallelNest,
@@ -43,16 +44,21 @@ export interface LoweringTarget {
   readonly fma: boolean;
 }
 
-export function lower(fused: FusedProgram, target: LoweringTarget): LoweredKernel[] {
-  const alike = new Alike(fused);
+/** What `finish` makes of each kernel's loops; it keeps as little of them as it can, since they take much memory. */
+export function lower<K extends KernelSummary>(
+  fused: FusedProgram,
+  target: LoweringTarget,
+  finish: (lowered: LoweredKernel) => K,
+): K[] {
+  const alike = new Alike<K>(fused);
   return fused.kernels.map((kernel) =>
-    alike.lowered(kernel, () => new KernelLowering(fused, kernel, target).lowered()),
+    alike.made(kernel, () => finish(new KernelLowering(fused, kernel, target).lowered())),
   );
 }
 
 /** One kernel on its way to loops: what its loops and its epilogue have in common. */
 export class KernelLowering {
-  readonly exprs: Exprs;
+  readonly exprs = new Exprs();
   readonly reader: Reader;
   readonly primary: Node;
 
@@ -64,8 +70,7 @@ export class KernelLowering {
     const [primary] = kernel.nodes;
     if (primary === undefined) throw new RangeError("a kernel computes at least one node");
     this.primary = primary;
-    this.exprs = fused.exprs;
-    this.reader = new Reader(fused.exprs, fused.storage);
+    this.reader = new Reader(this.exprs, fused.storage);
   }
 
   lowered(): LoweredKernel {

@@ -32,7 +32,7 @@ const SMALL_RESULT = 8192;
  * one takes one strip after the other, which threads can share.
  */
 export function packed(product: Product, { across, sum, rowCount }: Plan): readonly Statement[] {
-  const { exprs } = product.lowering;
+  const { exprs, fused } = product.lowering;
   const [last = 1] = across.extents;
   const padded = Math.ceil(last / WIDTH) * WIDTH;
   const blocks = blocksOf(sum.extents, BLOCK);
@@ -40,7 +40,7 @@ export function packed(product: Product, { across, sum, rowCount }: Plan): reado
   const single = rounds === 1;
   const { batch } = product.roles;
   const batches = product.extents(batch);
-  const kept = single ? undefined : exprs.newScratch(`${product.node.origin}:sums`, sizeOf(product.node.shape));
+  const kept = single ? undefined : fused.buffers.addScratch(`${product.node.origin}:sums`, sizeOf(product.node.shape));
   const tiles = Math.ceil(rowCount / product.tileRows(last));
   const bandCount = Math.ceil(last / (BAND * TILE.vectors * WIDTH));
   const groups = Math.min(Math.ceil(UNITS / (sizeOf(batches) * bandCount)), Math.ceil(tiles / PACKED_TILES));
@@ -50,7 +50,7 @@ export function packed(product: Product, { across, sum, rowCount }: Plan): reado
   const panels = blocks.chunks.map(({ count }) => {
     const terms = count * sizeOf(blocks.inner);
     const size = sizeOf(batches) * groupCount * padded * terms;
-    return { terms, buffer: exprs.newScratch(`${product.node.origin}:panel`, size) };
+    return { terms, buffer: fused.buffers.addScratch(`${product.node.origin}:panel`, size) };
   });
   /** One block of a band: the vectors of each of its strips side by side, then the tiles. */
   const block = (

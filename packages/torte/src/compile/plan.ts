@@ -1,6 +1,6 @@
 /** Memory for temporaries: one arena, laid out so that arrays which are alive at the same time do not overlap. */
 import type { Buffer } from "./expr.js";
-import type { LoweredKernel } from "./loops.js";
+import type { KernelSummary } from "./loops.js";
 
 const ALIGNMENT = 64;
 
@@ -25,7 +25,7 @@ const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMEN
 
 /** `persistent` buffers lie elsewhere; `kept` ones stay alive to the end. */
 export function planMemory(
-  kernels: readonly LoweredKernel[],
+  kernels: readonly KernelSummary[],
   persistent: ReadonlySet<Buffer>,
   kept: ReadonlySet<Buffer>,
 ): MemoryPlan {
@@ -58,7 +58,7 @@ export function planMemory(
 }
 
 function lifetimesOf(
-  kernels: readonly LoweredKernel[],
+  kernels: readonly KernelSummary[],
   persistent: ReadonlySet<Buffer>,
   kept: ReadonlySet<Buffer>,
 ): Lifetime[] {

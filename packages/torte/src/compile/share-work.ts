@@ -2,8 +2,8 @@
  * Work for several threads. Every thread runs the whole list of kernels; of a large one all run parts, a small one is run
  * by the first thread alone. Threads meet before a kernel that touches what another thread may not have finished.
  */
-import type { Expr } from "./expr.js";
-import type { LoweredKernel, Statement } from "./loops.js";
+import type { Buffer, Expr } from "./expr.js";
+import type { KernelSummary, Statement } from "./loops.js";
 
 export interface Assignment {
   readonly kernel: number;
@@ -25,9 +25,17 @@ export interface Span {
   readonly to: number;
 }
 
-export interface Footprint {
+interface Footprint {
   readonly reads: readonly Span[];
   readonly writes: readonly Span[];
+}
+
+/** A kernel and what it takes to run it. */
+export interface WorkingKernel extends KernelSummary {
+  /** Rounds that threads can share. */
+  readonly units: number;
+  /** Vector operations, roughly. */
+  readonly work: number;
 }
 
 /** Vector operations of the statements, roughly. */
@@ -73,19 +81,17 @@ function sizeBelow(expr: Expr, seen: Set<Expr>): number {
 const overlap = (a: readonly Span[], b: readonly Span[]): boolean =>
   a.some((x) => b.some((y) => x.from < y.to && y.from < x.to));
 
-/** Who runs what, and where all must meet. `units` are the rounds that can be shared. */
+/** Who runs what, and where all must meet. */
 export function shareWork(
-  kernels: readonly LoweredKernel[],
-  units: (kernel: LoweredKernel) => number,
-  footprint: (kernel: LoweredKernel) => Footprint,
+  kernels: readonly WorkingKernel[],
+  spanOf: (buffer: Buffer) => Span,
   threads: number,
-  work: (kernel: LoweredKernel) => number = ({ body }) => workOf(body),
 ): Assignment[] {
   let pending: { shared: boolean; footprint: Footprint }[] = [];
-  return kernels.map((kernel, i) => {
-    const parts = partsOf(units(kernel), work(kernel), threads);
+  return kernels.map(({ units, work, reads, writes }, i) => {
+    const parts = partsOf(units, work, threads);
     const shared = parts > 0;
-    const own = footprint(kernel);
+    const own = { reads: [...reads].map(spanOf), writes: [...writes].map(spanOf) };
     const barrier =
       threads > 1 &&
       pending.some(

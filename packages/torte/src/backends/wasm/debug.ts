@@ -1,6 +1,6 @@
 /** What TORTE_DEBUG shows of the engine: a list of the words passes, memory and profile. Everything goes to standard error. */
 import type { Buffer } from "../../compile/expr.js";
-import type { LoweredKernel, Statement } from "../../compile/loops.js";
+import type { KernelSummary, Statement } from "../../compile/loops.js";
 import type { MemoryPlan } from "../../compile/plan.js";
 import type { Program } from "../../graph/node.js";
 import { print } from "../../graph/print.js";
@@ -34,6 +34,12 @@ export function memoryReport(name: string, plan: MemoryPlan, stateBytes: number)
   return [head, ...rows].join("\n");
 }
 
+/** A kernel as `profile` shows it. */
+export interface MeasuredKernel extends KernelSummary {
+  /** Floating-point operations of its products. */
+  readonly flops: number;
+}
+
 /** Multiplications and additions of products, in floating-point operations. */
 export function flopsOf(body: readonly Statement[]): number {
   return body.reduce((sum, statement) => {
@@ -45,7 +51,7 @@ export function flopsOf(body: readonly Statement[]): number {
 }
 
 /** Bytes that a kernel has to move if it reads and writes each of its arrays once. */
-export function bytesOf({ reads, writes }: LoweredKernel): number {
+export function bytesOf({ reads, writes }: KernelSummary): number {
   const size = (buffers: ReadonlySet<Buffer>): number => [...buffers].reduce((sum, buffer) => sum + 4 * buffer.size, 0);
   return size(reads) + size(writes);
 }
@@ -53,7 +59,7 @@ export function bytesOf({ reads, writes }: LoweredKernel): number {
 /** Time per kernel of one step, the longest first. */
 export function profileReport(
   name: string,
-  { kernels, threads }: { readonly kernels: readonly LoweredKernel[]; readonly threads: number },
+  { kernels, threads }: { readonly kernels: readonly MeasuredKernel[]; readonly threads: number },
   milliseconds: readonly number[],
   steps: number,
 ): string {
@@ -66,7 +72,7 @@ export function profileReport(
       const cells = [
         us.toFixed(1).padStart(9),
         `${((us * steps) / 10 / total).toFixed(1)} %`.padStart(8),
-        (flopsOf(kernel.body) / seconds / 1e9).toFixed(1).padStart(9),
+        (kernel.flops / seconds / 1e9).toFixed(1).padStart(9),
         (bytesOf(kernel) / seconds / 1e9).toFixed(1).padStart(7),
       ];
       return `${cells.join("")}  ${kernel.origin === "" ? "–" : kernel.origin}: ${kernel.name}`;

@@ -16,7 +16,7 @@ it("a module writes nothing when it is loaded: helpers do so late, when the memo
   const { bytes, constants } = compileModule(
     { name: "tanh", outputs: [ops.tanh(x)], updates: [] },
     { shared: true, threads: 2, maximumPages: 4, fma: false },
-    { stateAddress: (state) => addresses.get(state) ?? 0, reserveArena: reserve },
+    { stateAddress: (state) => addresses.get(state) ?? 0, lowest: 65536, reserve },
   );
   expect(constants.words.length).toBeGreaterThan(3);
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });

@@ -30,7 +30,7 @@ async function kernelsOf(
 ): Promise<() => Promise<{ memory: WebAssembly.Memory; kernels: { run: Range; units: number }[] }>> {
   const fused = fuse(simplify(program));
   const fma = hasRelaxedSimd();
-  const lowered = lower(fused, { fma });
+  const lowered = lower(fused, { fma }, (kernel) => kernel);
   const addresses = new Map<Stored, number>();
   let end = PAGE;
   const address = (buffer: Stored): number => {

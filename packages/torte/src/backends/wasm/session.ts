@@ -80,6 +80,7 @@ class WasmSession implements Session {
       if (!uses.some((state) => gone.has(this.#addresses.get(state)))) continue;
       this.#executables.delete(executable);
       this.#heap.free(executable.module.arena.address);
+      this.#heap.free(executable.module.constants.address);
       await this.#request("unload", { program: executable.id });
     }
     for (const state of states) {
@@ -132,7 +133,11 @@ class WasmSession implements Session {
         fma: this.#options.precision === "fast" && hasRelaxedSimd(),
         profile,
       },
-      { stateAddress: (state) => this.#address(state), reserveArena: (bytes) => this.#heap.allocate(bytes) },
+      {
+        lowest: PAGE,
+        stateAddress: (state) => this.#address(state),
+        reserve: (bytes) => this.#heap.allocate(bytes),
+      },
     );
     await this.#request("reserve", { bytes: this.#heap.end });
     if (debugs("memory")) {
