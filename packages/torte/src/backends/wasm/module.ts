@@ -63,9 +63,10 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const kernels = compileKernels(fused, options, placement.lowest, module);
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
-  const plan = planMemory(kernels, new Set(persistent.keys()), new Set(outputs.map(({ buffer }) => buffer)));
   const total = kernels.reduce((sum, { work }) => sum + work, 0);
   const threads = total < WORTH_SHARING ? 1 : options.threads;
+  const kept = new Set(outputs.map(({ buffer }) => buffer));
+  const plan = planMemory(kernels, new Set(persistent.keys()), kept, threads);
   const arena = placement.reserve(plan.bytes + Parts.bytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
