@@ -202,8 +202,8 @@ interface Gap {
 
 /**
  * Words in memory from `address` on, of which a vector instruction loads one into all lanes, or four: cheaper than a constant
- * in the code, which V8 puts together in three to five instructions each time. Whoever loads the module writes them; the module itself does not,
- * as each of its threads would do so in its own time.
+ * in the code, which V8 puts together in three to five instructions each time. Whoever loads the module writes them; the
+ * module itself does not, as each of its threads would do so in its own time.
  */
 export class Constants {
   static readonly BYTES = 4096;
