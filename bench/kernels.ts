@@ -5,7 +5,6 @@
  */
 import { parseArgs } from "node:util";
 import { compileModule } from "../packages/torte/src/backends/wasm/module.js";
-import { bytesOf } from "../packages/torte/src/backends/wasm/debug.js";
 import { Code, I32, MEMORY, OP, SIMD, V128, WasmModule } from "../packages/torte/src/backends/wasm/encoder.js";
 import { hasRelaxedSimd } from "../packages/torte/src/backends/wasm/session.js";
 import { gradients } from "../packages/torte/src/autodiff/gradient.js";
@@ -177,12 +176,12 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
   new Int32Array(memory.buffer).set(module.constants.words, module.constants.address / 4);
   const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
   const kernels: Measured[] = [];
-  for (const [k, kernel] of module.kernels.entries()) {
+  for (const [k, { name: kernel, flops, bytes }] of module.kernels.entries()) {
     const f = instance.exports[`k${k}`] as (thread: number) => void;
     const seconds = await time((rounds) => {
       for (let i = 0; i < rounds; i++) f(0);
     });
-    kernels.push({ kernel: kernel.name, seconds, flops: kernel.flops, bytes: bytesOf(kernel) });
+    kernels.push({ kernel, seconds, flops, bytes });
   }
   return { compileMs, kernels };
 }

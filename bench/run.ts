@@ -91,7 +91,8 @@ class Contestant {
 
   async ready(): Promise<boolean> {
     const answer = await this.#answer().catch(() => undefined);
-    this.name = [answer?.name ?? "", this.command.variant ?? []].flat().join(", ");
+    const { variant } = this.command;
+    this.name = `${answer?.name ?? ""}${variant === undefined ? "" : `, ${variant}`}`;
     this.warning = answer?.warning;
     return answer !== undefined;
   }
@@ -158,9 +159,9 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     program: node,
     args: [here("contestants/torte.mjs"), job, String(threads), precision],
   });
-  const torch = (threads: number, memory?: Command["env"]): Command => ({
+  const torch = (threads: number, keepsMemory = false): Command => ({
     threads,
-    ...(memory === undefined ? {} : { variant: KEPT }),
+    ...(keepsMemory ? { variant: KEPT } : {}),
     program: "/usr/bin/python3",
     args: [here("contestants/pytorch.py"), job, String(threads)],
     env: {
@@ -169,7 +170,7 @@ function commands(job: string, { model, batch }: Workload): Command[] {
       // Kernels for another CPU than this one make it slower; without these it chooses its own.
       OPENBLAS_CORETYPE: undefined,
       OPENBLAS_L2_SIZE: undefined,
-      ...memory,
+      ...(keepsMemory ? KEEP_MEMORY : {}),
     },
   });
   // jax-js needs a newer Node than Torte does; the bench's own package brings one.
@@ -184,8 +185,8 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     ...(mode === "train" ? [torte(2, "reproducible")] : []),
     torch(1),
     torch(2),
-    torch(1, KEEP_MEMORY),
-    torch(2, KEEP_MEMORY),
+    torch(1, true),
+    torch(2, true),
     ...script("jax-js", "@jax-js/jax", newest),
     ...script("tfjs", "@tensorflow/tfjs", node),
   ];

@@ -44,8 +44,8 @@ export function planMemory(
   const lifetimes = lifetimesOf(kernels, persistent, kept);
   const lowerBound = mostAlive(lifetimes, kernels.length);
   const most = SLACK * lowerBound;
-  let spans = place(lifetimes, threads > 1 ? most : 0);
-  if (threads > 1 && endOf(spans) > most) spans = place(lifetimes, 0);
+  const roomy = threads > 1 ? place(lifetimes, most) : undefined;
+  const spans = roomy !== undefined && endOf(roomy) <= most ? roomy : place(lifetimes, 0);
   return { offsets: new Map(spans.map(({ buffer, at }) => [buffer, at])), bytes: endOf(spans), lowerBound, spans };
 }
 
@@ -65,9 +65,10 @@ function place(lifetimes: readonly Lifetime[], most: number): Placed[] {
       others.every((other) => other.at >= at + bytes || at >= other.at + other.bytes);
     const middles = hosts.map((host) => host.at + ALIGNMENT * Math.floor((host.bytes - bytes) / 2 / ALIGNMENT));
     const middle = middles.findLast(isFree);
-    const at = middle ?? (total + bytes <= most ? total : firstFit(others, bytes));
+    const isHost = middle === undefined && total + bytes <= most;
+    const at = middle ?? (isHost ? total : firstFit(others, bytes));
     const own = { ...lifetime, at };
-    if (middle === undefined && total + bytes <= most) hosts.push(own);
+    if (isHost) hosts.push(own);
     const above = placed.findIndex((other) => other.at > at);
     placed.splice(above < 0 ? placed.length : above, 0, own);
     total = Math.max(total, at + bytes);

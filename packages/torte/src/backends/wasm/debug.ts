@@ -35,9 +35,13 @@ export function memoryReport(name: string, plan: MemoryPlan, stateBytes: number)
 }
 
 /** A kernel as `profile` shows it. */
-export interface MeasuredKernel extends KernelSummary {
+export interface MeasuredKernel {
+  readonly name: string;
+  readonly origin: string;
   /** Floating-point operations of its products. */
   readonly flops: number;
+  /** What it has to move if it reads and writes each of its arrays once. */
+  readonly bytes: number;
 }
 
 /** Multiplications and additions of products, in floating-point operations. */
@@ -73,7 +77,7 @@ export function profileReport(
         us.toFixed(1).padStart(9),
         `${((us * steps) / 10 / total).toFixed(1)} %`.padStart(8),
         (kernel.flops / seconds / 1e9).toFixed(1).padStart(9),
-        (bytesOf(kernel) / seconds / 1e9).toFixed(1).padStart(7),
+        (kernel.bytes / seconds / 1e9).toFixed(1).padStart(7),
       ];
       return `${cells.join("")}  ${kernel.origin === "" ? "–" : kernel.origin}: ${kernel.name}`;
     });

@@ -12,7 +12,7 @@ import { shareWork, type WorkingKernel, workOf } from "../../compile/share-work.
 import type { Program, State } from "../../graph/node.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
-import { flopsOf, type MeasuredKernel, passObserver } from "./debug.js";
+import { bytesOf, flopsOf, type MeasuredKernel, passObserver } from "./debug.js";
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
@@ -99,7 +99,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     work: total,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
     arena: { address: arena, bytes: plan.bytes },
-    kernels: kernels.map(({ name, origin, reads, writes, flops }) => ({ name, origin, reads, writes, flops })),
+    kernels: kernels.map(({ name, origin, flops, bytes }) => ({ name, origin, flops, bytes })),
     plan,
   };
 }
@@ -120,6 +120,7 @@ function compileKernels(
       units: unitsOf(body),
       work: workOf(body),
       flops: flopsOf(body),
+      bytes: bytesOf(kernel),
     };
   });
 }
