@@ -10,7 +10,9 @@ import {
   l2,
   lambda,
   type Model,
+  type Node,
   ops,
+  rmsprop,
   sequential,
   sgd,
   Tensor,
@@ -102,6 +104,25 @@ describe("fit", () => {
       w += v;
     }
     expect((await model.getWeights())["dense.kernel"]?.data[0]).toBeCloseTo(w, 9);
+  });
+
+  it("stays finite with centered RMSprop and constant gradients", async () => {
+    const model = sequential(input({ shape: [1] }), dense({ units: 1, useBias: false, kernelInitializer: "zeros" }));
+    const itself = {
+      name: "itself",
+      targets: "numbers",
+      call: (_: Node, p: Node) => ops.mean(p, { axes: [-1] }),
+    } as const;
+    model.compile({ optimizer: rmsprop({ centered: true }), loss: itself });
+    const [x, y] = [
+      tensor(
+        Float32Array.from({ length: 400 }, () => 0.1),
+        { shape: [400, 1] },
+      ),
+      tensor(new Float32Array(400)),
+    ];
+    await model.fit({ x, y }, { batchSize: 1 });
+    expect((await model.getWeights())["dense.kernel"]?.data[0]).toBeLessThan(0);
   });
 
   it("adds penalties to the loss, in evaluate as in fit", async () => {

@@ -9,6 +9,7 @@ import { ShapeError } from "../errors.js";
 import type { SymbolicTensor } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { finishing } from "../train/finish.js";
 import type { Model } from "../train/model.js";
 
 /** With one output or a list of them. */
@@ -19,16 +20,15 @@ export async function withWeights<T>(model: AnyModel, use: (session: Session) =>
   const session = createReferenceBackend().createSession();
   const { weights } = model.network;
   const values = await model.getWeights();
-  await session.allocate([...weights.values()].map(({ state }) => state));
-  for (const [name, { state }] of weights) {
-    const value = values[name];
-    if (value !== undefined) await session.write(state, value);
-  }
-  try {
-    return await use(session);
-  } finally {
-    await session.close();
-  }
+  const work = async (): Promise<T> => {
+    await session.allocate([...weights.values()].map(({ state }) => state));
+    for (const [name, { state }] of weights) {
+      const value = values[name];
+      if (value !== undefined) await session.write(state, value);
+    }
+    return use(session);
+  };
+  return finishing(work, [() => session.close()]);
 }
 
 /** States that hold the tensors. */

@@ -147,7 +147,8 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
       const average = (name: string, value: Node): Node => flush(add(mul(slot(slots, name), rho), mul(value, 1 - rho)));
       const v = average("v", square(gradient));
       const mean = centered ? average("mean", gradient) : undefined;
-      const variance = mean === undefined ? v : sub(v, square(mean));
+      // Rounding can make the difference of equal numbers negative.
+      const variance = mean === undefined ? v : ops.maximum(sub(v, square(mean)), 0);
       const down = div(mul(gradient, learningRate), sqrt(add(variance, epsilon)));
       const kept = { v, ...(mean === undefined ? {} : { mean }) };
       if (momentum === 0) return { weight: sub(weight, down), slots: kept };

@@ -16,8 +16,9 @@ import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "
 import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
+import { finishing } from "./finish.js";
 import { type AnyModel, asDataset, batchSizeOf, type Data } from "./model.js";
-import { allTrainingStates, trainProgram } from "./programs.js";
+import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
 export interface FitOptions {
@@ -101,15 +102,16 @@ export class Trainer {
     const validation = this.#options.validationData === undefined ? undefined : asDataset(this.#options.validationData);
     const held = await this.#checked(validation);
     await this.#begin();
-    try {
+    const train = async (): Promise<History> => {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
       for (let epoch = 0; epoch < epochs && !this.#ends(); epoch++) {
-        await this.#epoch(epoch, await data.plan(epoch), batch, held);
+        // Orders go on where the last fit has ended, as the layers' random numbers do.
+        await this.#epoch(epoch, await data.plan(this.#compiled.course.epochs++), batch, held);
       }
-    } finally {
-      await this.#each((callback) => callback.onTrainEnd?.(this.#control));
-    }
-    return this.#history;
+      return this.#history;
+    };
+    const ends = this.#callbacks.map((callback) => () => callback.onTrainEnd?.(this.#control));
+    return finishing(train, ends);
   }
 
   async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
@@ -127,9 +129,12 @@ export class Trainer {
   async #begin(): Promise<void> {
     const { states, optimizer } = this.#compiled;
     await this.#session.allocate(allTrainingStates(states));
+    const { course } = this.#compiled;
+    if (!course.begun)
+      await this.#session.write(states.random, new Tensor(Int32Array.of(this.#model.seed | 0, 0), [2], "int32"));
+    course.begun = true;
     if (this.#compiled.started) return;
     await this.#session.write(states.learningRate, scalar(optimizer.learningRate));
-    await this.#session.write(states.random, new Tensor(Int32Array.of(this.#model.seed | 0, 0), [2], "int32"));
     this.#compiled.started = true;
   }
 
@@ -158,6 +163,7 @@ export class Trainer {
     await this.#program(data, size); // compiled before the clock starts
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
     const finished = await this.#steps(epoch, data, plan.order.length, size);
+    await this.#checkWeights();
     if (!finished) return;
     const logs = this.#compiled.logs(await this.#session.read(states.sums));
     const measured = held === undefined ? {} : await this.#validate(held, batch);
@@ -195,6 +201,41 @@ export class Trainer {
     return true;
   }
 
+  #lastChunk: { readonly executable: Executable; readonly count: number } | undefined;
+
+  /** A step's loss is from before its update: whether the last update was good is seen in the weights. */
+  async #checkWeights(): Promise<void> {
+    const session = this.#session;
+    if ((await this.#badState()) === undefined || this.#lastChunk === undefined) return;
+    const { executable, count } = this.#lastChunk;
+    await session.restore(this.#chunkStart);
+    const [done = 0] = (await session.read(this.#compiled.states.step)).data;
+    let bad = await this.#badState();
+    let step = 0;
+    for (; bad === undefined && step < count; step++) {
+      await session.run(executable);
+      bad = await this.#badState();
+    }
+    // The weights of before the bad update are what the model is left with.
+    await session.restore(this.#chunkStart);
+    if (step > 1) await session.run(executable, { steps: step - 1 });
+    throw new TrainingError({
+      where: `step ${done + step}`,
+      problem: `${bad ?? "a weight"} is not finite after the update`,
+      fix: FIX,
+    });
+  }
+
+  /** The first weight, or memory of the optimizer, that is not finite. */
+  async #badState(): Promise<string | undefined> {
+    const { states } = this.#compiled;
+    const weights = [...this.#model.network.weights.values()].map(({ state }) => state);
+    const slots = [...states.slots.values()].flatMap((record) => Object.values(record));
+    this.#compiled.finite ??= await this.#session.compile(finiteProgram([...weights, ...slots]));
+    const results = await this.#session.run(this.#compiled.finite);
+    return [...weights, ...slots].find((_, i) => results[i]?.data[0] === 0)?.name;
+  }
+
   #program(data: Resident, batch: number): Promise<Executable> {
     const { objective, optimizer, states } = this.#compiled;
     const make = (resident: Resident): Program => trainProgram(objective, optimizer, states, resident, batch);
@@ -218,6 +259,7 @@ export class Trainer {
     const took = performance.now() - before;
     const [bad = -1] = badStep.data;
     if (bad >= 0) await this.#fail(data, batch, bad);
+    this.#lastChunk = { executable, count };
     if (count === this.#compiled.chunk) {
       const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));
       this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
@@ -235,10 +277,12 @@ export class Trainer {
     throw new TrainingError({
       where: `step ${wholeNumber("fit", "step", bad)}`,
       problem: `the loss is not finite; the first number that is not comes from ${layer}`,
-      fix: "Try a smaller learning rate, scale the inputs, or look for extreme values in the data.",
+      fix: FIX,
     });
   }
 }
+
+const FIX = "Try a smaller learning rate, scale the inputs, or look for extreme values in the data.";
 
 /** In full precision, for the reference backend. */
 const scalar = (value: number): Tensor => new Tensor(Float64Array.of(value), [], "float64");

@@ -11,6 +11,7 @@ import * as ops from "../ops/index.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkInputs, checkTargets } from "./checks.js";
+import { finishing } from "./finish.js";
 import { measure, type Objective, tracedWith, trainable } from "./programs.js";
 
 /** Inputs, and what is differentiated: the loss against targets `y`, or Σ output·upstream. */
@@ -59,16 +60,15 @@ export async function computeGradients(
   const nodes = columns.map(read);
   const made = derive(network, { x: nodes.slice(0, x.length), goals: nodes.slice(x.length), loss, training, seed });
   await session.allocate(columns);
-  try {
+  const compute = async (): Promise<Gradients> => {
     for (const [i, tensor] of [...x, ...goals].entries()) {
       const state = columns[i];
       if (state !== undefined) await session.write(state, tensor);
     }
     const results = await session.run(await session.compile(made.program));
     return made.collect(results.map((result) => result.reshape(result.shape.slice(1))));
-  } finally {
-    await session.release(columns);
-  }
+  };
+  return finishing(compute, [() => session.release(columns)]);
 }
 
 function lossFor(network: Network, objective: Objective | undefined, y: readonly Tensor[]): Objective {

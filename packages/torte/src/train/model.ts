@@ -190,11 +190,13 @@ export class Model<Output extends Outputs = Tensor> {
     this.#refuseWhileTraining("compile");
     const goals = readGoals(this.network, options);
     this.#executables.clear();
-    this.#compiled = new Compiled({ network: this.network, goals }, readOptimizer(options.optimizer ?? "rmsprop"));
+    const optimizer = readOptimizer(options.optimizer ?? "rmsprop");
+    this.#compiled = new Compiled({ network: this.network, goals }, optimizer, this.#compiled?.course);
   }
 
   /**
-   * Trains on the data. A later fit goes on from where this one ends.
+   * Trains on the data. A later fit goes on from where this one ends: with its weights, its optimizer, and the orders and
+   * random numbers that come next.
    *
    * @throws DataError for data that the model cannot take; TrainingError where the loss is no longer finite, or where the
    * model is in training already.

@@ -26,9 +26,9 @@ function nextRows(data: Resident, batch: number): { x: Node[]; y: Node[]; cursor
 export interface TrainingStates {
   readonly slots: ReadonlyMap<State, Readonly<Record<string, State>>>;
   readonly learningRate: State;
-  /** Number of steps taken, float32 for the optimizer's arithmetic. */
+  /** Number of steps taken, int32: float32 would stop counting at 2²⁴. */
   readonly step: State;
-  /** Seed and step, int32[2]. */
+  /** Seed and step, int32[2]; shared by all that a model is compiled for. */
   readonly random: State;
   /** Sums over the epoch: weight, then each figure. */
   readonly sums: State;
@@ -36,7 +36,12 @@ export interface TrainingStates {
   readonly badStep: State;
 }
 
-export function trainingStates(weights: readonly Weight[], optimizer: Optimizer, figures: number): TrainingStates {
+export function trainingStates(
+  weights: readonly Weight[],
+  optimizer: Optimizer,
+  figures: number,
+  random: State,
+): TrainingStates {
   const slots = new Map(
     weights.map((weight) => [
       weight.state,
@@ -48,8 +53,8 @@ export function trainingStates(weights: readonly Weight[], optimizer: Optimizer,
   return {
     slots,
     learningRate: new State("learningRate", [], "float32"),
-    step: new State("step", [], "float32"),
-    random: new State("random", [2], "int32"),
+    step: new State("step", [], "int32"),
+    random,
     sums: new State("sums", [1 + figures], "float32"),
     badStep: new State("badStep", [], "int32"),
   };
@@ -179,6 +184,7 @@ export function trainProgram(
   );
   const parts = gradients(total, weights);
   const step = ops.add(read(states.step), 1);
+  const stepNumber = ops.cast(step, "float32");
   const updates: { state: State; value: Node }[] = [];
   trained.forEach((weight, i) => {
     const slots = states.slots.get(weight.state) ?? {};
@@ -190,7 +196,7 @@ export function trainProgram(
         gradient,
         slots: Object.fromEntries(Object.entries(slots).map(([name, state]) => [name, read(state)])),
         learningRate: read(states.learningRate),
-        step,
+        step: stepNumber,
       }),
     );
     updates.push({ state: weight.state, value: weight.constraint?.(next.weight) ?? next.weight });
@@ -204,7 +210,7 @@ export function trainProgram(
   const bad = read(states.badStep);
   const fresh = ops.logicalAnd(ops.less(bad, 0), ops.logicalNot(finite));
   updates.push(
-    { state: states.badStep, value: ops.where(fresh, ops.cast(step, "int32"), bad) },
+    { state: states.badStep, value: ops.where(fresh, step, bad) },
     { state: states.sums, value: ops.add(read(states.sums), sums) },
     { state: states.step, value: step },
     {
@@ -215,6 +221,13 @@ export function trainProgram(
   );
   return { name: `train(${batch})`, outputs: [], updates };
 }
+
+/** Whether each of the states is finite, all of it. */
+export const finiteProgram = (states: readonly State[]): Program => ({
+  name: "finite",
+  outputs: states.map((state) => ops.all(ops.less(ops.abs(read(state)), Infinity))),
+  updates: [],
+});
 
 /** Weights that the optimizer changes. */
 export function trainable(network: Network): Weight[] {

@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest";
+import { createReferenceBackend } from "../backends/reference/index.js";
+import { createWasmBackend } from "../backends/wasm/session.js";
+import { dense } from "../nn/layers/index.js";
+import { input } from "../nn/network.js";
+import { meanSquaredError } from "../losses/losses.js";
+import { adam } from "../optim/optimizers.js";
+import { tensor } from "../tensor/tensor.js";
+import { sequential } from "./build.js";
+import { Compiled } from "./compiled.js";
+import { allTrainingStates, trainProgram } from "./programs.js";
+import { ResidentData } from "./resident.js";
+
+describe.each([createWasmBackend(), createReferenceBackend()])("a training step, $name", (backend) => {
+  it("counts beyond 2²⁴, where float32 would stop", async () => {
+    const session = backend.createSession();
+    const { network } = sequential(input({ shape: [1] }), dense({ units: 1 }));
+    const goals = [{ name: "dense", output: 0, loss: meanSquaredError(), weight: 1, metrics: [] }];
+    const { objective, optimizer, states } = new Compiled({ network, goals }, adam());
+    const weights = [...network.weights.values()].map(({ state }) => state);
+    await session.allocate([...weights, ...allTrainingStates(states)]);
+    const columns = { x: [tensor([[1]])], y: [tensor([[2]])] };
+    const data = await new ResidentData(session, () => undefined).load("train", columns, Int32Array.of(0));
+    await session.write(states.step, tensor(Int32Array.of(2 ** 24), { shape: [] }));
+    await session.run(await session.compile(trainProgram(objective, optimizer, states, data, 1)));
+    expect([...(await session.read(states.step)).data]).toEqual([2 ** 24 + 1]);
+    await session.close();
+  });
+});
