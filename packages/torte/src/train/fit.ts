@@ -16,8 +16,9 @@ import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "
 import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
+import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
-import { type AnyModel, asDataset, batchSizeOf, type Data } from "./model.js";
+import { asDataset, batchSizeOf, type Data } from "./model-data.js";
 import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
@@ -64,7 +65,7 @@ export function checkFitOptions(options: FitOptions): void {
 const CHUNK_MS = 100;
 
 export class Trainer {
-  readonly #model: AnyModel;
+  readonly #model: EngineModel;
   readonly #compiled: Compiled;
   readonly #session: Session;
   readonly #options: FitOptions;
@@ -75,22 +76,23 @@ export class Trainer {
 
   /** Of the copy that a chunk can be replayed from. */
   get #chunkStart(): string {
-    return `chunk start ${this.#model.id}`;
+    return this.#model.snapshotName("chunk start");
   }
 
-  constructor(model: AnyModel, compiled: Compiled, session: Session, options: FitOptions) {
+  constructor(model: EngineModel, compiled: Compiled, options: FitOptions) {
+    const { session, weights } = model;
+    const best = model.snapshotName("best weights");
     this.#model = model;
     this.#compiled = compiled;
     this.#session = session;
     this.#options = options;
     this.#callbacks = options.callbacks ?? [];
-    const weights = [...model.network.weights.values()].map(({ state }) => state);
     this.#control = {
       stop: () => {
         this.#stopped = true;
       },
-      keepWeights: () => session.snapshot(`best weights ${model.id}`, weights),
-      restoreWeights: () => session.restore(`best weights ${model.id}`),
+      keepWeights: () => session.snapshot(best, weights),
+      restoreWeights: () => session.restore(best),
       setLearningRate: (value) => session.write(compiled.states.learningRate, scalar(value)),
     };
   }
@@ -153,7 +155,7 @@ export class Trainer {
     if (epoch === 0 || plan.columns !== this.#lastColumns) this.#check(plan);
     this.#lastColumns = plan.columns;
     const { states } = this.#compiled;
-    const data = await this.#model.resident.load("train", plan.columns, plan.order);
+    const data = await this.#model.load("train", plan.columns, plan.order);
     await this.#session.write(
       states.sums,
       new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"),
@@ -176,7 +178,7 @@ export class Trainer {
 
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));
-    const logs = await this.#model.evaluateRows("validation", held.columns, held.order, rows);
+    const logs = await this.#model.evaluateRows(this.#compiled, "validation", held.columns, held.order, rows);
     return Object.fromEntries(
       Object.entries(logs).map(([name, value]) => [`val${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]),
     );
@@ -245,11 +247,7 @@ export class Trainer {
   async #run(data: Resident, batch: number, count: number): Promise<void> {
     const { states } = this.#compiled;
     const executable = await this.#program(data, batch);
-    const everything = [
-      ...allTrainingStates(states),
-      data.cursor,
-      ...[...this.#model.network.weights.values()].map(({ state }) => state),
-    ];
+    const everything = [...allTrainingStates(states), data.cursor, ...this.#model.weights];
     const before = performance.now();
     const [, , badStep] = await Promise.all([
       this.#session.snapshot(this.#chunkStart, everything),

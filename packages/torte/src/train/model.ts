@@ -1,19 +1,17 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
-import type { Executable, Session } from "../backends/backend.js";
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source } from "../data/source.js";
-import { Dataset, type Columns, type TensorOrList } from "../data/dataset.js";
+import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
   checkOptions,
   DataError,
-  OptionError,
   positiveInteger,
   TorteError,
   TrainingError,
   wholeNumber,
 } from "../errors.js";
-import type { Program, State } from "../graph/node.js";
+import type { State } from "../graph/node.js";
 import { describeNetwork, refuse } from "../nn/description.js";
 import { explain, type Explanation } from "../nn/explain.js";
 import { type Hyperparameters, listHyperparameters } from "../nn/hyperparameters.js";
@@ -22,23 +20,22 @@ import { networkLayer } from "../nn/layers/composite.js";
 import type { Network } from "../nn/network.js";
 import { countParameters, summarize, type SummaryOptions } from "../nn/summary.js";
 import { readOptimizer } from "../optim/optimizers.js";
-import { hashName, mixKey } from "../tensor/random.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
-import { Tensor } from "../tensor/tensor.js";
+import type { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
+import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
-import { batchFor, chunkFor, inChunks } from "./predict.js";
-import { Queue } from "./queue.js";
+import { asDataset, type BatchOptions, batchSizeOf, type Data } from "./model-data.js";
+import { batchFor } from "./predict.js";
 import { type CompileOptions, readGoals } from "./objective.js";
-import { evaluateProgram, type Objective, predictProgram, trainable } from "./programs.js";
-import { arrival, type Resident, ResidentData } from "./resident.js";
+import { type Objective, trainable } from "./programs.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
-import { SharedSession } from "./shared-session.js";
 
+export type { BatchOptions, Data } from "./model-data.js";
 export type { CompileOptions, PerOutput } from "./objective.js";
 
 export interface ModelOptions extends BackendOptions {
@@ -49,14 +46,6 @@ export interface ModelOptions extends BackendOptions {
 }
 
 const MODEL_OPTIONS = ["backend", "precision", "threads", "seed", "name"] as const;
-
-export interface BatchOptions {
-  /** Rows at a time. Default: that of the dataset, else 32. */
-  readonly batchSize?: number;
-}
-
-/** Data to train or evaluate on. */
-export type Data = Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList };
 
 /** What predict gives: a tensor, or a list of them for a model whose outputs are a list. */
 export type Outputs = Tensor | readonly Tensor[];
@@ -69,26 +58,15 @@ export interface SaveOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-let nextModel = 0;
-
 /** A model: made by `sequential`, `functional` or `loadModel`. */
 export class Model<Output extends Outputs = Tensor> {
-  /** Distinguishes it from other models that share its weights. */
-  readonly id = nextModel++;
   readonly network: Network;
   readonly name: string;
   readonly seed: number;
   readonly #listed: boolean;
-  readonly #shared: SharedSession;
-  readonly #session: Session;
+  readonly #engine: EngineModel;
   #compiled: Compiled | undefined;
-  readonly #executables = new Map<string, Promise<Executable>>();
-  /** Predictions and evaluations take turns: they share places in the engine's memory. */
-  readonly #turns = new Queue();
   #training = false;
-  #closed: Promise<void> | undefined;
-  /** Used by fit, too. */
-  readonly resident: ResidentData;
 
   /** `listed`: predict gives a list of outputs. */
   constructor(network: Network, options: ModelOptions = {}, listed = false) {
@@ -97,13 +75,13 @@ export class Model<Output extends Outputs = Tensor> {
     this.name = options.name ?? "sequential";
     this.seed = wholeNumber("model", "seed", options.seed ?? 0);
     this.#listed = listed;
-    this.#shared = SharedSession.for(
-      [...network.weights.values()].map(({ state }) => state),
-      options,
-    );
-    this.#session = this.#shared.session;
-    this.resident = new ResidentData(this.#session, ({ cursor }) => {
-      for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
+    const { backend, precision, threads } = options;
+    this.#engine = new EngineModel(network, {
+      name: this.name,
+      seed: this.seed,
+      ...(backend === undefined ? {} : { backend }),
+      ...(precision === undefined ? {} : { precision }),
+      ...(threads === undefined ? {} : { threads }),
     });
   }
 
@@ -189,8 +167,8 @@ export class Model<Output extends Outputs = Tensor> {
   compile(options: CompileOptions): void {
     this.#refuseWhileTraining("compile");
     const goals = readGoals(this.network, options);
-    this.#executables.clear();
     const optimizer = readOptimizer(options.optimizer ?? "rmsprop");
+    this.#engine.forgetPrograms();
     this.#compiled = new Compiled({ network: this.network, goals }, optimizer, this.#compiled?.course);
   }
 
@@ -208,9 +186,9 @@ export class Model<Output extends Outputs = Tensor> {
     this.#checkTrainable(compiled);
     this.#training = true;
     try {
-      await this.#prepare();
+      await this.#engine.prepare();
       const shuffle = options.shuffle ?? !(data instanceof Dataset);
-      return await new Trainer(this, compiled, this.#session, { ...options, shuffle }).run(asDataset(data));
+      return await new Trainer(this.#engine, compiled, { ...options, shuffle }).run(asDataset(data));
     } finally {
       this.#training = false;
     }
@@ -244,33 +222,9 @@ export class Model<Output extends Outputs = Tensor> {
     const { columns, order } = await dataset.plan(0);
     checkInputs(this.network, columns.x);
     checkTargets(this.network, compiled.objective.goals, columns.y);
-    await this.#prepare();
-    return this.evaluateRows("evaluate", columns, order, batchSizeOf("evaluate", dataset, options));
-  }
-
-  /** Used by fit for its validation data, too; the columns stay in the engine under their name. */
-  evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
-    return this.#turns.run(() => this.#evaluateRows(name, columns, order, batch));
-  }
-
-  async #evaluateRows(name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
-    const compiled = this.#needCompiled("evaluate");
-    const { evaluationSums } = compiled;
-    await this.#session.allocate([evaluationSums]);
-    const data = await this.resident.load(name, columns, order);
-    await this.#session.write(
-      evaluationSums,
-      new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"),
-    );
-    await this.inBatches(order.length, batch, async (size, steps) => {
-      const executable = await this.executable(
-        data,
-        (resident) => evaluateProgram(compiled.objective, evaluationSums, resident, size),
-        `evaluate ${size}`,
-      );
-      await this.#session.run(executable, { steps });
-    });
-    return compiled.logs(await this.#session.read(evaluationSums));
+    await this.#engine.prepare();
+    const batch = batchSizeOf("evaluate", dataset, options);
+    return this.#engine.evaluateRows(compiled, "evaluate", columns, order, batch);
   }
 
   /**
@@ -283,25 +237,9 @@ export class Model<Output extends Outputs = Tensor> {
     const dataset = Dataset.fromTensors({ x });
     const { columns } = await dataset.plan(0);
     checkInputs(this.network, columns.x, "", { from: 0, to: 0 });
-    await this.#prepare();
+    await this.#engine.prepare();
     const batch = batchFor(dataset.size, positiveInteger("predict", "batchSize", options.batchSize ?? 256));
-    return this.#turns.run(() => this.#predict(columns, dataset.size, batch));
-  }
-
-  async #predict(columns: Columns, size: number, batch: number): Promise<Output> {
-    const chunk = chunkFor(size, batch);
-    const data = await this.resident.room(`predict ${chunk}`, columns, chunk);
-    const executable = await this.executable(
-      data,
-      (resident) => predictProgram(this.network, resident, batch),
-      `predict ${batch}`,
-    );
-    const outputs = await inChunks(columns, chunk, async (part, rows) => {
-      // Looked at while the engine works on the rows before.
-      checkInputs(this.network, columns.x, "", rows);
-      const steps = Math.ceil((rows.to - rows.from) / batch);
-      return this.#session.run(executable, { steps, writes: arrival(data, part) });
-    });
+    const outputs = await this.#engine.predictRows(columns, dataset.size, batch);
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
   }
@@ -317,9 +255,9 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(weights["dense.kernel"]?.toArray()); // [[3], [4]]
    */
   async gradients(data: GradientData, options: GradientOptions = {}): Promise<Gradients> {
-    await this.#prepare();
+    await this.#engine.prepare();
     const objective = this.#compiled?.objective;
-    return computeGradients(this.network, this.#session, { data, options, objective, seed: this.seed });
+    return computeGradients(this.network, this.#engine.session, { data, options, objective, seed: this.seed });
   }
 
   /** What the model was compiled for, if it was. */
@@ -338,24 +276,6 @@ export class Model<Output extends Outputs = Tensor> {
     return this.#compiled;
   }
 
-  /** Full batches first, then what is left over. */
-  async inBatches(rows: number, batch: number, run: (size: number, steps: number) => Promise<void>): Promise<void> {
-    const steps = Math.floor(rows / batch);
-    if (steps > 0) await run(batch, steps);
-    if (rows % batch > 0) await run(rows % batch, 1);
-  }
-
-  /** The compiled program over some resident data, made once. */
-  executable(data: Resident, make: (data: Resident) => Program, name: string): Promise<Executable> {
-    const key = `${data.cursor.name} ${name}`;
-    let executable = this.#executables.get(key);
-    if (executable === undefined) {
-      executable = this.#session.compile(make(data));
-      this.#executables.set(key, executable);
-    }
-    return executable;
-  }
-
   /** Training updates what was trainable when the model was compiled. */
   #checkTrainable({ states }: Compiled): void {
     const now = trainable(this.network);
@@ -367,25 +287,18 @@ export class Model<Output extends Outputs = Tensor> {
     });
   }
 
-  /** Weights in the engine, with their first values unless they have values. */
-  async #prepare(): Promise<void> {
-    if (this.#closed !== undefined) throw new TorteError({ where: this.name, problem: "the model is closed" });
-    for (const [name, weight] of this.network.weights)
-      await this.#shared.prepare(weight.state, () => firstValues(name, weight, this.seed));
-  }
-
   /** All weights by name, such as `conv1d_1.kernel`. */
   async getWeights(): Promise<Record<string, Tensor>> {
-    await this.#prepare();
+    await this.#engine.prepare();
     const entries = [...this.network.weights].map(
-      async ([name, { state }]) => [name, await this.#session.read(state)] as const,
+      async ([name, { state }]) => [name, await this.#engine.session.read(state)] as const,
     );
     return Object.fromEntries(await Promise.all(entries));
   }
 
   /** @throws DataError for a name that the model does not have, or a shape that does not fit. */
   async setWeights(values: Readonly<Record<string, Tensor>>): Promise<void> {
-    await this.#prepare();
+    await this.#engine.prepare();
     const weights = this.network.weights;
     for (const [name, value] of Object.entries(values)) {
       const state = weightState(weights, name);
@@ -398,7 +311,8 @@ export class Model<Output extends Outputs = Tensor> {
         });
       }
     }
-    for (const [name, value] of Object.entries(values)) await this.#session.write(weightState(weights, name), value);
+    for (const [name, value] of Object.entries(values))
+      await this.#engine.session.write(weightState(weights, name), value);
   }
 
   /** The weights as the bytes of a safetensors file. */
@@ -464,21 +378,8 @@ export class Model<Output extends Outputs = Tensor> {
    * afterwards. Not needed: a model that is forgotten costs only memory.
    */
   close(): Promise<void> {
-    this.#closed ??= this.#shared.leave();
-    return this.#closed;
+    return this.#engine.close();
   }
-}
-
-function firstValues(name: string, { state: { shape }, initializer }: Weight, seed: number): Tensor {
-  const values = initializer(shape, mixKey(seed, hashName(name), 0));
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (values.length === size) return new Tensor(values, shape, "float32");
-  throw new OptionError({
-    where: name,
-    problem: "the initializer gives another number of values",
-    expected: String(size),
-    received: String(values.length),
-  });
 }
 
 function weightState(weights: ReadonlyMap<string, Weight>, name: string): State {
@@ -491,12 +392,4 @@ function weightState(weights: ReadonlyMap<string, Weight>, name: string): State 
     });
   }
   return weight.state;
-}
-
-export function asDataset(data: Data): Dataset {
-  return data instanceof Dataset ? data : Dataset.fromTensors(data);
-}
-
-export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {
-  return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
 }

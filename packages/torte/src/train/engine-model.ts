@@ -1,0 +1,168 @@
+/** A model's side of the engine: where its weights live, its programs, and the data that they run over. */
+import type { Executable, Session } from "../backends/backend.js";
+import type { Columns } from "../data/dataset.js";
+import { OptionError, TorteError } from "../errors.js";
+import type { Program, State } from "../graph/node.js";
+import type { Weight } from "../nn/layer.js";
+import type { Network } from "../nn/network.js";
+import { hashName, mixKey } from "../tensor/random.js";
+import { Tensor } from "../tensor/tensor.js";
+import type { BackendOptions } from "./backend.js";
+import type { Logs } from "./callbacks.js";
+import { checkInputs } from "./checks.js";
+import type { Compiled } from "./compiled.js";
+import { chunkFor, inChunks } from "./predict.js";
+import { evaluateProgram, predictProgram } from "./programs.js";
+import { Queue } from "./queue.js";
+import { arrival, type Resident, ResidentData } from "./resident.js";
+import { SharedSession } from "./shared-session.js";
+
+export interface EngineModelOptions extends BackendOptions {
+  /** For errors. */
+  readonly name: string;
+  readonly seed: number;
+}
+
+let nextModel = 0;
+
+export class EngineModel {
+  readonly network: Network;
+  readonly seed: number;
+  readonly session: Session;
+  readonly #name: string;
+  readonly #id = nextModel++;
+  readonly #shared: SharedSession;
+  readonly #resident: ResidentData;
+  readonly #executables = new Map<string, Promise<Executable>>();
+  /** Predictions and evaluations take turns: they share places in the engine's memory. */
+  readonly #turns = new Queue();
+  #closed: Promise<void> | undefined;
+
+  constructor(network: Network, { name, seed, ...options }: EngineModelOptions) {
+    this.network = network;
+    this.seed = seed;
+    this.#name = name;
+    this.#shared = SharedSession.for(this.weights, options);
+    this.session = this.#shared.session;
+    this.#resident = new ResidentData(this.session, ({ cursor }) => {
+      for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
+    });
+  }
+
+  get weights(): State[] {
+    return [...this.network.weights.values()].map(({ state }) => state);
+  }
+
+  /** The name of a copy of states, apart from those of models with the same session. */
+  snapshotName(purpose: string): string {
+    return `${purpose} ${this.#id}`;
+  }
+
+  /** Weights in the engine, with their first values unless they have values. */
+  async prepare(): Promise<void> {
+    if (this.#closed !== undefined) throw new TorteError({ where: this.#name, problem: "the model is closed" });
+    for (const [name, weight] of this.network.weights)
+      await this.#shared.prepare(weight.state, () => firstValues(name, weight, this.seed));
+  }
+
+  /** The columns in the engine, where they stay under their name until others take their place. */
+  load(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
+    return this.#resident.load(name, columns, order);
+  }
+
+  /** The compiled program over some resident data, made once. */
+  executable(data: Resident, make: (data: Resident) => Program, name: string): Promise<Executable> {
+    const key = `${data.cursor.name} ${name}`;
+    let executable = this.#executables.get(key);
+    if (executable === undefined) {
+      executable = this.session.compile(make(data));
+      this.#executables.set(key, executable);
+    }
+    return executable;
+  }
+
+  /** The programs of what the model was compiled for are not needed any more. */
+  forgetPrograms(): void {
+    this.#executables.clear();
+  }
+
+  /** Loss and metrics over the rows; the columns stay in the engine under their name. */
+  evaluateRows(compiled: Compiled, name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
+    return this.#turns.run(() => this.#evaluateRows(compiled, name, columns, order, batch));
+  }
+
+  async #evaluateRows(
+    compiled: Compiled,
+    name: string,
+    columns: Columns,
+    order: Int32Array,
+    batch: number,
+  ): Promise<Logs> {
+    const { objective, evaluationSums } = compiled;
+    await this.session.allocate([evaluationSums]);
+    const data = await this.load(name, columns, order);
+    await this.session.write(
+      evaluationSums,
+      new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"),
+    );
+    await inBatches(order.length, batch, async (size, steps) => {
+      const executable = await this.executable(
+        data,
+        (resident) => evaluateProgram(objective, evaluationSums, resident, size),
+        `evaluate ${size}`,
+      );
+      await this.session.run(executable, { steps });
+    });
+    return compiled.logs(await this.session.read(evaluationSums));
+  }
+
+  /** The outputs for the rows, in their order; inputs are looked at on their way. */
+  predictRows(columns: Columns, size: number, batch: number): Promise<Tensor[]> {
+    return this.#turns.run(() => this.#predictRows(columns, size, batch));
+  }
+
+  async #predictRows(columns: Columns, size: number, batch: number): Promise<Tensor[]> {
+    const chunk = chunkFor(size, batch);
+    const data = await this.#resident.room(`predict ${chunk}`, columns, chunk);
+    const executable = await this.executable(
+      data,
+      (resident) => predictProgram(this.network, resident, batch),
+      `predict ${batch}`,
+    );
+    return inChunks(columns, chunk, async (part, rows) => {
+      // Looked at while the engine works on the rows before.
+      checkInputs(this.network, columns.x, "", rows);
+      const steps = Math.ceil((rows.to - rows.from) / batch);
+      return this.session.run(executable, { steps, writes: arrival(data, part) });
+    });
+  }
+
+  /** Gives the engine's memory back, and with it the values of weights that no other model uses. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shared.leave();
+    return this.#closed;
+  }
+}
+
+/** Full batches first, then what is left over. */
+async function inBatches(
+  rows: number,
+  batch: number,
+  run: (size: number, steps: number) => Promise<void>,
+): Promise<void> {
+  const steps = Math.floor(rows / batch);
+  if (steps > 0) await run(batch, steps);
+  if (rows % batch > 0) await run(rows % batch, 1);
+}
+
+function firstValues(name: string, { state: { shape }, initializer }: Weight, seed: number): Tensor {
+  const values = initializer(shape, mixKey(seed, hashName(name), 0));
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (values.length === size) return new Tensor(values, shape, "float32");
+  throw new OptionError({
+    where: name,
+    problem: "the initializer gives another number of values",
+    expected: String(size),
+    received: String(values.length),
+  });
+}

@@ -1,0 +1,19 @@
+/** Data as a model takes it. */
+import { Dataset, type TensorOrList } from "../data/dataset.js";
+import { positiveInteger } from "../errors.js";
+
+export interface BatchOptions {
+  /** Rows at a time. Default: that of the dataset, else 32. */
+  readonly batchSize?: number;
+}
+
+/** Data to train or evaluate on. */
+export type Data = Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList };
+
+export function asDataset(data: Data): Dataset {
+  return data instanceof Dataset ? data : Dataset.fromTensors(data);
+}
+
+export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {
+  return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
+}
