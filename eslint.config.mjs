@@ -46,6 +46,16 @@ export default tseslint.config(
     },
   })),
   {
+    files: ["packages/torte/src/**/*.ts"],
+    ignores: ["**/*.test.ts", "packages/torte/src/host.ts", "packages/torte/src/testing/**"],
+    rules: {
+      "no-restricted-globals": [
+        "error",
+        ...["process", "navigator", "window", "Deno", "Buffer"].map((name) => ({ name, message: "Ask host.ts." })),
+      ],
+    },
+  },
+  {
     files: ["**/*.test.ts", "packages/torte/src/testing/**"],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },

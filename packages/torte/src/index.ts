@@ -3,6 +3,7 @@ export * as ops from "./ops/index.js";
 export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
+export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { DType, HostDType } from "./tensor/dtype.js";
 export {
   concatenate as concatenateTensors,

@@ -1,6 +1,6 @@
 /** Where files come from: a path (Node), an address (everywhere), or bytes at hand. */
-import type * as Files from "node:fs/promises";
 import { DataError, show } from "../errors.js";
+import { builtin, isNode } from "../host.js";
 
 export type Source = string | URL | Uint8Array | ArrayBuffer;
 
@@ -16,15 +16,11 @@ export async function readSource(source: Source, where: string): Promise<Uint8Ar
   if (typeof source !== "string" && !(source instanceof URL)) {
     throw new DataError({ where, problem: "no file", expected: "a path, an address or bytes", received: show(source) });
   }
-  const { process: host } = globalThis as { readonly process?: { readonly versions?: { readonly node?: string } } };
-  const hasFiles = host?.versions?.node !== undefined; // in Deno and Bun, too; bundlers' stand-ins for process have none
-  return hasFiles && !/^(https?|data|blob):/.test(String(source)) ? readFile(source, where) : download(source, where);
+  return isNode() && !/^(https?|data|blob):/.test(String(source)) ? readFile(source, where) : download(source, where);
 }
 
 async function readFile(source: string | URL, where: string): Promise<Uint8Array> {
-  // Not a literal, so that bundlers for browsers, where this is never reached, leave it alone.
-  const name = "node:fs/promises";
-  const files = (await import(/* @vite-ignore */ name)) as typeof Files;
+  const files = builtin("node:fs/promises");
   try {
     const path = typeof source === "string" && source.startsWith("file:") ? new URL(source) : source;
     return new Uint8Array(await files.readFile(path));

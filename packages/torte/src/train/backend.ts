@@ -1,5 +1,6 @@
 /** Which backend a model runs on. */
 import { oneOf, positiveInteger } from "../errors.js";
+import { cores, environment } from "../host.js";
 import type { Backend } from "../backends/backend.js";
 import { createReferenceBackend } from "../backends/reference/index.js";
 import { createWasmBackend } from "../backends/wasm/session.js";
@@ -20,23 +21,10 @@ export interface BackendOptions {
 }
 
 export function selectBackend(options: BackendOptions = {}): Backend {
-  const environment = typeof process === "object" ? process.env["TORTE_BACKEND"] : undefined;
-  const name = oneOf("model", "backend", options.backend ?? environment ?? "wasm", ["wasm", "reference"]);
+  const asked = options.backend ?? environment("TORTE_BACKEND") ?? "wasm";
+  const name = oneOf("model", "backend", asked, ["wasm", "reference"]);
   const precision = oneOf("model", "precision", options.precision ?? "fast", ["fast", "reproducible"]);
   if (name === "reference") return createReferenceBackend();
   const threads = positiveInteger("model", "threads", options.threads ?? cores());
   return createWasmBackend({ precision, threads: Math.min(threads, cores()) });
-}
-
-/** Cores that this process may use. */
-function cores(): number {
-  return typeof navigator === "object" && navigator.hardwareConcurrency > 0
-    ? navigator.hardwareConcurrency
-    : nodeCores();
-}
-
-/** Node before 21 has no navigator. */
-function nodeCores(): number {
-  if (typeof process !== "object") return 1;
-  return process.getBuiltinModule("node:os").availableParallelism();
 }

@@ -4,11 +4,11 @@ import type { KernelSummary, Statement } from "../../compile/loops.js";
 import type { MemoryPlan } from "../../compile/plan.js";
 import type { Program } from "../../graph/node.js";
 import { print } from "../../graph/print.js";
+import { environment } from "../../host.js";
 
 /** Whether TORTE_DEBUG has the word. */
 export function debugs(word: "passes" | "memory" | "profile"): boolean {
-  const value = typeof process === "object" ? process.env["TORTE_DEBUG"] : undefined;
-  return value?.split(",").includes(word) ?? false;
+  return environment("TORTE_DEBUG")?.split(",").includes(word) ?? false;
 }
 
 /** Prints the program as it is after each pass. */

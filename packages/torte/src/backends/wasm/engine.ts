@@ -3,10 +3,10 @@
  * answer.
  */
 import { TrainingError } from "../../errors.js";
+import { type Port, startWorker } from "./start.js";
 
 interface Reply {
   readonly id?: number;
-  readonly ready?: boolean;
   readonly result?: unknown;
   readonly error?: string;
 }
@@ -16,12 +16,6 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-interface Port {
-  readonly post: (message: object, transfer: ArrayBuffer[]) => void;
-  readonly hold: () => void;
-  readonly release: () => void;
-}
-
 export class Engine {
   readonly #waiting = new Map<number, Waiting>();
   #port: Promise<Port> | undefined;
@@ -29,8 +23,8 @@ export class Engine {
 
   /** Sends one request, at once; requests are carried out in the order in which they are made. */
   async request(action: string, message: object, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    this.#port ??= this.#start();
-    const port = await this.#port;
+    this.#port ??= startWorker({ receive: this.#receive, fail: this.#fail });
+    const port = await this.#port.catch(this.#unstarted);
     const id = this.#next++;
     const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
     port.hold();
@@ -50,62 +44,19 @@ export class Engine {
     else waiting.reject(new TrainingError({ where: "engine", problem: error }));
   };
 
-  readonly #fail = (error: Error): void => {
+  readonly #fail = ({ message }: Error): void => {
+    const error = new TrainingError({ where: "engine", problem: `the worker failed: ${message}` });
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
     this.#port = undefined;
   };
 
-  #start(): Promise<Port> {
-    return isNode() ? Promise.resolve(this.#startInNode()) : this.#startInBrowser();
-  }
-
-  #startInNode(): Port {
-    // Not an import, which bundlers for browsers would follow.
-    const { Worker } = process.getBuiltinModule("node:worker_threads");
-    // Without the options of node's command line, some of which (--input-type) no worker takes.
-    const worker = new Worker(new URL("./worker.mjs", import.meta.url), { name: "torte", execArgv: [] });
-    worker.on("message", this.#receive);
-    worker.on("error", this.#fail);
-    worker.unref();
-    return {
-      post: (message, transfer) => {
-        worker.postMessage(message, transfer);
-      },
-      hold: () => {
-        worker.ref();
-      },
-      release: () => {
-        worker.unref();
-      },
-    };
-  }
-
-  #startInBrowser(): Promise<Port> {
-    const worker = new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
-    const nothing = (): void => undefined;
-    const port: Port = {
-      post: (message, transfer) => {
-        worker.postMessage(message, transfer);
-      },
-      hold: nothing,
-      release: nothing,
-    };
-    return new Promise((resolve, reject) => {
-      worker.onerror = (event) => {
-        const error = new TrainingError({ where: "engine", problem: `the worker failed: ${event.message}` });
-        reject(error);
-        this.#fail(error);
-      };
-      worker.onmessage = (event: MessageEvent<Reply>) => {
-        if (event.data.ready === true) resolve(port);
-        else this.#receive(event.data);
-      };
-    });
-  }
+  /** The next request tries again. */
+  readonly #unstarted = (error: unknown): never => {
+    this.#port = undefined;
+    throw error;
+  };
 }
-
-export const isNode = (): boolean => typeof process === "object" && typeof process.versions.node === "string";
 
 /** Shared by all models of the process or page. */
 export const engine = new Engine();

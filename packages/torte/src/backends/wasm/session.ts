@@ -2,12 +2,13 @@
 import { DataError } from "../../errors.js";
 import { type Program, roots, type State, topological } from "../../graph/node.js";
 import { verify } from "../../graph/verify.js";
+import { isNode } from "../../host.js";
 import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
 import { debugs, memoryReport, profileReport } from "./debug.js";
-import { engine, isNode } from "./engine.js";
+import { engine } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type CompiledModule, compileModule } from "./module.js";
 

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The engine's worker: owns the memories, runs the compiled programs. Plain JavaScript, so that it loads in Node, in
- * browsers and under test runners from the same address as it is written.
+ * The engine's worker: owns the memories, runs the compiled programs. It is started from its text, as a script (start.ts), so
+ * that there is nothing to be found at run time, in Node, in browsers, in a bundle: it has no import and no export.
  *
  * @typedef {(steps: number, thread: number) => void} Run
  * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
@@ -15,7 +15,9 @@
 /** @type {Map<number, Session>} */
 const sessions = new Map();
 const PAGE = 65536;
-const inNode = typeof process === "object" && process.versions?.node !== undefined;
+/** Node's way to whoever started this worker; pages have another. */
+const threads = /** @type {any} */ (globalThis).process?.getBuiltinModule?.("node:worker_threads");
+const inNode = threads?.parentPort != null;
 
 /** @param {number} id */
 function session(id) {
@@ -145,18 +147,31 @@ function tellHelpers({ threads }, message) {
   for (const helper of helpers.slice(0, threads - 1)) helper.post(message);
 }
 
-/** Another worker of this file, which does only what this one tells it. @returns {Promise<{ post: (message: object) => void }>} */
-async function startHelper() {
-  const url = new URL(import.meta.url);
-  if (inNode) {
-    const { Worker: NodeWorker } = process.getBuiltinModule("node:worker_threads");
-    const helper = new NodeWorker(url, { name: "torte helper", execArgv: [] });
-    helper.unref();
-    return { post: (message) => helper.postMessage(message) };
-  }
-  const helper = new Worker(url, { type: "module" });
-  await new Promise((resolve) => (helper.onmessage = resolve));
-  return { post: (message) => helper.postMessage(message) };
+/** Another worker of this code, which does only what this one tells it. @returns {Promise<{ post: (message: object) => void }>} */
+function startHelper() {
+  return new Promise((resolve, reject) => {
+    const helper = inNode ? helperInNode(reject) : helperInPage(reject);
+    const ready = () => resolve({ post: (message) => helper.postMessage(message) });
+    if (inNode) helper.once("message", ready);
+    else helper.onmessage = ready;
+  });
+}
+
+/** @param {(error: Error) => void} fail */
+function helperInNode(fail) {
+  const { code, url } = threads.workerData;
+  const options = { name: "torte helper", eval: url === undefined, workerData: threads.workerData, execArgv: [] };
+  const helper = new threads.Worker(url === undefined ? code : new URL(url), options);
+  helper.once("error", fail);
+  helper.unref();
+  return helper;
+}
+
+/** @param {(error: Error) => void} fail */
+function helperInPage(fail) {
+  const helper = new Worker(location.href);
+  helper.onerror = ({ message }) => fail(new Error(`a helper cannot start: ${message ?? "it was not loaded"}`));
+  return helper;
 }
 
 /** @param {unknown} result @returns {Transferable[]} */
@@ -188,13 +203,18 @@ async function handle(message, post) {
   }
 }
 
+/** Says that the messages can come, and whose code this is: the build names it. @param {(message: unknown, transfer: Transferable[]) => void} post */
+function begin(post) {
+  post({ ready: true, stamp: /** @type {any} */ (globalThis).torteWorker }, []);
+  return handler(post);
+}
+
 if (inNode) {
-  const { parentPort } = process.getBuiltinModule("node:worker_threads");
-  const receive = handler((message, transfer) => parentPort?.postMessage(message, /** @type {any} */ (transfer)));
-  parentPort?.on("message", (message) => void receive(message));
+  const { parentPort } = threads;
+  const receive = begin((message, transfer) => parentPort.postMessage(message, transfer));
+  parentPort.on("message", (/** @type {any} */ message) => void receive(message));
 } else {
   const scope = /** @type {any} */ (globalThis);
-  const receive = handler((message, transfer) => scope.postMessage(message, transfer));
+  const receive = begin((message, transfer) => scope.postMessage(message, transfer));
   scope.onmessage = (/** @type {MessageEvent} */ event) => void receive(event.data);
-  scope.postMessage({ ready: true });
 }

@@ -1,0 +1,65 @@
+/**
+ * What Torte runs on: the one place that asks. Pages and bundlers put a `process` of their own in Node's place, with an
+ * environment or without one, so that its presence says nothing.
+ */
+import type * as Files from "node:fs";
+import type * as FilePromises from "node:fs/promises";
+import type * as System from "node:os";
+import type * as Threads from "node:worker_threads";
+
+/** What of Node's process may be there; everything is unknown until it has been looked at. */
+interface Process {
+  readonly versions?: { readonly node?: unknown } | null;
+  /** Electron's; "renderer" is a page, whatever else it has of Node. */
+  readonly type?: unknown;
+  readonly env?: Readonly<Record<string, string | undefined>> | null;
+  readonly getBuiltinModule?: unknown;
+}
+
+interface Builtins {
+  "node:fs": typeof Files;
+  "node:fs/promises": typeof FilePromises;
+  "node:os": typeof System;
+  "node:worker_threads": typeof Threads;
+}
+
+interface Scope {
+  readonly process?: Process | null;
+  readonly Deno?: { readonly permissions?: Permissions };
+  readonly navigator?: { readonly hardwareConcurrency?: number };
+}
+
+interface Permissions {
+  querySync(descriptor: { name: "env"; variable: string }): { readonly state: string };
+}
+
+const scope = globalThis as Scope;
+
+/** Whether this is Node, or Bun or Deno, which have Node's modules. */
+export function isNode(): boolean {
+  const host = scope.process;
+  return (
+    typeof host?.versions?.node === "string" && typeof host.getBuiltinModule === "function" && host.type !== "renderer"
+  );
+}
+
+/** A module of Node, without an import, which bundlers for browsers would follow. Only where `isNode()`. */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  return (scope.process as { getBuiltinModule(name: Name): Builtins[Name] }).getBuiltinModule(name);
+}
+
+/** A variable of the environment, where there is one and it may be read. */
+export function environment(name: string): string | undefined {
+  // Deno would ask the user whether Torte may.
+  const permissions = scope.Deno?.permissions;
+  if (permissions !== undefined && permissions.querySync({ name: "env", variable: name }).state !== "granted") return;
+  const value: unknown = scope.process?.env?.[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Cores that this process or page may use. */
+export function cores(): number {
+  const known = scope.navigator?.hardwareConcurrency ?? 0;
+  if (known > 0) return known;
+  return isNode() ? builtin("node:os").availableParallelism() : 1; // Node before 21 has no navigator
+}

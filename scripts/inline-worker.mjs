@@ -1,0 +1,17 @@
+// The engine's worker is plain JavaScript, which the compiler leaves alone. It goes into the package twice: as text in a
+// module, from which it is started, and as the file torte/worker.js, for pages that start workers from addresses only.
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Script } from "node:vm";
+
+const inPackage = (path) => fileURLToPath(new URL(`../packages/torte/${path}`, import.meta.url));
+const source = readFileSync(inPackage("src/backends/wasm/worker.mjs"), "utf8");
+const stamp = createHash("sha256").update(source).digest("hex").slice(0, 16);
+const code = `globalThis.torteWorker = "${stamp}";\n${source}`;
+new Script(code); // throws where it has become a module: it is started as a script
+writeFileSync(inPackage("dist/worker.js"), code);
+writeFileSync(
+  inPackage("dist/backends/wasm/worker-code.js"),
+  `// Made of worker.mjs by scripts/inline-worker.mjs.\nexport const workerCode = ${JSON.stringify(code)};\nexport const workerStamp = "${stamp}";\n`,
+);
