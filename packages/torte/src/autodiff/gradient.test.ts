@@ -67,7 +67,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   reduceMax: "derivative",
   argmax: "zero",
   contract: "derivative",
-  mix: "derivative",
+  linearMap: "derivative",
   gather: "derivative",
   scatterAdd: "derivative",
 };

@@ -170,9 +170,9 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
     const { a, b, out } = node.attributes;
     return [ops.einsum(`${out},${b}->${a}`, g, input(inputs, 1)), ops.einsum(`${a},${out}->${b}`, input(inputs, 0), g)];
   },
-  mix: (g, node) => {
+  linearMap: (g, node) => {
     const { axis, to, matrix } = node.attributes;
-    return [ops.mix(g, to, transposeMatrix(matrix), axis)];
+    return [ops.linearMap(g, to, transposeMatrix(matrix), axis)];
   },
   gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, input(inputs).shape[0] ?? 0)],
   scatterAdd: (g, node, inputs) => {

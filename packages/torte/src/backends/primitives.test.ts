@@ -63,7 +63,7 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
   reduceMax: EXACT,
   argmax: EXACT,
   contract: { relative: 2e-5, absolute: 2e-5 },
-  mix: { relative: 2e-6, absolute: 1e-5 },
+  linearMap: { relative: 2e-6, absolute: 1e-5 },
   gather: EXACT,
   scatterAdd: { relative: 2e-5, absolute: 2e-5 },
 };

@@ -96,7 +96,7 @@ export interface Attributes {
   /** Sum over the labels that are missing in `out` of a·b, as in einsum. */
   contract: { readonly a: string; readonly b: string; readonly out: string };
   /** A matrix of numbers applied along `axis`, which becomes axis `to` of the result: yᵢ = Σ_j matrix[i][j]·xⱼ. */
-  mix: { readonly axis: number; readonly to: number; readonly matrix: Matrix };
+  linearMap: { readonly axis: number; readonly to: number; readonly matrix: Matrix };
   /** `gather(table [V, ...rest], indices [...])`: rows of the table, [...indices, ...rest]. */
   gather: None;
   /**

@@ -155,14 +155,14 @@ function contractRule(inputs: readonly Node[], { a, b, out }: Attributes["contra
   return { shape, dtype: "float32" };
 }
 
-function mixRule(inputs: readonly Node[], { axis, to, matrix }: Attributes["mix"]): Typed {
+function linearMapRule(inputs: readonly Node[], { axis, to, matrix }: Attributes["linearMap"]): Typed {
   const x = at(inputs, 0);
-  want("mix", x, ["float32"]);
-  checkAxes("mix", x, [axis]);
-  checkAxes("mix", x, [to]);
+  want("linearMap", x, ["float32"]);
+  checkAxes("linearMap", x, [axis]);
+  checkAxes("linearMap", x, [to]);
   const length = x.shape[axis] ?? 0;
   if (matrix.length === 0 || matrix.some((row) => row.length !== length)) {
-    fail("mix", `rows of ${length} numbers`, `rows of ${matrix.map((row) => row.length).join(", ")}`);
+    fail("linearMap", `rows of ${length} numbers`, `rows of ${matrix.map((row) => row.length).join(", ")}`);
   }
   const others = x.shape.filter((_, i) => i !== axis);
   return { shape: [...others.slice(0, to), matrix.length, ...others.slice(to)], dtype: x.dtype };
@@ -315,7 +315,7 @@ export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
   reduceMax: reduction("reduceMax", NUMBER),
   argmax: reduction("argmax", NUMBER),
   contract: { arity: 2, kind: "contract", typed: contractRule },
-  mix: { arity: 1, kind: "contract", typed: mixRule },
+  linearMap: { arity: 1, kind: "contract", typed: linearMapRule },
   gather: {
     arity: 2,
     kind: "indirect",

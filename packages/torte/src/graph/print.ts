@@ -8,7 +8,7 @@ function attributesOf(node: Node): string {
       return node.attributes.state.name;
     case "contract":
       return `${node.attributes.a},${node.attributes.b}->${node.attributes.out}`;
-    case "mix": {
+    case "linearMap": {
       const { axis, to, matrix } = node.attributes;
       return `axis=${axis} to=${to} matrix=${formatShape([matrix.length, matrix[0]?.length ?? 0])}`;
     }

@@ -58,9 +58,9 @@ export function einsum(spec: string, a: Node, b: Node): Node {
 }
 
 /** A matrix of numbers applied along `axis`, which becomes axis `to` (default: stays): yᵢ = Σ_j matrix[i][j]·xⱼ. */
-export function mix(x: Node, axis: number, matrix: Matrix, to = axis): Node {
+export function linearMap(x: Node, axis: number, matrix: Matrix, to = axis): Node {
   const rank = x.shape.length;
-  return make("mix", [x], { axis: normalizeAxis(axis, rank), to: normalizeAxis(to, rank), matrix });
+  return make("linearMap", [x], { axis: normalizeAxis(axis, rank), to: normalizeAxis(to, rank), matrix });
 }
 
 /** log Σ exp(x), shifted by the maximum. */

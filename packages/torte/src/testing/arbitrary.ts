@@ -439,12 +439,12 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
   reduceMax: reduced("reduceMax", "spaced"),
   argmax: reduced("argmax", "spaced"),
   contract: drawContract,
-  mix: (d) => {
+  linearMap: (d) => {
     const shape = d.shape(d.int(1, 3), 100);
     const axis = d.int(0, shape.length - 1);
     const row = (): number[] => Array.from({ length: shape[axis] ?? 1 }, () => d.pick(0, 1, -1, 2, -2, 0.5, -0.75));
     const to = d.int(0, shape.length - 1);
-    return make("mix", [d.operand(shape)], { axis, to, matrix: Array.from({ length: d.int(1, 5) }, row) });
+    return make("linearMap", [d.operand(shape)], { axis, to, matrix: Array.from({ length: d.int(1, 5) }, row) });
   },
   gather: (d) => {
     const { rows, indices, row } = drawLookup(d);

@@ -1,7 +1,7 @@
 /** The programs of a model: a training step, an evaluation step, a prediction. Each is one graph from data to states. */
-import { boundLast } from "../compile/bound-last.js";
-import { withFastConvolutions } from "../compile/fast-convolution.js";
-import { mapTables } from "../compile/lookup.js";
+import { sinkClamp } from "../compile/rewrite/max-before-relu.js";
+import { withFastConvolutions } from "../compile/rewrite/winograd.js";
+import { premultiplyTables } from "../compile/rewrite/embedding-product.js";
 import { gradients } from "../autodiff/gradient.js";
 import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
@@ -101,7 +101,7 @@ export function tracedWith(network: Network, inputs: readonly Traced[], tracing:
   const penalties = tracing.penalties.length;
   const moved = [...tracing.updates.keys()];
   const nodes = [...outputs.map(({ value }) => value), ...tracing.penalties, ...tracing.updates.values()];
-  const mapped = withFastConvolutions(boundLast(mapTables(nodes)));
+  const mapped = withFastConvolutions(sinkClamp(premultiplyTables(nodes)));
   tracing.penalties.splice(0, penalties, ...mapped.slice(outputs.length, outputs.length + penalties));
   moved.forEach((state, i) => tracing.updates.set(state, mapped[outputs.length + penalties + i] ?? read(state)));
   return outputs.map(({ mask }, i) => ({ value: mapped[i] ?? constant(0), mask }));

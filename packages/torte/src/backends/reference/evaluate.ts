@@ -138,7 +138,7 @@ const contract: Evaluate<"contract"> = (node, inputs) => {
   return result;
 };
 
-const mix: Evaluate<"mix"> = (node, inputs) => {
+const linearMap: Evaluate<"linearMap"> = (node, inputs) => {
   const x = input(inputs);
   const { axis, to, matrix } = node.attributes;
   const result = new Float64Array(sizeOf(node.shape));
@@ -274,7 +274,7 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
     reduction(node.dtype === "int32" ? -(2 ** 31) : -Infinity, (a, b) => Math.max(a, b))(node, inputs, states),
   argmax,
   contract,
-  mix,
+  linearMap,
   gather,
   scatterAdd,
 };

@@ -1,7 +1,7 @@
 /** Running values of reductions and products, in vector locals. */
-import type { Accumulator, AccumulatorPart, Expr } from "../../compile/expr.js";
-import type { Index } from "../../compile/index-expr.js";
-import type { Statement } from "../../compile/loops.js";
+import type { Accumulator, AccumulatorPart, Expr } from "../../compile/loops/expr.js";
+import type { Index } from "../../compile/loops/index-expr.js";
+import type { Statement } from "../../compile/loops/loops.js";
 import { type Code, SIMD, V128 } from "./encoder.js";
 
 interface Registers {

@@ -1,7 +1,7 @@
 /** What TORTE_DEBUG shows of the engine: a list of the words passes, memory and profile. Everything goes to standard error. */
-import type { Buffer } from "../../compile/expr.js";
-import type { KernelSummary, Statement } from "../../compile/loops.js";
-import type { MemoryPlan } from "../../compile/plan.js";
+import type { Buffer } from "../../compile/loops/expr.js";
+import type { KernelSummary, Statement } from "../../compile/loops/loops.js";
+import type { MemoryPlan } from "../../compile/schedule/memory.js";
 import type { Program } from "../../graph/node.js";
 import { print } from "../../graph/print.js";
 import { environment } from "../../host.js";

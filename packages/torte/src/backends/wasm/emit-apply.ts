@@ -1,5 +1,5 @@
 /** Elementwise primitives as SIMD instructions. */
-import type { Elementwise, Expr } from "../../compile/expr.js";
+import type { Elementwise, Expr } from "../../compile/loops/expr.js";
 import type { DType } from "../../tensor/dtype.js";
 import { type Code, OP, SIMD, V128 } from "./encoder.js";
 import type { MathLibrary } from "./math.js";

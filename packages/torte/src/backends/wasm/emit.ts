@@ -4,15 +4,15 @@
  * A value or a place is computed in the loop of the innermost variable that it depends on, once. Places advance by
  * addition at the end of each round; what is constant in them goes into the offset of the memory instruction.
  */
-import type { Buffer, Condition, Expr } from "../../compile/expr.js";
-import { factorOf, type Index } from "../../compile/index-expr.js";
-import { type Loop, type LoweredKernel, type Statement, unitsOf } from "../../compile/loops.js";
+import type { Buffer, Condition, Expr } from "../../compile/loops/expr.js";
+import { factorOf, type Index } from "../../compile/loops/index-expr.js";
+import { type Loop, type LoweredKernel, type Statement, iterationsOf } from "../../compile/loops/loops.js";
 import { type Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128, type WasmModule } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
-import { Places, visitValues } from "./places.js";
+import { Addresses, visitValues } from "./addresses.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
@@ -39,7 +39,7 @@ class Emitter {
   readonly code: Code;
   readonly #kernel: LoweredKernel;
   readonly #target: Target;
-  readonly #places: Places;
+  readonly #addresses: Addresses;
   readonly #accumulators: Accumulators;
   readonly #uses = new Map<Expr, number>();
   /** Whether there are values that depend on no loop. */
@@ -50,7 +50,7 @@ class Emitter {
     this.#kernel = kernel;
     this.#target = target;
     this.code = target.module.newCode(2);
-    this.#places = new Places(this.code, target.lowest, (value) => this.#scalar(value));
+    this.#addresses = new Addresses(this.code, target.lowest, (value) => this.#scalar(value));
     this.#accumulators = new Accumulators(
       this.code,
       target.fma,
@@ -61,13 +61,13 @@ class Emitter {
 
   run(): Code {
     this.#countUses(this.#kernel.body);
-    for (const expr of this.#uses.keys()) if (expr.op === "random") this.#prepareKey(expr);
-    if (unitsOf(this.#kernel.body) > 1) this.#shared(this.#kernel.body, GIVEN);
+    for (const expr of this.#uses.keys()) if (expr.op === "random") this.#hoistKey(expr);
+    if (iterationsOf(this.#kernel.body) > 1) this.#parallel(this.#kernel.body, GIVEN);
     else this.#block(this.#kernel.body);
     return this.code;
   }
 
-  #prepareKey({ stream, args }: Expr & { op: "random" }): void {
+  #hoistKey({ stream, args }: Expr & { op: "random" }): void {
     const name = `${stream} ${args[0].id} ${args[1].id}`;
     if (this.#keys.has(name)) return;
     const key = emitKey(this.code, stream, { seed: () => this.#scalar(args[0]), step: () => this.#scalar(args[1]) });
@@ -79,13 +79,13 @@ class Emitter {
       const before = this.#uses.get(expr) ?? 0;
       this.#uses.set(expr, before + 1);
       if (before > 0) return;
-      if (expr.variables.length === 0 && !expr.fleeting && isWorthKeeping(expr)) this.#anyFixed = true;
-      const { below } = expr;
-      for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
+      if (expr.variables.length === 0 && !expr.volatile && isWorthKeeping(expr)) this.#anyFixed = true;
+      const { children } = expr;
+      for (let i = 0, other = children[0]; other !== undefined; other = children[++i]) visit(other);
     };
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body);
-      if ("lane" in statement) this.#places.lanes.add(statement.lane);
+      if ("lane" in statement) this.#addresses.lanes.add(statement.lane);
       visitValues(statement, visit);
     }
   }
@@ -93,29 +93,29 @@ class Emitter {
   // ---- Statements.
 
   /** Parallel loops, of which the rounds that are given run, counted through all of them and those within them. */
-  #shared(body: readonly Statement[], { from, to }: Rounds): void {
+  #parallel(body: readonly Statement[], { from, to }: Rounds): void {
     const { code } = this;
-    this.#prepare(body);
+    this.#hoist(body);
     let before = 0;
     for (const statement of body) {
       if (statement.op !== "loop") continue;
-      const within = unitsOf(statement.body);
-      const units = statement.variable.extent * within;
+      const within = iterationsOf(statement.body);
+      const iterations = statement.variable.extent * within;
       const part = { from: code.newLocal(I32), to: code.newLocal(I32) };
       const clamped = (bound: number, local: number): void => {
         code.get(bound).i32(before).op(OP.i32Sub).set(local);
         code.get(local).i32(0).get(local).i32(0).op(OP.i32GtS).select().set(local);
-        code.get(local).i32(units).get(local).i32(units).op(OP.i32LtS).select().set(local);
+        code.get(local).i32(iterations).get(local).i32(iterations).op(OP.i32LtS).select().set(local);
       };
       clamped(from, part.from);
       clamped(to, part.to);
       this.#loop(statement, { part, within });
-      before += units;
+      before += iterations;
     }
   }
 
   #block(body: readonly Statement[]): void {
-    this.#prepare(body);
+    this.#hoist(body);
     for (const statement of body) this.#statement(statement);
   }
 
@@ -126,19 +126,19 @@ class Emitter {
         this.#loop(statement);
         return;
       case "store":
-        this.#places.lane = statement.lane;
+        this.#addresses.lane = statement.lane;
         this.#store(statement);
         return;
       case "reset":
         for (const accumulator of statement.accumulators) this.#accumulators.reset(accumulator);
         return;
       case "restore":
-        this.#places.lane = statement.lane;
+        this.#addresses.lane = statement.lane;
         this.#load(statement.buffer, statement.index);
         code.set(this.#accumulators.registers(statement.accumulator).value);
         return;
       case "accumulate":
-        this.#places.lane = statement.lane;
+        this.#addresses.lane = statement.lane;
         this.#accumulators.accumulate(statement);
         return;
       case "merge":
@@ -148,34 +148,36 @@ class Emitter {
         this.#accumulators.combine(statement.accumulator);
         return;
       case "addTo":
-        this.#places.lane = statement.lane;
+        this.#addresses.lane = statement.lane;
         this.#addTo(statement);
         return;
     }
   }
 
   /** Computes what loops within `body` would otherwise compute again in every round. */
-  #prepare(body: readonly Statement[]): void {
-    const { level } = this.#places;
+  #hoist(body: readonly Statement[]): void {
+    const { level } = this.#addresses;
     // Before the first loop, only what depends on none can be known.
     if (level === 0 && !this.#anyFixed) return;
     const seen = new Set<Expr | Index>();
     const prepareIndex = (index: Index): void => {
       if (seen.has(index)) return;
       seen.add(index);
-      this.#prepareIndex(index, level);
+      this.#hoistIndex(index, level);
     };
     const visit = (expr: Expr): void => {
-      if (!isWorthKeeping(expr) || !this.#places.dependsOnInnermost(expr) || seen.has(expr)) return;
+      if (!isWorthKeeping(expr) || !this.#addresses.dependsOnInnermost(expr) || seen.has(expr)) return;
       seen.add(expr);
-      if (this.#places.isFixed(expr, level)) {
+      if (this.#addresses.isInvariant(expr, level)) {
         this.#keep(expr);
         return;
       }
-      const { below, indices } = expr;
-      if (expr.op !== "guard") for (let i = 0, other = below[0]; other !== undefined; other = below[++i]) visit(other);
+      const { children, indices } = expr;
+      if (expr.op !== "guard")
+        for (let i = 0, other = children[0]; other !== undefined; other = children[++i]) visit(other);
       for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) prepareIndex(index);
-      if (expr.op === "guard" && indices.every((index) => this.#places.isKnown(index))) this.#decide(expr.conditions);
+      if (expr.op === "guard" && indices.every((index) => this.#addresses.isKnown(index)))
+        this.#hoistCondition(expr.conditions);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
@@ -189,26 +191,26 @@ class Emitter {
     walk(body, false);
   }
 
-  #prepareIndex(index: Index, level: number): void {
+  #hoistIndex(index: Index, level: number): void {
     const { terms } = index;
     for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i])
-      if (term.atom.kind === "dynamic" && this.#places.atomLevel(term.atom) > level) return;
-    this.#places.place(terms, level);
+      if (term.atom.kind === "dynamic" && this.#addresses.atomLevel(term.atom) > level) return;
+    this.#addresses.place(terms, level);
   }
 
   #keep(expr: Expr): void {
-    if (this.#places.find(expr) !== undefined) return;
+    if (this.#addresses.find(expr) !== undefined) return;
     this.value(expr);
     const local = this.code.newLocal(V128);
     this.code.set(local);
-    this.#places.remember(expr, local);
+    this.#addresses.remember(expr, local);
   }
 
   /** All rounds, or those in which some of the `part` lies, of which each round has as many as there are `within` it. */
   #loop({ variable, body }: Loop, shared?: { part: Rounds; within: number }): void {
     const { code } = this;
     const range = shared === undefined ? undefined : this.#rounds(shared);
-    const pointers = this.#places.pointers(variable, body);
+    const pointers = this.#addresses.inductionVariables(variable, body);
     const counter = code.newLocal(I32);
     if (range !== undefined) code.get(range.from).set(counter);
     else code.i32(0).set(counter);
@@ -220,11 +222,11 @@ class Emitter {
     }
     if (range !== undefined) code.get(range.from).get(range.to).op(OP.i32LtS).if();
     code.loop();
-    this.#places.loop(variable, () => {
-      for (const { sum, local } of pointers) this.#places.remember(sum, local);
-      this.#places.remember(variable, counter);
+    this.#addresses.loop(variable, () => {
+      for (const { sum, local } of pointers) this.#addresses.remember(sum, local);
+      this.#addresses.remember(variable, counter);
       if (shared === undefined || shared.within === 1) this.#block(body);
-      else this.#shared(body, this.#inRound(shared, counter));
+      else this.#parallel(body, this.#inRound(shared, counter));
     });
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
@@ -263,10 +265,10 @@ class Emitter {
 
   /** Pushes an int32 value of the first lane as a scalar. */
   #scalar(value: Expr): void {
-    if (value.op === "load" && this.#places.find(value) === undefined) {
-      const place = this.#places.pushPlace(value.buffer, value.index);
+    if (value.op === "load" && this.#addresses.find(value) === undefined) {
+      const place = this.#addresses.pushPlace(value.buffer, value.index);
       this.code.loadI32(place);
-    } else if (value.op === "position") this.#places.integer(value.index);
+    } else if (value.op === "position") this.#addresses.integer(value.index);
     else {
       this.value(value);
       this.code.extractLane(0);
@@ -276,7 +278,7 @@ class Emitter {
 
   /** Pushes the vector of an expression. */
   value(expr: Expr): void {
-    const found = this.#places.find(expr);
+    const found = this.#addresses.find(expr);
     if (found !== undefined) {
       this.code.get(found);
       return;
@@ -285,13 +287,13 @@ class Emitter {
     if ((this.#uses.get(expr) ?? 0) > 1 && isWorthKeeping(expr)) {
       const local = this.code.newLocal(V128);
       this.code.tee(local);
-      this.#places.remember(expr, local);
+      this.#addresses.remember(expr, local);
     }
   }
 
   /** Whether a value is asked for once only, and not known yet. */
   #isOwn(expr: Expr): boolean {
-    return (this.#uses.get(expr) ?? 0) <= 1 && this.#places.find(expr) === undefined;
+    return (this.#uses.get(expr) ?? 0) <= 1 && this.#addresses.find(expr) === undefined;
   }
 
   #compute(expr: Expr): void {
@@ -338,40 +340,40 @@ class Emitter {
   }
 
   #laneFactor(index: Index): number {
-    if (this.#places.lane === undefined || this.#places.lane.extent === 1) return 0;
-    const factor = factorOf(index, this.#places.lane);
+    if (this.#addresses.lane === undefined || this.#addresses.lane.extent === 1) return 0;
+    const factor = factorOf(index, this.#addresses.lane);
     if (factor === undefined) throw new RangeError("the lanes of a vector do not lie at constant distances");
     return factor;
   }
 
   #load(buffer: Buffer, index: Index): void {
     const { code } = this;
-    const lanes = this.#places.lane?.extent ?? 1;
+    const lanes = this.#addresses.lane?.extent ?? 1;
     const factor = this.#laneFactor(index);
     if (factor === 0) {
-      const place = this.#places.pushPlace(buffer, index);
+      const place = this.#addresses.pushPlace(buffer, index);
       code.memory(MEMORY.load32Splat, place);
       return;
     }
     if (factor === 1 && lanes !== 3) {
-      const place = this.#places.pushPlace(buffer, index);
+      const place = this.#addresses.pushPlace(buffer, index);
       code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, place);
       return;
     }
     const first = factor === 1 ? 2 : 1;
-    const start = this.#places.pushPlace(buffer, index);
+    const start = this.#addresses.pushPlace(buffer, index);
     code.memory(first === 2 ? MEMORY.load64Zero : MEMORY.load32Zero, start);
     const kept = code.newLocal(V128);
     for (let lane = first; lane < lanes; lane++) {
       code.set(kept);
-      const place = this.#places.pushPlace(buffer, index, factor * lane);
+      const place = this.#addresses.pushPlace(buffer, index, factor * lane);
       code.get(kept).laneMemory(LANE_MEMORY.load32Lane, place, lane);
     }
   }
 
   #position(index: Index): void {
     const { code } = this;
-    this.#places.integer(index);
+    this.#addresses.integer(index);
     code.simd(SIMD.i32x4Splat);
     const factor = this.#laneFactor(index);
     if (factor !== 0) code.words([0, factor, 2 * factor, 3 * factor]).simd(SIMD.i32x4Add);
@@ -381,24 +383,24 @@ class Emitter {
     const { code } = this;
     this.#conditions(expr.conditions);
     code.if(V128);
-    this.#places.within(() => this.value(expr.then));
+    this.#addresses.within(() => this.value(expr.then));
     code.op(OP.else);
-    this.#places.within(() => this.value(expr.otherwise));
+    this.#addresses.within(() => this.value(expr.otherwise));
     code.op(OP.end);
   }
 
   /** Decides once for the loops that follow. */
-  #decide(conditions: readonly Condition[]): void {
-    if (this.#places.find(conditions) !== undefined) return;
+  #hoistCondition(conditions: readonly Condition[]): void {
+    if (this.#addresses.find(conditions) !== undefined) return;
     this.#conditions(conditions);
     const local = this.code.newLocal(I32);
     this.code.set(local);
-    this.#places.remember(conditions, local);
+    this.#addresses.remember(conditions, local);
   }
 
   /** Pushes whether all hold. */
   #conditions(conditions: readonly Condition[]): void {
-    const found = this.#places.find(conditions);
+    const found = this.#addresses.find(conditions);
     if (found !== undefined) {
       this.code.get(found);
       return;
@@ -412,7 +414,7 @@ class Emitter {
   #condition({ index, low, high, every }: Condition): void {
     const { code } = this;
     if (this.#laneFactor(index) !== 0) throw new RangeError("the lanes of a vector do not decide alike");
-    this.#places.integer(index);
+    this.#addresses.integer(index);
     const at = code.newLocal(I32);
     if (low !== 0) code.i32(low).op(OP.i32Sub);
     code
@@ -428,7 +430,7 @@ class Emitter {
     const { code } = this;
     const factor = this.#laneFactor(index);
     if (factor === 1 && lane.extent === 4) {
-      const place = this.#places.pushPlace(buffer, index);
+      const place = this.#addresses.pushPlace(buffer, index);
       this.value(value);
       code.memory(MEMORY.store, place);
       return;
@@ -438,12 +440,12 @@ class Emitter {
     code.set(kept);
     let done = 0;
     if (factor === 1 && lane.extent >= 2) {
-      const place = this.#places.pushPlace(buffer, index);
+      const place = this.#addresses.pushPlace(buffer, index);
       code.get(kept).laneMemory(LANE_MEMORY.store64Lane, place, 0);
       done = 2;
     }
     for (; done < lane.extent; done++) {
-      const place = this.#places.pushPlace(buffer, index, factor * done);
+      const place = this.#addresses.pushPlace(buffer, index, factor * done);
       code.get(kept).laneMemory(LANE_MEMORY.store32Lane, place, done);
     }
   }
@@ -457,12 +459,12 @@ class Emitter {
     code.set(sum);
     const { lane } = statement;
     if (this.#laneFactor(statement.index) === 1 && lane.extent === 4) {
-      const place = this.#places.pushPlace(statement.buffer, statement.index);
+      const place = this.#addresses.pushPlace(statement.buffer, statement.index);
       code.get(sum).memory(MEMORY.store, place);
       return;
     }
     for (let i = 0; i < lane.extent; i++) {
-      const place = this.#places.pushPlace(statement.buffer, statement.index, i);
+      const place = this.#addresses.pushPlace(statement.buffer, statement.index, i);
       code.get(sum).laneMemory(LANE_MEMORY.store32Lane, place, i);
     }
   }

@@ -1,6 +1,6 @@
 /** The WebAssembly binary format, as far as Torte needs it: one imported memory, functions of numbers and vectors. */
 
-import type { Buffer } from "../../compile/expr.js";
+import type { Buffer } from "../../compile/loops/expr.js";
 
 export const I32 = 0x7f;
 export const F32 = 0x7d;

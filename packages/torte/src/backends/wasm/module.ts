@@ -2,13 +2,13 @@
  * A program to one WebAssembly module: a function for each kernel, and `run`, which calls them in order; where it is for
  * several threads, `alone` does the same for one that has it all to do.
  */
-import type { Buffer } from "../../compile/expr.js";
-import { type FusedProgram, fuse } from "../../compile/fuse.js";
-import { lower } from "../../compile/lower.js";
-import { unitsOf } from "../../compile/loops.js";
-import { type MemoryPlan, planMemory } from "../../compile/plan.js";
-import { simplify } from "../../compile/passes.js";
-import { shareWork, type WorkingKernel, workOf } from "../../compile/share-work.js";
+import type { Buffer } from "../../compile/loops/expr.js";
+import { type FusedProgram, fuse } from "../../compile/fusion/fuse.js";
+import { lower } from "../../compile/lower/lower.js";
+import { iterationsOf } from "../../compile/loops/loops.js";
+import { type MemoryPlan, planMemory } from "../../compile/schedule/memory.js";
+import { simplify } from "../../compile/pipeline.js";
+import { scheduleThreads, type ScheduledKernel, costOf } from "../../compile/schedule/threads.js";
 import type { Program, State } from "../../graph/node.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
@@ -16,8 +16,8 @@ import { bytesOf, flopsOf, type MeasuredKernel, passObserver } from "./debug.js"
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
-import { Parts } from "./parts.js";
-import { Runner } from "./run.js";
+import { WorkStealing } from "./work-stealing.js";
+import { StepFunctions } from "./step-function.js";
 
 export interface TargetOptions {
   readonly shared: boolean;
@@ -38,7 +38,7 @@ export interface Placement {
 }
 
 /** A kernel whose loops have become code, in which the places of its arrays are still open. */
-interface CompiledKernel extends WorkingKernel, MeasuredKernel {
+interface CompiledKernel extends ScheduledKernel, MeasuredKernel {
   readonly code: Code;
 }
 
@@ -63,11 +63,11 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const kernels = compileKernels(fused, options, placement.lowest, module);
   const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
-  const total = kernels.reduce((sum, { work }) => sum + work, 0);
+  const total = kernels.reduce((sum, { cost }) => sum + cost, 0);
   const threads = total < WORTH_SHARING ? 1 : options.threads;
   const kept = new Set(outputs.map(({ buffer }) => buffer));
   const plan = planMemory(kernels, new Set(persistent.keys()), kept, threads);
-  const arena = placement.reserve(plan.bytes + Parts.bytes(threads, kernels.length));
+  const arena = placement.reserve(plan.bytes + WorkStealing.bytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {
     const state = persistent.get(buffer);
     if (state !== undefined) return placement.stateAddress(state);
@@ -75,21 +75,21 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     if (offset === undefined) throw new RangeError(`${buffer.name} has no place in memory`);
     return arena + offset;
   };
-  const functions = kernels.map(({ code, arrays, units }) => {
+  const functions = kernels.map(({ code, arrays, iterations }) => {
     const placed = code.placed((buffer) => address(arrays?.get(buffer) ?? buffer));
-    return { index: module.add([I32, I32], [], placed), units };
+    return { index: module.add([I32, I32], [], placed), iterations };
   });
-  const assignments = shareWork(
+  const assignments = scheduleThreads(
     kernels,
     (buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }),
     threads,
   );
   const calls = { functions, plan: assignments, threads, counters: arena + plan.bytes };
-  const runner = new Runner(module, calls);
+  const runner = new StepFunctions(module, calls);
   runner.addRun(outputs.length > 0);
   if (threads > 1) {
-    const alone = assignments.map(({ kernel }) => ({ kernel, parts: 0, barrier: false }));
-    new Runner(module, { ...calls, plan: alone, threads: 1 }).addRun(false, "alone");
+    const alone = assignments.map(({ kernel }) => ({ kernel, chunks: 0, barrier: false }));
+    new StepFunctions(module, { ...calls, plan: alone, threads: 1 }).addRun(false, "alone");
   }
   if (options.profile === true) runner.addKernels();
   return {
@@ -117,8 +117,8 @@ function compileKernels(
     return {
       ...summary,
       code: emitKernel(kernel, { fma, lowest, module, math }),
-      units: unitsOf(body),
-      work: workOf(body),
+      iterations: iterationsOf(body),
+      cost: costOf(body),
       flops: flopsOf(body),
       bytes: bytesOf(kernel),
     };

@@ -1,0 +1,127 @@
+/** Which nodes have to wait for which others, while they are put together into kernels, and in which order those run. */
+import type { Node } from "../../graph/node.js";
+
+export class DependencyGraph {
+  /** What has to wait for each node. */
+  readonly #successors = new Map<Node, Set<Node>>();
+  readonly #kernelOf = new Map<Node, Node[]>();
+  /** An order in which the nodes can run one by one, and for each place the first one that a kernel over it reaches back to. */
+  readonly #numbers = new Map<Node, number>();
+  readonly #lowest: number[] = [];
+
+  /** A kernel of its own. */
+  add(node: Node): void {
+    this.#kernelOf.set(node, [node]);
+    this.#successors.set(node, new Set());
+  }
+
+  addEdge(first: Node, then: Node): void {
+    this.#successors.get(first)?.add(then);
+  }
+
+  successors(node: Node): ReadonlySet<Node> {
+    return this.#successors.get(node) ?? NOTHING;
+  }
+
+  kernelOf(node: Node): readonly Node[] | undefined {
+    return this.#kernelOf.get(node);
+  }
+
+  merge(producer: readonly Node[], consumer: readonly Node[]): void {
+    const merged = [...producer, ...consumer];
+    for (const node of merged) this.#kernelOf.set(node, merged);
+    const places = merged.map((node) => this.#numbers.get(node) ?? 0);
+    const first = Math.min(...places);
+    for (let i = Math.max(...places); i > first; i--) this.#lowest[i] = Math.min(first, this.#lowest[i] ?? i);
+  }
+
+  /** Whether `to` has to wait for `from`; with `between`, for a third kernel that has to wait for `from`. */
+  reaches(from: readonly Node[], to: readonly Node[], between = false): boolean {
+    const last = Math.max(...to.map((node) => this.#numbers.get(node) ?? Infinity));
+    const seen = new Set<Node>(from);
+    const stack: Node[] = [];
+    for (const node of from)
+      for (const next of this.successors(node)) if (!between || !to.includes(next)) stack.push(next);
+    for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+      if (seen.has(node)) continue;
+      if (to.includes(node)) return true;
+      if (this.#lowestReachable(node) > last) continue;
+      for (const member of this.#kernelOf.get(node) ?? [node]) {
+        seen.add(member);
+        for (const next of this.successors(member)) stack.push(next);
+      }
+    }
+    return false;
+  }
+
+  /** The first place that something which has to wait for the node can have. */
+  #lowestReachable(node: Node): number {
+    let place = this.#numbers.get(node) ?? -1;
+    for (let first = this.#lowest[place]; first !== undefined && first < place; first = this.#lowest[place])
+      place = first;
+    return place;
+  }
+
+  /**
+   * Numbers the nodes, to be called when all are there and none are merged. What has become ready last comes next, so that
+   * nodes which will be merged have places close to each other.
+   */
+  numberTopologically(): void {
+    const waiting = new Map<Node, number>();
+    for (const after of this.#successors.values())
+      for (const node of after) waiting.set(node, (waiting.get(node) ?? 0) + 1);
+    const ready = [...this.#successors.keys()].filter((node) => !waiting.has(node)).reverse();
+    for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
+      this.#lowest.push(this.#numbers.size);
+      this.#numbers.set(node, this.#numbers.size);
+      for (const next of this.successors(node)) {
+        const left = (waiting.get(next) ?? 0) - 1;
+        waiting.set(next, left);
+        if (left === 0) ready.push(next);
+      }
+    }
+  }
+
+  /** Kernels after all that they wait for, otherwise in the order of the graph; members in the order of their needs. */
+  schedule(order: readonly Node[]): Node[][] {
+    const position = new Map(order.map((node, i) => [node, i]));
+    const groups = [...new Set(this.#kernelOf.values())];
+    const ranks = new Map(groups.map((group) => [group, Math.max(...group.map((node) => position.get(node) ?? 0))]));
+    const rank = (group: Node[]): number => ranks.get(group) ?? 0;
+    const waiting = new Map<readonly Node[], number>(groups.map((group) => [group, 0]));
+    const next = new Map(groups.map((group) => [group, this.#groupsAfter(group)]));
+    for (const after of next.values()) for (const group of after) waiting.set(group, (waiting.get(group) ?? 0) + 1);
+    const ready = groups.filter((group) => waiting.get(group) === 0).sort((a, b) => rank(b) - rank(a));
+    const result: Node[][] = [];
+    for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
+      const [first, ...rest] = group;
+      if (first !== undefined)
+        result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
+      for (const after of next.get(group) ?? []) {
+        const left = (waiting.get(after) ?? 0) - 1;
+        waiting.set(after, left);
+        if (left === 0) insertByRank(ready, after, rank);
+      }
+    }
+    if (result.length !== groups.length) throw new RangeError("fused kernels wait for each other");
+    return result;
+  }
+
+  #groupsAfter(group: readonly Node[]): Set<Node[]> {
+    const after = new Set<Node[]>();
+    for (const node of group) {
+      for (const next of this.successors(node)) {
+        const other = this.#kernelOf.get(next);
+        if (other !== undefined && other !== group) after.add(other);
+      }
+    }
+    return after;
+  }
+}
+
+const NOTHING: ReadonlySet<Node> = new Set();
+
+function insertByRank(ready: Node[][], group: Node[], rank: (group: Node[]) => number): void {
+  const at = ready.findIndex((other) => rank(other) < rank(group));
+  ready.splice(at === -1 ? ready.length : at, 0, group);
+}

@@ -1,0 +1,293 @@
+/**
+ * Products as loops: tiles of a few rows by a few vectors are summed in registers and finished by the kernel's epilogue.
+ *
+ * Vectors run along the last axis of the result, which must lie side by side in one of the operands (pass `layout` sees
+ * to that); the elements of the other operand are spread over all lanes. Where no such axis exists (a dot product, a
+ * depthwise convolution) the product is a reduction of an elementwise product.
+ */
+import type { Node } from "../../graph/node.js";
+import { sizeOf } from "../../tensor/shape.js";
+import type { Accumulator, Expr } from "../loops/expr.js";
+import {
+  addIndex,
+  constantIndex,
+  coordinatesOf,
+  factorOf,
+  type Index,
+  indexOf,
+  linearIndex,
+  type LoopVariable,
+  scaleIndex,
+  shiftIndex,
+} from "../loops/index-expr.js";
+import {
+  coalesce,
+  eachIteration,
+  lanePlace,
+  nest,
+  type Statement,
+  type Strip,
+  unrolled,
+  WIDTH,
+} from "../loops/loops.js";
+import { indicesIn, type KernelLowering } from "./lower.js";
+import { inputOf } from "../loops/inline.js";
+
+/**
+ * Rows of a register tile two vectors wide, and of one a single vector wide: what keeps the most accumulators busy in 16
+ * registers. Without fused multiply-add the product itself needs one.
+ */
+export const TILE = { vectors: 2, rows: { fma: 6, plain: 4 }, narrowRows: 8 } as const;
+
+export interface Roles {
+  /** Whose elements are spread, and whose rows are read as vectors. */
+  readonly spread: Node;
+  readonly vectors: Node;
+  readonly spreadLabels: string;
+  readonly vectorLabels: string;
+  readonly rows: string;
+  readonly columns: string;
+  readonly batch: string;
+  readonly summed: string;
+}
+
+const sizesOf = (node: Node & { op: "contract" }): Map<string, number> => {
+  const sizes = new Map<string, number>();
+  for (const [labels, i] of [
+    [node.attributes.a, 0],
+    [node.attributes.b, 1],
+  ] as const) {
+    for (const [axis, label] of [...labels].entries()) sizes.set(label, inputOf(node, i).shape[axis] ?? 1);
+  }
+  return sizes;
+};
+
+/** Which operand plays which part, or undefined where the last axis of the result belongs to both. */
+export function chooseRoles(node: Node & { op: "contract" }): Roles | undefined {
+  const { a, b, out } = node.attributes;
+  const sizes = sizesOf(node);
+  const last = [...out].reverse().find((label) => (sizes.get(label) ?? 1) > 1);
+  if (last === undefined || (a.includes(last) && b.includes(last))) return undefined;
+  const swap = a.includes(last);
+  const [spreadLabels, vectorLabels] = swap ? [b, a] : [a, b];
+  const keep = (test: (label: string) => boolean): string => [...out].filter(test).join("");
+  return {
+    spread: inputOf(node, swap ? 1 : 0),
+    vectors: inputOf(node, swap ? 0 : 1),
+    spreadLabels,
+    vectorLabels,
+    rows: keep((l) => spreadLabels.includes(l) && !vectorLabels.includes(l)),
+    columns: keep((l) => vectorLabels.includes(l) && !spreadLabels.includes(l)),
+    batch: keep((l) => vectorLabels.includes(l) && spreadLabels.includes(l)),
+    summed: [...spreadLabels].filter((l) => !out.includes(l)).join(""),
+  };
+}
+
+export type LabelIndices = ReadonlyMap<string, Index>;
+
+/** Where each label stands; a label is in one of the maps. */
+function indicesOfLabels(labels: string, places: readonly LabelIndices[]): Index[] {
+  const result: Index[] = [];
+  for (const label of labels) {
+    let at: Index | undefined;
+    for (let i = 0; at === undefined && i < places.length; i++) at = places[i]?.get(label);
+    result.push(at ?? constantIndex(0));
+  }
+  return result;
+}
+
+export class Gemm {
+  readonly sizes: ReadonlyMap<string, number>;
+
+  constructor(
+    readonly lowering: KernelLowering,
+    readonly node: Node & { op: "contract" },
+    readonly roles: Roles,
+  ) {
+    this.sizes = sizesOf(node);
+  }
+
+  extents(labels: string): number[] {
+    return [...labels].map((label) => this.sizes.get(label) ?? 1);
+  }
+
+  places(labels: string, at: readonly Index[]): LabelIndices {
+    return new Map([...labels].map((label, i) => [label, at[i] ?? constantIndex(0)]));
+  }
+
+  symbolic(labels: string): LabelIndices {
+    return this.places(
+      labels,
+      this.extents(labels).map((n) => indexOf(this.lowering.exprs.atoms.variable(n))),
+    );
+  }
+
+  load(operand: "spread" | "vectors", ...places: LabelIndices[]): Expr {
+    const labels = operand === "spread" ? this.roles.spreadLabels : this.roles.vectorLabels;
+    return this.lowering.reader.read(this.roles[operand], indicesOfLabels(labels, places));
+  }
+
+  coordinates(...places: LabelIndices[]): Index[] {
+    return indicesOfLabels(this.node.attributes.out, places);
+  }
+
+  /** Row-major place in the result. */
+  result(...places: LabelIndices[]): Index {
+    return linearIndex(this.coordinates(...places), this.node.shape);
+  }
+
+  /** Whether the last axis of the result lies side by side in the operand that is read as vectors. */
+  hasVectors(): boolean {
+    const last = [...this.roles.columns].reverse().find((label) => (this.sizes.get(label) ?? 1) > 1);
+    if (last === undefined) return false;
+    const variable = this.lowering.exprs.atoms.variable(this.sizes.get(last) ?? 1);
+    const others = this.symbolic(this.roles.vectorLabels.replace(last, ""));
+    const load = this.load("vectors", new Map([[last, indexOf(variable)]]), others);
+    return load.op === "load" && factorOf(load.index, variable) === 1;
+  }
+
+  /** The fewest axes for the loops. */
+  plan(): Plan {
+    const { exprs } = this.lowering;
+    const { batch, rows, columns, summed } = this.roles;
+    const [anyBatch, anyRows, anySum] = [this.symbolic(batch), this.symbolic(rows), this.symbolic(summed)];
+    const across = coalesce(exprs, this.extents(columns), (at) => {
+      const places = this.places(columns, at);
+      const result = this.result(places, anyBatch, anyRows);
+      return [
+        result,
+        ...indicesIn(this.load("vectors", places, anyBatch, anySum)),
+        ...this.lowering.epilogueIndices(result),
+      ];
+    });
+    const sum = coalesce(exprs, this.extents(summed), (at) => {
+      const places = this.places(summed, at);
+      return [
+        ...indicesIn(this.load("spread", places, anyBatch, anyRows)),
+        ...indicesIn(this.load("vectors", places, anyBatch, this.symbolic(columns))),
+      ];
+    });
+    return { across, sum, rowCount: sizeOf(this.extents(rows)) };
+  }
+
+  tileRows(columns: number): number {
+    if (columns < 2 * WIDTH) return TILE.narrowRows;
+    return this.lowering.target.fma ? TILE.rows.fma : TILE.rows.plain;
+  }
+
+  /** Tiles over `count` rows from `from`. */
+  byRows(
+    from: Index,
+    count: number,
+    columns: number,
+    parallel: boolean,
+    body: (row: Index, count: number) => readonly Statement[],
+  ): readonly Statement[] {
+    const { exprs } = this.lowering;
+    return tilesOf(count, this.tileRows(columns)).flatMap((tiles) => {
+      const part = (round: Index): readonly Statement[] =>
+        body(addIndex(from, shiftIndex(scaleIndex(round, tiles.count), tiles.from)), tiles.count);
+      return eachIteration(exprs, tiles.rounds, parallel, part);
+    });
+  }
+
+  stripColumns(across: Coalesced, outer: readonly Index[], strip: Strip): Column[] {
+    return strip.lanes.map((lane, v) => ({
+      lane,
+      places: this.places(this.roles.columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
+    }));
+  }
+
+  cells(row: Index, count: number, columns: readonly Column[], batch: LabelIndices): TileSum[] {
+    const { exprs } = this.lowering;
+    const rows = Array.from({ length: count }, (_, r) =>
+      this.places(this.roles.rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.extents(this.roles.rows))),
+    );
+    return rows.flatMap((places) =>
+      columns.map((column, vector) => ({
+        row: places,
+        column: column.places,
+        batch,
+        vector,
+        lane: column.lane,
+        accumulator: exprs.newAccumulator("product", "float32"),
+      })),
+    );
+  }
+
+  /** Loops over the terms, each of which all cells take. */
+  sum(
+    cells: readonly TileSum[],
+    extents: readonly number[],
+    term: (over: Index[]) => { spread: (cell: TileSum) => Expr; vectors: (cell: TileSum) => Expr },
+  ): readonly Statement[] {
+    const { exprs } = this.lowering;
+    const step = (over: Index[]): Statement[] => {
+      const { spread, vectors } = term(over);
+      // All cells of a row read the same element, all of a column the same vector.
+      const read = new Map<LabelIndices, Expr>();
+      const once = (places: LabelIndices, load: () => Expr): Expr => {
+        const value = read.get(places) ?? load();
+        read.set(places, value);
+        return value;
+      };
+      return cells.map((cell) => ({
+        op: "accumulate",
+        accumulator: cell.accumulator,
+        values: [once(cell.row, () => spread(cell)), once(cell.column, () => vectors(cell))],
+        position: undefined,
+        lane: cell.lane,
+      }));
+    };
+    return nest(exprs, extents.slice(0, -1), (outer) =>
+      unrolled(exprs, extents.at(-1) ?? 1, 4, (inner) => step(extents.length === 0 ? [] : [...outer, inner])),
+    );
+  }
+
+  /** The epilogue of a cell whose sum is `value`. */
+  epilogue({ row, column, batch, lane }: TileSum, value: Expr): readonly Statement[] {
+    const own = this.coordinates(row, column, batch);
+    return this.lowering.stores(linearIndex(own, this.node.shape), lane, new Map([[this.node, value]]), own);
+  }
+}
+
+type Coalesced = ReturnType<typeof coalesce>;
+
+export interface Plan {
+  readonly across: Coalesced;
+  readonly sum: Coalesced;
+  readonly rowCount: number;
+}
+
+export interface Column {
+  readonly lane: LoopVariable;
+  readonly places: LabelIndices;
+}
+
+/** A vector of the result, summed in a register. */
+export interface TileSum {
+  readonly row: LabelIndices;
+  readonly column: LabelIndices;
+  readonly batch: LabelIndices;
+  /** Which of the vectors across. */
+  readonly vector: number;
+  readonly lane: LoopVariable;
+  readonly accumulator: Accumulator;
+}
+
+/** Rounds of so many along an axis. */
+export interface Chunk {
+  readonly from: number;
+  readonly rounds: number;
+  readonly count: number;
+}
+
+/** Full tiles, then one for what is left; few are of equal size. */
+export function tilesOf(rows: number, most: number): Chunk[] {
+  const tiles = Math.ceil(rows / most);
+  const count = tiles <= 8 ? Math.ceil(rows / tiles) : most;
+  const rounds = Math.floor(rows / count);
+  const full = { from: 0, rounds, count };
+  const left = rows - rounds * count;
+  return left > 0 ? [full, { from: rounds * count, rounds: 1, count: left }] : [full];
+}

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { read } from "../../graph/make.js";
+import { type Node, type Program, State } from "../../graph/node.js";
+import * as ops from "../../ops/index.js";
+import { compareBackends } from "../../testing/compare.js";
+import { Tensor } from "../../tensor/tensor.js";
+import { fuse } from "../fusion/fuse.js";
+import { lower } from "./lower.js";
+import { simplify } from "../pipeline.js";
+
+const [ROWS, SIZE] = [30, 300];
+
+/** Layers tanh(factor · x·W), one for each factor. */
+function layers(factors: readonly number[]): { program: Program; states: Map<State, Tensor> } {
+  const states = new Map<State, Tensor>();
+  const matrix = (name: string, rows: number, seed: number): Node => {
+    const state = new State(name, [rows, SIZE], "float32");
+    const data = Float32Array.from({ length: rows * SIZE }, (_, i) => Math.sin(seed + i) / 20);
+    states.set(state, new Tensor(data, state.shape, state.dtype));
+    return read(state);
+  };
+  const output = factors.reduce(
+    (x, factor, i) => ops.tanh(ops.mul(ops.einsum("ij,jk->ik", x, matrix(`weights${i}`, SIZE, i + 1)), factor)),
+    matrix("x", ROWS, 0),
+  );
+  return { program: { name: "layers", outputs: [output], updates: [] }, states };
+}
+
+describe("kernels that differ only in their arrays", () => {
+  const kernels = lower(fuse(simplify(layers([0.5, 0.5, 0.25, 0.5]).program)), { fma: true }, (kernel) => kernel);
+
+  it("share their loops, those that differ in a number do not", () => {
+    expect(kernels).toHaveLength(4);
+    const [first, second, other, last] = kernels.map(({ body }) => body);
+    expect(second).toBe(first);
+    expect(last).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  it("have arrays of their own, scratch memory included", () => {
+    const written = kernels.flatMap(({ writes }) => [...writes]);
+    expect(new Set(written).size).toBe(written.length);
+    expect(written.filter(({ scratch }) => scratch).length).toBeGreaterThanOrEqual(kernels.length);
+  });
+
+  it("compute what they should", async () => {
+    const { program, states } = layers([0.5, 0.5, 0.25, 0.5]);
+    await compareBackends(program, states);
+  });
+});

@@ -1,0 +1,82 @@
+/**
+ * Kernels that do the same to other arrays, as those of a deep network's repeated blocks: what is made of the first
+ * serves them all.
+ */
+import type { Node } from "../../graph/node.js";
+import { attributesKey } from "../../graph/print.js";
+import type { Buffer } from "../loops/expr.js";
+import type { FusedProgram, Kernel } from "../fusion/fuse.js";
+import type { KernelSummary } from "../loops/loops.js";
+
+interface Known<K> {
+  readonly made: K;
+  readonly arrays: readonly Buffer[];
+}
+
+export class KernelCache<K extends KernelSummary> {
+  readonly #fused: FusedProgram;
+  readonly #known = new Map<string, Known<K>>();
+
+  /** How many kernels have an outline; one that is alone with its own is like no other. */
+  readonly #coarseKeys = new Map<string, number>();
+
+  constructor(fused: FusedProgram) {
+    this.#fused = fused;
+    for (const kernel of fused.kernels) {
+      const outline = coarseKey(kernel);
+      this.#coarseKeys.set(outline, (this.#coarseKeys.get(outline) ?? 0) + 1);
+    }
+  }
+
+  /** What an earlier kernel like this one has become, with this one's arrays, or what `make` makes of it. */
+  getOrLower(kernel: Kernel, make: () => K): K {
+    if (this.#coarseKeys.get(coarseKey(kernel)) === 1) return make();
+    const { key, arrays } = this.#signature(kernel);
+    const known = this.#known.get(key);
+    if (known !== undefined) return this.#like(known, kernel, arrays);
+    const made = make();
+    this.#known.set(key, { made, arrays });
+    return made;
+  }
+
+  #like({ made: first, arrays: firstArrays }: Known<K>, kernel: Kernel, arrays: readonly Buffer[]): K {
+    const origin = kernel.nodes[0]?.origin ?? "";
+    const own = new Map(firstArrays.map((buffer, i) => [buffer, arrays[i] ?? buffer]));
+    const replaced = (buffer: Buffer): Buffer => {
+      const known = own.get(buffer);
+      if (known !== undefined) return known;
+      const part = buffer.name.slice(first.origin.length);
+      const scratch = this.#fused.buffers.addScratch(`${origin}${part}`, buffer.size);
+      own.set(buffer, scratch);
+      return scratch;
+    };
+    const all = (buffers: ReadonlySet<Buffer>): Set<Buffer> => new Set([...buffers].map(replaced));
+    return { ...first, origin, reads: all(first.reads), writes: all(first.writes), arrays: own };
+  }
+
+  /** All that the loops depend on, the arrays numbered in the order in which they are met. */
+  #signature({ nodes, stored }: Kernel): { key: string; arrays: readonly Buffer[] } {
+    const { storage } = this.#fused;
+    const numbers = new Map<Node, number>();
+    const arrays = new Map<Buffer, number>();
+    const parts: string[] = [];
+    const numberOf = (node: Node): number => {
+      const known = numbers.get(node);
+      if (known !== undefined) return known;
+      const number = numbers.size;
+      numbers.set(node, number);
+      const buffer = storage.get(node);
+      if (buffer !== undefined && !arrays.has(buffer)) arrays.set(buffer, arrays.size);
+      const array = buffer === undefined ? "" : `@${arrays.get(buffer) ?? 0}${stored.includes(node) ? "!" : ""}`;
+      const computed = buffer === undefined || nodes.includes(node);
+      const definition = computed ? `${node.op}${attributesKey(node)} ${node.inputs.map(numberOf).join()}` : "";
+      parts.push(`${number}${array} ${node.dtype} ${node.shape.join("x")} ${definition}`);
+      return number;
+    };
+    const order = nodes.map(numberOf).join();
+    return { key: [order, ...parts].join("\n"), arrays: [...arrays.keys()] };
+  }
+}
+
+/** What kernels that are alike have in common and that is found without looking at what they read. */
+const coarseKey = ({ nodes }: Kernel): string => nodes.map(({ op, shape }) => `${op} ${shape.join("x")}`).join();

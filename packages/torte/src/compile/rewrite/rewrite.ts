@@ -1,0 +1,35 @@
+/** Rewriting a graph node by node, inputs first. */
+import { originOf, rebuild } from "../../graph/make.js";
+import { type Node, nodesOf, type Program, topological } from "../../graph/node.js";
+
+/** Sees each node over its rewritten inputs and returns what stands in for it (or the node itself). */
+export type Replace = (node: Node, original: Node) => Node;
+
+export function rewrite(program: Program, replace: Replace): Program {
+  const image = images(nodesOf(program), replace);
+  if (image.size === 0) return program;
+  const of = (node: Node): Node => image.get(node) ?? node;
+  return {
+    name: program.name,
+    outputs: program.outputs.map(of),
+    updates: program.updates.map(({ state, value }) => ({ state, value: of(value) })),
+  };
+}
+
+export function rewriteNodes(nodes: readonly Node[], replace: Replace): Node[] {
+  const image = images(topological(nodes), replace);
+  return nodes.map((node) => image.get(node) ?? node);
+}
+
+/** What stands in for the nodes that do not stay as they are; `order` has the inputs of each node before it. */
+function images(order: readonly Node[], replace: Replace): Map<Node, Node> {
+  const image = new Map<Node, Node>();
+  const of = (node: Node): Node => image.get(node) ?? node;
+  const isReplaced = (node: Node): boolean => image.has(node);
+  for (const node of order) {
+    const rebuilt = node.inputs.some(isReplaced) ? rebuild(node, node.inputs.map(of)) : node;
+    const result = originOf(node, () => replace(rebuilt, node));
+    if (result !== node) image.set(node, result);
+  }
+  return image;
+}

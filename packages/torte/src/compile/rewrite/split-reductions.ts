@@ -1,0 +1,80 @@
+/**
+ * Long sums into few numbers in parts: they cannot be shared out among threads by their results, so parts of the summed
+ * axis get results of their own, which are added up in order. A thread then also finds in its cache what it has written
+ * of that axis itself. The number of parts depends on the shapes alone, never on the threads.
+ */
+import { make } from "../../graph/make.js";
+import type { Node, Program } from "../../graph/node.js";
+import { reshape, scatterAdd, sum } from "../../ops/index.js";
+import { largestDivisor, sizeOf } from "../../tensor/shape.js";
+import { freeLabel } from "./embedding-product.js";
+import { inputOf } from "../loops/inline.js";
+import { rewrite } from "./rewrite.js";
+
+const MOST_CHUNKS = 8;
+/** Rows of a scatter narrower than two lines of the cache: threads that share such rows disturb each other. */
+const NARROW_ROW = 32;
+/** Results of a sum or a product that are few. */
+const FEW = { sum: 256, contract: 4096 } as const;
+/** Summed numbers for each additional result that make it worth its while. */
+const WORTH = 32;
+/** Numbers in a sum below which it is over before threads have met. */
+const LONG = 32_768;
+
+export function splitReductions(program: Program): Program {
+  return rewrite(program, (node) => {
+    if (node.op === "scatterAdd") return splitScatter(node);
+    if (node.op === "sum") return splitSum(node);
+    return node.op === "contract" ? splitK(node) : node;
+  });
+}
+
+/** Parts of an axis of `extent`, or 1 where the summed numbers are too few for the results that the parts add. */
+function chunksOf(extent: number, summed: number, results: number): number {
+  return summed < LONG ? 1 : largestDivisor(extent, Math.min(MOST_CHUNKS, Math.floor(summed / (WORTH * results))));
+}
+
+/** The axis as two: parts, and what is within one. */
+const split = (x: Node, axis: number, parts: number): Node =>
+  reshape(x, [...x.shape.slice(0, axis), parts, (x.shape[axis] ?? 1) / parts, ...x.shape.slice(axis + 1)]);
+
+function splitScatter(node: Node & { op: "scatterAdd" }): Node {
+  const { rows, batch } = node.attributes;
+  const [indices, updates] = [inputOf(node, 0), inputOf(node, 1)];
+  const row = sizeOf(node.shape.slice(1));
+  if (batch > 0 || row >= NARROW_ROW) return node;
+  const parts = chunksOf(indices.shape[0] ?? 1, sizeOf(updates.shape), rows * row);
+  if (parts < 2) return node;
+  return sum(scatterAdd(split(indices, 0, parts), split(updates, 0, parts), rows, 1), { axes: [0] });
+}
+
+function splitSum(node: Node & { op: "sum" }): Node {
+  const x = inputOf(node, 0);
+  const { axes } = node.attributes;
+  const [axis] = axes;
+  const results = sizeOf(node.shape);
+  if (axis === undefined || results > FEW.sum) return node;
+  const parts = chunksOf(x.shape[axis] ?? 1, sizeOf(x.shape), results);
+  if (parts < 2) return node;
+  const partial = make("sum", [split(x, axis, parts)], { axes: axes.map((other) => other + 1) });
+  return sum(partial, { axes: [axis] });
+}
+
+function splitK(node: Node & { op: "contract" }): Node {
+  const { a, b, out } = node.attributes;
+  const [x, y] = [inputOf(node, 0), inputOf(node, 1)];
+  const results = sizeOf(node.shape);
+  const [label] = [...a].filter((l) => b.includes(l) && !out.includes(l));
+  if (label === undefined || results > FEW.contract) return node;
+  const [i, k] = [a.indexOf(label), b.indexOf(label)];
+  const parts = chunksOf(x.shape[i] ?? 1, Math.max(sizeOf(x.shape), sizeOf(y.shape)), results);
+  if (parts < 2) return node;
+  const part = freeLabel(a + b);
+  const withPart = (labels: string): string => labels.replace(label, part + label);
+  const partial = make("contract", [split(x, i, parts), split(y, k, parts)], {
+    a: withPart(a),
+    b: withPart(b),
+    out: part + out,
+  });
+  return sum(partial, { axes: [0] });
+}
