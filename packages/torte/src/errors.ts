@@ -12,11 +12,27 @@ export interface ErrorFacts {
 
 function wording({ where, problem, expected, received, fix }: ErrorFacts): string {
   const facts = [
-    expected === undefined ? undefined : `expected ${expected}`,
-    received === undefined ? undefined : `received ${received}`,
+    expected === undefined ? undefined : `expected ${oneLine(expected)}`,
+    received === undefined ? undefined : `received ${oneLine(received)}`,
   ].filter((fact) => fact !== undefined);
   const details = facts.length === 0 ? "" : `: ${facts.join(", ")}`;
-  return `${where}: ${problem}${details}.${fix === undefined ? "" : ` ${fix}`}`;
+  const lines = printable(shortened(problem, 10_000));
+  return `${oneLine(where)}: ${lines}${details}.${fix === undefined ? "" : ` ${printable(shortened(fix, 10_000))}`}`;
+}
+
+const oneLine = (text: string): string => printable(shortened(text, 1000)).replaceAll("\n", "\\n");
+
+const shortened = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 3)}...`;
+
+/**
+ * The text with all that a terminal obeys (escape sequences, marks that turn the direction of writing) as \uXXXX; lines stay
+ * lines. For names that come from files.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, (letter) =>
+    letter === "\n" ? letter : `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Every error that Torte throws on purpose. */

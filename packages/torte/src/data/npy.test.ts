@@ -3,12 +3,15 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runInNewContext } from "node:vm";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
+import { deflateSync } from "fflate";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../errors.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { loadNpy, loadNpz, parseNpy, parseNpz } from "./npy.js";
+import { readSource } from "./source.js";
 import { crc32, readZip } from "./zip.js";
 
 // Written by NumPy itself: make.py beside them.
@@ -131,7 +134,10 @@ describe("npy headers", () => {
   const body = [1, 0, 0, 0, 2, 0, 0, 0];
   const npy = (header: string, { major = 1, bytes = body } = {}): Uint8Array => {
     const text = new TextEncoder().encode(header);
-    const length = major === 1 ? [text.length & 255, text.length >> 8] : [text.length & 255, text.length >> 8, 0, 0];
+    const length =
+      major === 1
+        ? [text.length & 255, text.length >> 8]
+        : [text.length & 255, (text.length >> 8) & 255, text.length >> 16, 0];
     return Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, major, 0, ...length, ...text, ...bytes);
   };
   it("are read in any key order and spacing, as other writers have them", () => {
@@ -153,6 +159,13 @@ describe("npy headers", () => {
       "npy: the array is longer than its shape: expected 4 bytes for (), received 8 bytes.",
     ],
     [
+      "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), 'shape': (2,), }",
+      /^npy: the npy header cannot be read: expected descr, fortran_order and shape/,
+    ],
+    ["{'descr': '<i4', 'fortran_order': False, 'shape': (2,), 'more': 1, }", /header cannot be read/],
+    ["{'descr': '<i4', 'fortran_order': False, 'shape': (2,), } # more", /header cannot be read/],
+    [`{'descr': '<i4', 'fortran_order': False, 'shape': (${"1, ".repeat(65)}), }`, /header cannot be read/],
+    [
       "{'descr': '<i4', 'fortran_order': False, 'shape': (2,,), }",
       /^npy: the npy header cannot be read: expected descr, fortran_order and shape/,
     ],
@@ -167,6 +180,27 @@ describe("npy headers", () => {
     if (typeof message === "string") expect(result).toBe(message);
     else expect(result).toMatch(message);
   });
+  it("of any size are read in a time that grows with it", () => {
+    // Each of these took time by the square or the cube of its length where it was searched for by patterns.
+    const long = [
+      `'shape': (${"1,".repeat(30_000)}`,
+      `'shape': (${" ".repeat(60_000)}`,
+      `'shape':${" ".repeat(60_000)}x`,
+      "'shape': (".repeat(6_000),
+      "'descr': [".repeat(6_000),
+      `'descr': ${"[".repeat(60_000)}`,
+      `'fortran_order': True${" ".repeat(60_000)}`,
+      "'".repeat(60_000),
+      `'shape': (${"9".repeat(60_000)},)`,
+    ];
+    const started = performance.now();
+    for (const text of long)
+      for (const header of [`{${text}`, `{${text}}`, `{'descr': '<i4', 'fortran_order': False, ${text}, }`])
+        outcome(() => parseNpy(npy(header)));
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(outcome(() => parseNpy(npy(" ".repeat(65_536), { major: 2 })))).toMatch(/cut short|too long/);
+  });
+
   it("of an unknown version are refused", () => {
     expect(outcome(() => parseNpy(npy("{}", { major: 4 })))).toBe(
       "npy: unknown npy version: expected 1, 2 or 3, received 4.",
@@ -244,6 +278,51 @@ describe("damaged files", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => void outcome(() => parseNpz(noise))));
   });
 
+  it("that share their bytes are refused before anything is unpacked", () => {
+    const inner = npyOf(new Uint8Array(4_000_000));
+    const bomb = archive([...Array(100).keys()].map((i) => ({ name: `a${i}.npy`, content: inner, at: 0 })));
+    expect(bomb.length).toBeLessThan(20_000);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(outcome(() => parseNpz(bomb))).toMatch(
+      /^npz: a\d+\.npy: the archive is cut short or corrupt: .*, received (a member that overlaps another one|two different names for the member)\./,
+    );
+    const same = archive([1, 2].map(() => ({ name: "a.npy", content: inner, at: 0 })));
+    expect(outcome(() => parseNpz(same))).toMatch(/two members called "a\.npy"/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
+  });
+
+  it("that lie within each other are refused", () => {
+    const inner = npyOf(new Uint8Array(8));
+    const nested = archive([{ name: "b.npy", content: inner }], { deflate: false });
+    const outer = archive([{ name: "a.npy", content: nested }], { deflate: false, extra: [{ name: "b.npy", at: 35 }] });
+    expect(outcome(() => parseNpz(outer))).toMatch(/b\.npy: .* a member that overlaps another one/);
+  });
+
+  it("that unpack to more than is asked for are refused", () => {
+    const bytes = archive([{ name: "a.npy", content: npyOf(new Uint8Array(4_000_000)) }]);
+    expect(outcome(() => parseNpz(bytes, "a.npz", { maxBytes: 1e6 }))).toBe(
+      "a.npz: the archive unpacks to too much: expected at most 1000000 bytes, received 4000080. If you trust the file, give a larger maxBytes.",
+    );
+    expect(parseNpz(bytes, "a.npz", { maxBytes: 5e6 })["a"]?.shape).toEqual([4_000_000]);
+    expect(() => parseNpz(bytes, "a.npz", { maxBites: 1 } as object)).toThrow(/unknown option "maxBites"/);
+  });
+
+  it("that go on after what they claim are refused", () => {
+    const content = npyOf(new Uint8Array(1000));
+    const less = content.subarray(0, 900);
+    const bytes = archive([{ name: "a.npy", content, claims: less }]);
+    expect(outcome(() => parseNpz(bytes))).toMatch(/received more than the 900 bytes it claims/);
+  });
+
+  it("may have any name for a name", () => {
+    const names = ["__proto__", "constructor", "\u001b[2J", ""];
+    const arrays = parseNpz(archive(names.map((name) => ({ name: `${name}.npy`, content: npyOf(Uint8Array.of(7)) }))));
+    expect(Object.keys(arrays)).toEqual(names);
+    expect([...(Object.getOwnPropertyDescriptor(arrays, "__proto__")?.value as Tensor).data]).toEqual([7]);
+    const red = archive([{ name: "\u001b[31m.npy", content: Uint8Array.of(1, 2) }]);
+    expect(outcome(() => parseNpz(red))).toMatch(/^npz: \\u001b\[31m\.npy: this is no npy array/);
+  });
+
   it("that claim to hold far more than they can allocate nothing", () => {
     const bytes = fixture("small.npz");
     const view = new DataView(bytes.buffer);
@@ -263,8 +342,8 @@ describe("zip archives", () => {
   it("are read with 64-bit fields and a comment", () => {
     const content = fixture("version1.npy");
     const zip = zip64("a.npy", content);
-    expect([...readZip(zip, "zip")]).toEqual([["a.npy", content]]);
-    for (let i = 0; i < zip.length; i++) outcome(() => readZip(zip.subarray(0, i), "zip"));
+    expect([...readZip(zip, "zip", 1e6)]).toEqual([["a.npy", content]]);
+    for (let i = 0; i < zip.length; i++) outcome(() => readZip(zip.subarray(0, i), "zip", 1e6));
   });
 
   it("are refused with a password", () => {
@@ -272,11 +351,60 @@ describe("zip archives", () => {
     const view = new DataView(bytes.buffer);
     const central = bytes.findIndex((_, i) => i + 4 <= bytes.length && view.getUint32(i, true) === 0x02014b50);
     view.setUint16(central + 8, 1, true);
-    expect(outcome(() => readZip(bytes, "z"))).toBe(
+    expect(outcome(() => readZip(bytes, "z", 1e6))).toBe(
       "z: README.txt: the member is encrypted. Save the archive without a password.",
     );
   });
 });
+
+function npyOf(data: Uint8Array): Uint8Array {
+  const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${data.length},), }`.padEnd(70);
+  const bytes = new Uint8Array(80 + data.length);
+  bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, 70, 0]);
+  bytes.set(new TextEncoder().encode(header), 10);
+  bytes.set(data, 80);
+  return bytes;
+}
+
+interface Member {
+  readonly name: string;
+  readonly content?: Uint8Array;
+  /** What size and checksum are taken from. Default: the content. */
+  readonly claims?: Uint8Array;
+  /** Where the directory says that it begins. Default: where it does; its content is then written once. */
+  readonly at?: number;
+}
+
+/** An archive, as a hostile writer may make it. */
+function archive(members: readonly Member[], { deflate = true, extra = [] as readonly Member[] } = {}): Uint8Array {
+  const bytes: number[] = [];
+  const put = (...fields: (readonly [value: number, width: number])[]): void => {
+    for (const [value, width] of fields) for (let i = 0; i < width; i++) bytes.push((value >>> (8 * i)) & 255);
+  };
+  const directory: (() => void)[] = [];
+  for (const { name, content = Uint8Array.of(), claims = content, at } of [...members, ...extra]) {
+    const title = new TextEncoder().encode(name);
+    const packed = deflate ? deflateSync(content) : content;
+    const sizes = [crc32(claims), packed.length, claims.length].map((n) => [n, 4] as const);
+    const method = [deflate ? 8 : 0, 2] as const;
+    const start = at ?? bytes.length;
+    if (start === bytes.length) {
+      put([0x04034b50, 4], [20, 2], [0, 2], method, [0, 4], ...sizes, [title.length, 2], [0, 2]);
+      bytes.push(...title);
+      for (const byte of packed) bytes.push(byte);
+    }
+    directory.push(() => {
+      put([0x02014b50, 4], [20, 2], [20, 2], [0, 2], method, [0, 4], ...sizes, [title.length, 2]);
+      put([0, 8], [0, 4], [start, 4]);
+      bytes.push(...title);
+    });
+  }
+  const start = bytes.length;
+  for (const write of directory) write();
+  const [size, count] = [bytes.length - start, directory.length];
+  put([0x06054b50, 4], [0, 4], [count, 2], [count, 2], [size, 4], [start, 4], [0, 2]);
+  return Uint8Array.from(bytes);
+}
 
 /** An archive of one stored member whose sizes and offsets are all in 64-bit fields, followed by a comment. */
 function zip64(name: string, content: Uint8Array): Uint8Array {
@@ -311,6 +439,34 @@ function zip64(name: string, content: Uint8Array): Uint8Array {
   put([0x06054b50, 4], [0, 2], [0, 2], [0xffff, 2], [0xffff, 2], [ones, 4], [ones, 4], [7, 2]);
   return Uint8Array.from([...bytes, ...new TextEncoder().encode("comment")]);
 }
+
+describe("an address", () => {
+  it("that falls silent is given up, before its answer or in the middle of it", async () => {
+    const server = createServer((request, response) => {
+      if (request.url === "/half") response.writeHead(200, { "content-length": 1000 }).write("half");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const web = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      for (const path of ["/never", "/half"])
+        await expect(readSource(web + path, "silent", 100)).rejects.toThrow(
+          "silent: the download failed: received nothing came for 0.1 s.",
+        );
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe("bytes", () => {
+  it("of another realm are bytes", async () => {
+    const foreign = runInNewContext("new Uint8Array(numbers)", { numbers: [...fixture("version1.npy")] }) as Uint8Array;
+    expect(foreign instanceof Uint8Array).toBe(false);
+    for (const source of [foreign, foreign.buffer as ArrayBuffer, new DataView(foreign.buffer) as never])
+      expect((await loadNpy(source)).shape).toEqual([3, 4]);
+  });
+});
 
 describe("paths", () => {
   const temporary = mkdtempSync(join(tmpdir(), "torte-npy-"));

@@ -1,48 +1,30 @@
 /** NumPy's file formats: npy, one array, and npz, a zip archive of them. */
-import { DataError } from "../errors.js";
-import type { DType, TypedArray } from "../tensor/dtype.js";
+import { checkOptions, DataError, positiveInteger } from "../errors.js";
+import type { HostDType, TypedArray } from "../tensor/dtype.js";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
 import { arrayOf, Tensor } from "../tensor/tensor.js";
+import { ELEMENTS, type ElementType, MOST_AXES, RANGES, readElements } from "./elements.js";
 import { readSource, type Source, sourceName } from "./source.js";
 import { readZip } from "./zip.js";
 
-interface Kind {
-  readonly bytes: number;
-  readonly dtype: DType;
-  readonly read: (view: DataView, at: number, little: boolean) => number;
-}
-
-const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
-  ["b1", { bytes: 1, dtype: "bool", read: (v, at) => Number(v.getUint8(at) !== 0) }],
-  ["i1", { bytes: 1, dtype: "int32", read: (v, at) => v.getInt8(at) }],
-  ["u1", { bytes: 1, dtype: "int32", read: (v, at) => v.getUint8(at) }],
-  ["i2", { bytes: 2, dtype: "int32", read: (v, at, little) => v.getInt16(at, little) }],
-  ["u2", { bytes: 2, dtype: "int32", read: (v, at, little) => v.getUint16(at, little) }],
-  ["i4", { bytes: 4, dtype: "int32", read: (v, at, little) => v.getInt32(at, little) }],
-  ["u4", { bytes: 4, dtype: "int32", read: (v, at, little) => v.getUint32(at, little) }],
-  ["i8", { bytes: 8, dtype: "int32", read: (v, at, little) => long(v, at, little, "getInt32") }],
-  ["u8", { bytes: 8, dtype: "int32", read: (v, at, little) => long(v, at, little, "getUint32") }],
-  ["f2", { bytes: 2, dtype: "float32", read: (v, at, little) => half(v.getUint16(at, little)) }],
-  ["f4", { bytes: 4, dtype: "float32", read: (v, at, little) => v.getFloat32(at, little) }],
-  ["f8", { bytes: 8, dtype: "float32", read: (v, at, little) => v.getFloat64(at, little) }],
+/** The types that are read, by NumPy's code without the byte order. */
+const TYPES: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
+  ["b1", ELEMENTS.bool],
+  ["i1", ELEMENTS.int8],
+  ["u1", ELEMENTS.uint8],
+  ["i2", ELEMENTS.int16],
+  ["u2", ELEMENTS.uint16],
+  ["i4", ELEMENTS.int32],
+  ["u4", ELEMENTS.uint32],
+  ["i8", ELEMENTS.int64],
+  ["u8", ELEMENTS.uint64],
+  ["f2", ELEMENTS.float16],
+  ["f4", ELEMENTS.float32],
+  ["f8", ELEMENTS.float64],
 ]);
 
-/** Exact within 53 bits, which is all that the check for 32 bits needs, and several times faster than through a bigint. */
-function long(view: DataView, at: number, little: boolean, high: "getInt32" | "getUint32"): number {
-  return view[high](little ? at + 4 : at, little) * 2 ** 32 + view.getUint32(little ? at : at + 4, little);
-}
-
-function half(bits: number): number {
-  const sign = (bits & 0x8000) === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 interface Header {
-  readonly kind: Kind;
+  readonly type: ElementType;
   readonly little: boolean;
   readonly fortran: boolean;
   readonly shape: Shape;
@@ -53,6 +35,9 @@ interface Header {
 function fail(where: string, problem: string, expected: string, received: string, fix?: string): never {
   throw new DataError({ where, problem, expected, received, ...(fix === undefined ? {} : { fix }) });
 }
+
+/** The header of an array of numbers is never longer. */
+const LONGEST_HEADER = 0xffff;
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
@@ -74,31 +59,78 @@ function headerText(bytes: Uint8Array, where: string): { readonly text: string; 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = bytes.length < at ? Infinity : version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   if (at + length > bytes.length) fail(where, "the array is cut short", "a complete header", `${bytes.length} bytes`);
+  if (length > LONGEST_HEADER)
+    fail(where, "the npy header is too long", `at most ${LONGEST_HEADER} bytes`, String(length));
   const decoder = new TextDecoder(version === 3 ? "utf-8" : "latin1");
   return { text: decoder.decode(bytes.subarray(at, at + length)).trim(), start: at + length };
 }
 
+const FIELDS = ["descr", "fortran_order", "shape"];
+
 function readHeader(bytes: Uint8Array, where: string): Header {
   const { text, start } = headerText(bytes, where);
-  const order = /'fortran_order':\s*(True|False)\s*[,}]/.exec(text)?.[1];
-  const sizes = /'shape':\s*\(\s*((?:\d+L?\s*,\s*)*(?:\d+L?)?)\s*\)/.exec(text)?.[1];
-  const descr = /'descr':\s*(\[.*\]|'[^']*')/.exec(text)?.[1];
-  if (order === undefined || sizes === undefined || descr === undefined) {
+  const fields = readDictionary(text);
+  const sizes = shapeOf(fields?.get("shape") ?? "");
+  const [descr = "", order = ""] = [fields?.get("descr"), fields?.get("fortran_order")];
+  const known = fields?.size === FIELDS.length && FIELDS.every((name) => fields.has(name));
+  if (!known || (order !== "True" && order !== "False") || sizes === undefined) {
     fail(where, "the npy header cannot be read", "descr, fortran_order and shape", JSON.stringify(text.slice(0, 120)));
   }
   const [, endian, name] = /^'([<>|=]?)([a-z]\d+)'$/.exec(descr) ?? [];
-  const kind = KINDS.get(name ?? "");
-  if (kind === undefined) {
+  const type = TYPES.get(name ?? "");
+  if (type === undefined) {
     fail(
       where,
       "the array's type is not supported",
-      [...KINDS.keys()].join(", "),
+      [...TYPES.keys()].join(", "),
       descr,
       "Convert it with astype before saving.",
     );
   }
-  const shape = [...sizes.matchAll(/\d+/g)].map(([digits]) => Number(digits));
-  return { kind, little: endian !== ">", fortran: order === "True", shape, start };
+  return { type, little: endian !== ">", fortran: order === "True", shape: sizes, start };
+}
+
+/** The entries of a Python dictionary with names for keys, each value as it is written; undefined for anything else. */
+function readDictionary(text: string): ReadonlyMap<string, string> | undefined {
+  if (!text.startsWith("{") || !text.endsWith("}")) return undefined;
+  const entries = new Map<string, string>();
+  for (const part of splitOutside(text.slice(1, -1), ",")) {
+    if (part === "" && entries.size > 0) continue; // after the last comma
+    const [key = "", value, ...more] = splitOutside(part, ":");
+    const [, name] = /^['"](\w+)['"]$/.exec(key) ?? [];
+    if (name === undefined || value === undefined || more.length > 0 || entries.has(name)) return undefined;
+    entries.set(name, value);
+  }
+  return entries;
+}
+
+/** The parts between separators that stand neither in quotation marks nor in brackets, without blanks around them. */
+function splitOutside(text: string, separator: string): string[] {
+  const parts: string[] = [];
+  let [start, depth, quote] = [0, 0, ""];
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i] ?? "";
+    if (quote !== "") {
+      if (letter === quote) quote = "";
+    } else if (letter === "'" || letter === '"') quote = letter;
+    else if ("([{".includes(letter)) depth++;
+    else if (")]}".includes(letter)) depth--;
+    else if (letter === separator && depth === 0) {
+      parts.push(text.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  parts.push(text.slice(start).trim());
+  return parts;
+}
+
+/** "(2, 3L)" as numbers. */
+function shapeOf(text: string): Shape | undefined {
+  if (!text.startsWith("(") || !text.endsWith(")")) return undefined;
+  const parts = text.slice(1, -1).split(",");
+  if (parts.at(-1)?.trim() === "") parts.pop(); // after the last comma
+  const sizes = parts.map((part) => (/^\d{1,16}L?$/.test(part.trim()) ? Number.parseInt(part, 10) : NaN));
+  return sizes.length <= MOST_AXES && sizes.every(Number.isSafeInteger) ? sizes : undefined;
 }
 
 /**
@@ -110,27 +142,20 @@ function readHeader(bytes: Uint8Array, where: string): Header {
  * @throws DataError for an array that is cut short, corrupt, of a type that is not supported, or with a number out of range.
  */
 export function parseNpy(bytes: Uint8Array, where = "npy"): Tensor {
-  const { kind, little, fortran, shape, start } = readHeader(bytes, where);
-  const size = sizeOf(shape);
+  const { type, little, fortran, shape, start } = readHeader(bytes, where);
+  const size = shape.includes(0) ? 0 : sizeOf(shape);
   const length = bytes.length - start;
-  if (length !== size * kind.bytes) {
-    const problem = length < size * kind.bytes ? "the array is cut short" : "the array is longer than its shape";
-    fail(where, problem, `${size * kind.bytes} bytes for ${formatShape(shape)}`, `${length} bytes`);
+  if (length !== size * type.bytes) {
+    const problem = length < size * type.bytes ? "the array is cut short" : "the array is longer than its shape";
+    fail(where, problem, `${size * type.bytes} bytes for ${formatShape(shape)}`, `${length} bytes`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);
-  const data = arrayOf(kind.dtype, size);
-  for (let i = 0; i < size; i++) {
-    const exact = kind.read(view, i * kind.bytes, little);
-    data[i] = exact;
-    if (data[i] !== exact && (kind.dtype === "int32" || (Number.isFinite(exact) && !Number.isFinite(data[i])))) {
-      const position = formatShape(fortran ? positionOf(i, [...shape].reverse()).reverse() : positionOf(i, shape));
-      fail(where, `element ${position} is too large for ${kind.dtype}`, RANGES[kind.dtype], String(exact));
-    }
-  }
-  return new Tensor(fortran ? rowMajor(data, shape, kind.dtype) : data, shape, kind.dtype);
+  const dtype = type.dtype === "float64" ? "float32" : type.dtype;
+  const data = readElements(bytes.subarray(start), type, size, { dtype, little }, ({ index, value }) => {
+    const position = fortran ? positionOf(index, [...shape].reverse()).reverse() : positionOf(index, shape);
+    fail(where, `element ${formatShape(position)} is too large for ${dtype}`, RANGES[dtype], String(value));
+  });
+  return new Tensor(fortran ? rowMajor(data, shape, dtype) : data, shape, dtype);
 }
-
-const RANGES = { int32: "-2147483648 to 2147483647", float32: "-3.4e38 to 3.4e38", bool: "0 or 1" } as const;
 
 /** Index along each axis of element `i` in row-major order. */
 function positionOf(i: number, shape: Shape): number[] {
@@ -146,7 +171,7 @@ function positionOf(i: number, shape: Shape): number[] {
 }
 
 /** From first axis fastest to last axis fastest. */
-function rowMajor(data: TypedArray, shape: Shape, dtype: DType): TypedArray {
+function rowMajor(data: TypedArray, shape: Shape, dtype: HostDType): TypedArray {
   const result = arrayOf(dtype, data.length);
   const steps = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
   const last = shape.length - 1;
@@ -164,10 +189,17 @@ function rowMajor(data: TypedArray, shape: Shape, dtype: DType): TypedArray {
   return result;
 }
 
+export interface NpzOptions {
+  /** Most bytes that the arrays of an archive may unpack to. Default 2³² (4 GiB). */
+  readonly maxBytes?: number;
+}
+
 /** The arrays of an npz archive by name. @throws DataError as parseNpy does, and for an archive that is cut short or corrupt. */
-export function parseNpz(bytes: Uint8Array, where = "npz"): Record<string, Tensor> {
+export function parseNpz(bytes: Uint8Array, where = "npz", options: NpzOptions = {}): Record<string, Tensor> {
+  checkOptions("parseNpz", options, ["maxBytes"]);
+  const most = positiveInteger("parseNpz", "maxBytes", options.maxBytes ?? 2 ** 32);
   const arrays = new Map<string, Tensor>();
-  for (const [name, member] of readZip(bytes, where)) {
+  for (const [name, member] of readZip(bytes, where, most)) {
     if (!name.endsWith(".npy"))
       fail(where, `member ${JSON.stringify(name)} is no array`, "names that end in .npy", name);
     arrays.set(name.slice(0, -4), parseNpy(member, `${where}: ${name}`));
@@ -182,11 +214,11 @@ export function parseNpz(bytes: Uint8Array, where = "npz"): Record<string, Tenso
  * Types as in `parseNpy`: int64 becomes int32, float64 becomes float32.
  *
  * @throws DataError that names the file and the member, for a file that cannot be read, is cut short or corrupt (every
- * checksum is verified), or holds something else than numbers.
+ * checksum is verified), unpacks to more than `maxBytes`, or holds something else than numbers.
  */
-export async function loadNpz(source: Source): Promise<Record<string, Tensor>> {
+export async function loadNpz(source: Source, options: NpzOptions = {}): Promise<Record<string, Tensor>> {
   const where = sourceName(source, "npz");
-  return parseNpz(await readSource(source, where), where);
+  return parseNpz(await readSource(source, where), where, options);
 }
 
 /** Loads one npy array; everything else as `loadNpz`. */

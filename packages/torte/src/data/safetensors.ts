@@ -1,20 +1,42 @@
 /** The safetensors format: a length, a header of JSON, and the arrays one after the other. */
-import { DataError } from "../errors.js";
+import { DataError, show } from "../errors.js";
 import type { HostDType } from "../tensor/dtype.js";
-import { sizeOf } from "../tensor/shape.js";
-import { arrayOf, Tensor } from "../tensor/tensor.js";
+import { formatShape, sizeOf } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { BYTES, ELEMENTS, type ElementType, littleBytes, MOST_AXES, RANGES, readElements } from "./elements.js";
+import { parseJson } from "./json.js";
 
+/** The types that are written, by the tensor's. */
 const NAMES = { float32: "F32", float64: "F64", int32: "I32", bool: "BOOL" } as const satisfies Record<
   HostDType,
   string
 >;
-const BYTES: Readonly<Record<HostDType, number>> = { float32: 4, float64: 8, int32: 4, bool: 1 };
+/** The types that are read. */
+const TYPES: ReadonlyMap<unknown, ElementType> = new Map<unknown, ElementType>([
+  ["F64", ELEMENTS.float64],
+  ["F32", ELEMENTS.float32],
+  ["F16", ELEMENTS.float16],
+  ["BF16", ELEMENTS.bfloat16],
+  ["I64", ELEMENTS.int64],
+  ["U64", ELEMENTS.uint64],
+  ["I32", ELEMENTS.int32],
+  ["U32", ELEMENTS.uint32],
+  ["I16", ELEMENTS.int16],
+  ["U16", ELEMENTS.uint16],
+  ["I8", ELEMENTS.int8],
+  ["U8", ELEMENTS.uint8],
+  ["BOOL", ELEMENTS.bool],
+]);
+/** The format's own limit. */
+const LONGEST_HEADER = 100_000_000;
+const METADATA = "__metadata__";
 /** The header is padded so that the arrays lie at multiples of this. */
 const ALIGNMENT = 8;
 
 /**
  * Named tensors as the bytes of a safetensors file.
  *
+ * @throws DataError for a tensor called `__metadata__`, which is the format's own name, and for metadata that is no text.
  * @example
  * import { formatSafetensors, parseSafetensors, tensor } from "torte";
  * const bytes = formatSafetensors({ "dense.bias": tensor([1, 2, 3]) }, { made: "by hand" });
@@ -24,37 +46,42 @@ export function formatSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
-  const entries: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { __metadata__: metadata };
+  checkWritten(tensors, metadata);
   let end = 0;
-  for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {
+  const described = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
     const start = end;
     end += data.length * BYTES[dtype];
-    entries[name] = { dtype: NAMES[dtype], shape, data_offsets: [start, end] };
-  }
-  const text = JSON.stringify(entries);
+    return [name, { dtype: NAMES[dtype], shape, data_offsets: [start, end] }] as const;
+  });
+  const extra = Object.keys(metadata).length === 0 ? [] : [[METADATA, metadata] as const];
+  const text = JSON.stringify(Object.fromEntries<unknown>([...extra, ...described]));
   const unpadded = new TextEncoder().encode(text).length;
   const header = new TextEncoder().encode(text + " ".repeat((ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT));
   const bytes = new Uint8Array(8 + header.length + end);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(header.length), true);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
   bytes.set(header, 8);
   let at = 8 + header.length;
-  for (const { dtype, data } of Object.values(tensors)) for (const value of data) at = put(view, at, dtype, value);
+  for (const { dtype, data } of Object.values(tensors)) {
+    bytes.set(littleBytes(dtype, data), at);
+    at += data.length * BYTES[dtype];
+  }
   return bytes;
 }
 
-function put(view: DataView, at: number, dtype: HostDType, value: number): number {
-  if (dtype === "float32") view.setFloat32(at, value, true);
-  else if (dtype === "float64") view.setFloat64(at, value, true);
-  else if (dtype === "int32") view.setInt32(at, value, true);
-  else view.setUint8(at, value);
-  return at + BYTES[dtype];
-}
-
-function take(view: DataView, at: number, dtype: HostDType): number {
-  if (dtype === "float32") return view.getFloat32(at, true);
-  if (dtype === "float64") return view.getFloat64(at, true);
-  return dtype === "int32" ? view.getInt32(at, true) : view.getUint8(at);
+function checkWritten(tensors: object, metadata: Readonly<Record<string, unknown>>): void {
+  const where = "formatSafetensors";
+  if (Object.hasOwn(tensors, METADATA))
+    throw new DataError({ where, problem: `a tensor cannot be called ${METADATA}`, fix: "Give it another name." });
+  for (const [name, value] of Object.entries(metadata)) {
+    if (typeof value === "string") continue;
+    throw new DataError({
+      where,
+      problem: `metadata ${JSON.stringify(name)} is no text`,
+      expected: "a text",
+      received: show(value),
+      fix: "Write it with JSON.stringify.",
+    });
+  }
 }
 
 export interface Safetensors {
@@ -63,75 +90,138 @@ export interface Safetensors {
 }
 
 /**
- * Reads what a safetensors file holds.
+ * Reads what a safetensors file holds: F64, F32, F16, BF16, I64, U64, I32, U32, I16, U16, I8, U8 and BOOL.
+ *
+ * F16 and BF16 become float32, which holds all their values; integers become int32 and must fit. The ranges of the tensors
+ * must cover the file without gap, overlap or rest, as the format has it. Nothing is allocated before all of them are checked.
  *
  * @throws DataError for bytes that are cut short, corrupt, or of a type that is not supported.
  */
 export function parseSafetensors(bytes: Uint8Array, where = "safetensors"): Safetensors {
   const { header, start } = readHeader(bytes, where);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const tensors: Record<string, Tensor> = {};
-  const metadata: Record<string, string> = {};
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") Object.assign(metadata, entry);
-    else tensors[name] = readTensor(view, start, entry, `${where}: ${name}`);
-  }
-  return { tensors, metadata };
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, entry]) => readEntry(name, entry, `${where}: ${name}`));
+  const data = bytes.subarray(start);
+  checkCover(entries, data.length, where);
+  return {
+    tensors: Object.fromEntries(entries.map((entry) => [entry.name, readTensor(data, entry, where)])),
+    metadata: readMetadata(Object.hasOwn(header, METADATA) ? header[METADATA] : {}, where),
+  };
 }
 
-function readHeader(bytes: Uint8Array, where: string): { header: Record<string, unknown>; start: number } {
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function readHeader(
+  bytes: Uint8Array,
+  where: string,
+): { readonly header: Readonly<Record<string, unknown>>; readonly start: number } {
   const length =
     bytes.length < 8 ? Infinity : Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
   const start = 8 + length;
   if (start > bytes.length) throw new DataError({ where, problem: "the file is cut short, or no safetensors file" });
-  try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start)));
-    if (typeof header === "object" && header !== null && !Array.isArray(header))
-      return { header: { ...header }, start };
-  } catch {
-    // Said below, as for a header that is something else.
+  if (length > LONGEST_HEADER) {
+    const expected = `at most ${LONGEST_HEADER} bytes`;
+    throw new DataError({ where, problem: "the header is too long", expected, received: String(length) });
   }
-  throw new DataError({ where, problem: "the header cannot be read", expected: "a JSON object" });
+  const unreadable = (received: string): never => {
+    throw new DataError({ where, problem: "the header cannot be read", expected: "a JSON object", received });
+  };
+  let text = "";
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start));
+  } catch {
+    return unreadable("bytes that are no UTF-8");
+  }
+  const header = parseJson(text, `${where}: header`);
+  return isRecord(header) ? { header, start } : unreadable(show(header));
 }
 
-function readTensor(view: DataView, start: number, entry: unknown, where: string): Tensor {
-  const { dtype: code, shape, offsets } = checkEntry(entry, where);
-  const dtype = (Object.keys(NAMES) as HostDType[]).find((name) => NAMES[name] === code);
-  if (dtype === undefined) {
-    throw new DataError({
-      where,
-      problem: "the type is not supported",
-      expected: Object.values(NAMES).join(", "),
-      received: String(code),
-    });
-  }
-  const [from = 0, to = 0] = offsets;
-  const size = sizeOf(shape);
-  if (to - from !== size * BYTES[dtype] || start + to > view.byteLength) {
-    throw new DataError({
-      where,
-      problem: "the file is cut short or corrupt",
-      expected: `${size * BYTES[dtype]} bytes`,
-    });
-  }
-  const data = arrayOf(dtype, size);
-  for (let i = 0; i < size; i++) data[i] = take(view, start + from + i * BYTES[dtype], dtype);
-  return new Tensor(data, shape, dtype);
+function readMetadata(given: unknown, where: string): Readonly<Record<string, string>> {
+  if (isRecord(given) && Object.values(given).every((value) => typeof value === "string"))
+    return given as Readonly<Record<string, string>>;
+  throw new DataError({
+    where: `${where}: ${METADATA}`,
+    problem: "the header cannot be read",
+    expected: "texts by name",
+    received: show(given),
+  });
+}
+
+interface Entry {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly number[];
+  readonly from: number;
+  readonly to: number;
 }
 
 const isCount = (n: unknown): n is number => typeof n === "number" && Number.isSafeInteger(n) && n >= 0;
+const areCounts = (list: unknown): list is readonly number[] => Array.isArray(list) && list.every(isCount);
 
-function checkEntry(entry: unknown, where: string): { dtype: unknown; shape: number[]; offsets: number[] } {
-  const fields: Record<string, unknown> = typeof entry === "object" && entry !== null ? { ...entry } : {};
-  const { dtype, shape, data_offsets: offsets } = fields;
-  if (
-    Array.isArray(shape) &&
-    shape.every(isCount) &&
-    Array.isArray(offsets) &&
-    offsets.length === 2 &&
-    offsets.every(isCount)
-  ) {
-    return { dtype, shape, offsets };
+function readEntry(name: string, entry: unknown, where: string): Entry {
+  const { dtype, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
+  if (!areCounts(shape) || shape.length > MOST_AXES || !areCounts(offsets) || offsets.length !== 2) {
+    throw new DataError({
+      where,
+      problem: "the header cannot be read",
+      expected: `dtype, shape (at most ${MOST_AXES} axes) and data_offsets (two) of whole numbers`,
+      received: show(entry),
+    });
   }
-  throw new DataError({ where, problem: "the header cannot be read", expected: "dtype, shape and data_offsets" });
+  const type = TYPES.get(dtype);
+  if (type === undefined) {
+    throw new DataError({
+      where,
+      problem: "the type is not supported",
+      expected: [...TYPES.keys()].join(", "),
+      received: show(dtype),
+    });
+  }
+  const [from = 0, to = 0] = offsets;
+  const needed = shape.includes(0) ? 0 : sizeOf(shape) * type.bytes;
+  if (to - from !== needed) {
+    throw new DataError({
+      where,
+      problem: "the range does not fit the shape",
+      expected: `${needed} bytes for ${formatShape(shape)}`,
+      received: `${to - from} (data_offsets ${from} to ${to})`,
+    });
+  }
+  return { name, type, shape, from, to };
+}
+
+/** The ranges, in their order, must follow each other from the first byte to the last. */
+function checkCover(entries: readonly Entry[], length: number, where: string): void {
+  let end = 0;
+  for (const { name, from, to } of [...entries].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== end) {
+      const problem =
+        from < end ? "the range overlaps another tensor's" : "nothing describes the bytes before the tensor";
+      throw new DataError({
+        where: `${where}: ${name}`,
+        problem,
+        expected: `data_offsets from ${end}`,
+        received: String(from),
+      });
+    }
+    end = to;
+  }
+  if (end === length) return;
+  const problem = end > length ? "the file is cut short" : "the file is longer than its header says";
+  throw new DataError({ where, problem, expected: `${end} bytes of data`, received: String(length) });
+}
+
+function readTensor(data: Uint8Array, { name, type, shape, from, to }: Entry, where: string): Tensor {
+  const size = shape.includes(0) ? 0 : sizeOf(shape);
+  const values = readElements(data.subarray(from, to), type, size, {}, ({ index, value }) => {
+    throw new DataError({
+      where: `${where}: ${name}`,
+      problem: `element ${index} does not fit ${type.dtype}`,
+      expected: RANGES[type.dtype],
+      received: String(value),
+    });
+  });
+  return new Tensor(values, shape, type.dtype);
 }

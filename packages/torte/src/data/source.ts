@@ -9,15 +9,23 @@ export function sourceName(source: Source, otherwise: string): string {
   return typeof source === "string" || source instanceof URL ? String(source) : otherwise;
 }
 
+/** Without an answer, or a further byte, for so long, a download is given up. */
+const PATIENCE_MS = 30_000;
+
 /** All bytes of the source. @throws DataError where they cannot be had. */
-export async function readSource(source: Source, where: string): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+export async function readSource(source: Source, where: string, patience = PATIENCE_MS): Promise<Uint8Array> {
+  // Not by instanceof, which is false for bytes of another realm (an iframe, node:vm, Jest).
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  if (isBuffer(source)) return new Uint8Array(source);
   if (typeof source !== "string" && !(source instanceof URL)) {
     throw new DataError({ where, problem: "no file", expected: "a path, an address or bytes", received: show(source) });
   }
-  return isNode() && !/^(https?|data|blob):/.test(String(source)) ? readFile(source, where) : download(source, where);
+  const file = isNode() && !/^(https?|data|blob):/.test(String(source));
+  return file ? readFile(source, where) : download(source, where, patience);
 }
+
+const isBuffer = (source: unknown): source is ArrayBuffer =>
+  /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(source));
 
 async function readFile(source: string | URL, where: string): Promise<Uint8Array> {
   const files = builtin("node:fs/promises");
@@ -29,20 +37,41 @@ async function readFile(source: string | URL, where: string): Promise<Uint8Array
   }
 }
 
-async function download(source: string | URL, where: string): Promise<Uint8Array> {
-  let response: Response;
+async function download(source: string | URL, where: string, patience: number): Promise<Uint8Array> {
+  const silence = new AbortController();
+  const stop = (): void => {
+    silence.abort(new Error(`nothing came for ${patience / 1000} s`));
+  };
+  let timer = setTimeout(stop, patience);
+  const parts: Uint8Array[] = [];
+  let status = 0;
   try {
-    response = await fetch(source);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    const response = await fetch(source, { signal: silence.signal });
+    if (!response.ok) status = response.status;
+    const reader = status === 0 ? response.body?.getReader() : undefined;
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+      clearTimeout(timer);
+      timer = setTimeout(stop, patience);
+      parts.push(part.value);
+    }
+    if (status !== 0) await response.body?.cancel();
   } catch (error) {
     throw unreadable(where, "the download failed", error);
+  } finally {
+    clearTimeout(timer);
   }
-  throw new DataError({
-    where,
-    problem: "the download failed",
-    expected: "status 200",
-    received: String(response.status),
-  });
+  if (status === 0) return joined(parts);
+  throw new DataError({ where, problem: "the download failed", expected: "status 200", received: String(status) });
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function unreadable(where: string, problem: string, error: unknown): DataError {

@@ -40,16 +40,42 @@ function corrupt(where: string, received: string): never {
   });
 }
 
-/** Members by name, in the archive's order. */
-export function readZip(bytes: Uint8Array, where: string): Map<string, Uint8Array> {
+/** Members by name, in the archive's order. All of them are checked before the first is unpacked. `most`: bytes in all. */
+export function readZip(bytes: Uint8Array, where: string, most: number): Map<string, Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const members = new Map<string, Uint8Array>();
   const directory = findDirectory(view, where);
+  const places = new Map<string, Place>();
   for (const entry of readDirectory(view, directory, where)) {
-    if (members.has(entry.name)) corrupt(where, `two members called ${JSON.stringify(entry.name)}`);
-    members.set(entry.name, readMember(bytes, view, entry, directory, `${where}: ${entry.name}`));
+    if (places.has(entry.name)) corrupt(where, `two members called ${JSON.stringify(entry.name)}`);
+    places.set(entry.name, findMember(view, entry, directory, `${where}: ${entry.name}`));
   }
-  return members;
+  checkPlaces([...places.values()], where, most);
+  return new Map([...places].map(([name, place]) => [name, unpack(bytes, place, `${where}: ${name}`)]));
+}
+
+/** An entry and where its contents lie. */
+interface Place {
+  readonly entry: Entry;
+  readonly start: number;
+  readonly stop: number;
+}
+
+/** Members that share bytes make a small file unpack to anything. */
+function checkPlaces(places: readonly Place[], where: string, most: number): void {
+  let end = 0;
+  for (const { entry, stop } of [...places].sort((a, b) => a.entry.header - b.entry.header)) {
+    if (entry.header < end) corrupt(`${where}: ${entry.name}`, "a member that overlaps another one");
+    end = stop;
+  }
+  const size = places.reduce((sum, { entry }) => sum + entry.size, 0);
+  if (size <= most) return;
+  throw new DataError({
+    where,
+    problem: "the archive unpacks to too much",
+    expected: `at most ${most} bytes`,
+    received: String(size),
+    fix: "If you trust the file, give a larger maxBytes.",
+  });
 }
 
 function findDirectory(view: DataView, where: string): Directory {
@@ -130,7 +156,7 @@ function wide(
 const text = (view: DataView, at: number, length: number): string =>
   new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at, length));
 
-function readMember(bytes: Uint8Array, view: DataView, entry: Entry, directory: Directory, where: string): Uint8Array {
+function findMember(view: DataView, entry: Entry, directory: Directory, where: string): Place {
   const { header, name, method, packed, size } = entry;
   if (header + 30 > directory.start || view.getUint32(header, true) !== LOCAL)
     corrupt(where, "no member where the directory says");
@@ -139,8 +165,19 @@ function readMember(bytes: Uint8Array, view: DataView, entry: Entry, directory: 
   if (start + packed > directory.start) corrupt(where, `a member of ${packed} bytes that ends beyond the members`);
   if (text(view, header + 30, nameLength) !== name) corrupt(where, "two different names for the member");
   if (view.getUint16(header + 8, true) !== method) corrupt(where, "two different compression methods");
-  const content = inflate(bytes.subarray(start, start + packed), method, size, where);
-  if (content.length !== size) corrupt(where, `${content.length} bytes instead of ${size}`);
+  if (method === STORED ? size !== packed : size > MOST_INFLATED * packed)
+    corrupt(where, `${packed} bytes that claim to hold ${size}`);
+  return { entry, start, stop: start + packed };
+}
+
+function unpack(bytes: Uint8Array, { entry, start, stop }: Place, where: string): Uint8Array {
+  const { method, size } = entry;
+  const content = inflate(bytes.subarray(start, stop), method, size, where);
+  if (content.length !== size)
+    corrupt(
+      where,
+      content.length > size ? `more than the ${size} bytes it claims` : `${content.length} bytes instead of ${size}`,
+    );
   if (crc32(content) !== entry.checksum) corrupt(where, "contents that do not fit their checksum");
   return content;
 }
@@ -155,9 +192,8 @@ function inflate(packed: Uint8Array, method: number, size: number, where: string
       received: String(method),
     });
   }
-  if (size > MOST_INFLATED * packed.length) corrupt(where, `${packed.length} bytes that claim to hold ${size}`);
   try {
-    return inflateSync(packed, { out: new Uint8Array(size) });
+    return inflateSync(packed, { out: new Uint8Array(size + 1) }); // one more, so that contents that go on are noticed
   } catch (error) {
     return corrupt(
       where,
