@@ -279,16 +279,16 @@ describe("damaged files", () => {
   });
 
   it("that share their bytes are refused before anything is unpacked", () => {
-    const inner = npyOf(new Uint8Array(4_000_000));
+    const inner = npyOf(new Uint8Array(1_000_000));
     const bomb = archive([...Array(100).keys()].map((i) => ({ name: `a${i}.npy`, content: inner, at: 0 })));
     expect(bomb.length).toBeLessThan(20_000);
     const before = process.memoryUsage().arrayBuffers;
     expect(outcome(() => parseNpz(bomb))).toMatch(
       /^npz: a\d+\.npy: the archive is cut short or corrupt: .*, received (a member that overlaps another one|two different names for the member)\./,
     );
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
     const same = archive([1, 2].map(() => ({ name: "a.npy", content: inner, at: 0 })));
     expect(outcome(() => parseNpz(same))).toMatch(/two members called "a\.npy"/);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1e6);
   });
 
   it("that lie within each other are refused", () => {
@@ -382,9 +382,11 @@ function archive(members: readonly Member[], { deflate = true, extra = [] as rea
     for (const [value, width] of fields) for (let i = 0; i < width; i++) bytes.push((value >>> (8 * i)) & 255);
   };
   const directory: (() => void)[] = [];
+  const packings = new Map<Uint8Array, Uint8Array>();
   for (const { name, content = Uint8Array.of(), claims = content, at } of [...members, ...extra]) {
     const title = new TextEncoder().encode(name);
-    const packed = deflate ? deflateSync(content) : content;
+    const packed = packings.get(content) ?? (deflate ? deflateSync(content) : content);
+    packings.set(content, packed);
     const sizes = [crc32(claims), packed.length, claims.length].map((n) => [n, 4] as const);
     const method = [deflate ? 8 : 0, 2] as const;
     const start = at ?? bytes.length;
