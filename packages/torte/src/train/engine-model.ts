@@ -11,7 +11,7 @@ import type { BackendOptions } from "./backend.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs } from "./checks.js";
 import type { Compiled } from "./compiled.js";
-import { chunkFor, inChunks } from "./predict.js";
+import { type Chunk, inChunks } from "./predict.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
 import { arrival, type Resident, ResidentData } from "./resident.js";
@@ -117,23 +117,25 @@ export class EngineModel {
   }
 
   /** The outputs for the rows, in their order; inputs are looked at on their way. */
-  predictRows(columns: Columns, size: number, batch: number): Promise<Tensor[]> {
-    return this.#turns.run(() => this.#predictRows(columns, size, batch));
+  predictRows(columns: Columns, chunks: readonly Chunk[]): Promise<Tensor[]> {
+    return this.#turns.run(() => this.#predictRows(columns, chunks));
   }
 
-  async #predictRows(columns: Columns, size: number, batch: number): Promise<Tensor[]> {
-    const chunk = chunkFor(size, batch);
-    const data = await this.#resident.room(`predict ${chunk}`, columns, chunk);
-    const executable = await this.executable(
-      data,
-      (resident) => predictProgram(this.network, resident, batch),
-      `predict ${batch}`,
-    );
-    return inChunks(columns, chunk, async (part, rows) => {
+  async #predictRows(columns: Columns, chunks: readonly Chunk[]): Promise<Tensor[]> {
+    const places = new Map<number, { data: Resident; executable: Executable }>();
+    for (const { batch, room } of chunks) {
+      if (places.has(batch)) continue;
+      const data = await this.#resident.room(`predict ${room}`, columns, room);
+      const make = (resident: Resident): Program => predictProgram(this.network, resident, batch);
+      places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
+    }
+    return inChunks(columns, chunks, async (part, { batch, from, to }) => {
+      const place = places.get(batch);
+      if (place === undefined) throw new RangeError(`no program for ${batch} rows`);
       // Looked at while the engine works on the rows before.
-      checkInputs(this.network, columns.x, "", rows);
-      const steps = Math.ceil((rows.to - rows.from) / batch);
-      return this.session.run(executable, { steps, writes: arrival(data, part) });
+      checkInputs(this.network, columns.x, "", { from, to });
+      const [steps, writes] = [Math.ceil((to - from) / batch), arrival(place.data, part)];
+      return this.session.run(place.executable, { steps, writes });
     });
   }
 

@@ -29,8 +29,8 @@ import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
 import { asDataset, type BatchOptions, batchSizeOf, type Data } from "./model-data.js";
-import { batchFor } from "./predict.js";
 import { type CompileOptions, readGoals } from "./objective.js";
+import { chunksFor, rowsAreApart } from "./predict.js";
 import { type Objective, trainable } from "./programs.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
@@ -238,8 +238,9 @@ export class Model<Output extends Outputs = Tensor> {
     const { columns } = await dataset.plan(0);
     checkInputs(this.network, columns.x, "", { from: 0, to: 0 });
     await this.#engine.prepare();
-    const batch = batchFor(dataset.size, positiveInteger("predict", "batchSize", options.batchSize ?? 256));
-    const outputs = await this.#engine.predictRows(columns, dataset.size, batch);
+    const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 256);
+    const chunks = chunksFor(dataset.size, batchSize, rowsAreApart(this.network));
+    const outputs = await this.#engine.predictRows(columns, chunks);
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
   }

@@ -1,20 +1,66 @@
 /** Predictions: rows go to the engine in chunks of a few batches, so that any number of them needs few programs and little memory. */
 import type { Columns } from "../data/dataset.js";
+import { TorteError } from "../errors.js";
+import { read } from "../graph/make.js";
+import { State } from "../graph/node.js";
+import { rowsAreIndependent, type TracedRows } from "../graph/rows.js";
+import { newTracing } from "../nn/layer.js";
+import type { Network } from "../nn/network.js";
 import { concatenate, type Tensor } from "../tensor/tensor.js";
 import type { Rows } from "./checks.js";
 
 /** Batches in a chunk. */
 const CHUNK = 16;
 
-/**
- * Rows of a batch: at most `batchSize`; for fewer rows the next power of two, so that the sizes that people ask for share
- * their programs. What is missing of the last batch is computed and thrown away.
- */
-export const batchFor = (rows: number, batchSize: number): number =>
-  rows >= batchSize ? batchSize : Math.min(batchSize, 2 ** Math.ceil(Math.log2(rows)));
+/** Rows that go to the engine together, and how they are computed there. */
+export interface Chunk extends Rows {
+  /** Rows of a step. */
+  readonly batch: number;
+  /** Rows that the engine has room for. */
+  readonly room: number;
+}
 
-/** Rows that the engine has room for. */
-export const chunkFor = (rows: number, batch: number): number => (rows <= batch ? batch : CHUNK * batch);
+/**
+ * Chunks for so many rows. Where rows can be computed apart, what is missing of the last batch is computed and thrown away;
+ * for less than a batch the next power of two is taken, so that the sizes that people ask for share their programs.
+ * Where they cannot, each batch has exactly the rows that were given: the last one is a chunk of its own.
+ */
+export function chunksFor(rows: number, batchSize: number, apart: boolean): Chunk[] {
+  const most = Math.min(batchSize, rows);
+  const batch = apart ? Math.min(batchSize, 2 ** Math.ceil(Math.log2(most))) : most;
+  const last = apart ? 0 : rows % batch;
+  const room = rows - last <= batch ? batch : CHUNK * batch;
+  const chunks: Chunk[] = [];
+  for (let from = 0; from < rows - last; from += room)
+    chunks.push({ from, to: Math.min(from + room, rows - last), batch, room });
+  if (last > 0) chunks.push({ from: rows - last, to: rows, batch: last, room: last });
+  return chunks;
+}
+
+const known = new WeakMap<Network, boolean>();
+
+/** Whether each row that the network gives depends on the same row of its inputs alone, and not on their number. */
+export function rowsAreApart(network: Network): boolean {
+  let apart = known.get(network);
+  if (apart === undefined) known.set(network, (apart = analyse(network)));
+  return apart;
+}
+
+function analyse(network: Network): boolean {
+  try {
+    return rowsAreIndependent(tracedFor(network, 2), tracedFor(network, 3));
+  } catch (error) {
+    // A layer that takes some numbers of rows only.
+    if (error instanceof TorteError) return false;
+    throw error;
+  }
+}
+
+function tracedFor(network: Network, rows: number): TracedRows {
+  const data = network.inputSpecs.map(({ name, shape, dtype }) => new State(name, [rows, ...shape], dtype));
+  const inputs = data.map((state) => ({ value: read(state) }));
+  return { rows, data, results: network.trace(inputs, newTracing(false)).map(({ value }) => value) };
+}
 
 /**
  * Sends one chunk of rows after the other and joins what comes back, [steps, batch, …] each time. While the engine works on
@@ -22,10 +68,9 @@ export const chunkFor = (rows: number, batch: number): number => (rows <= batch 
  */
 export async function inChunks(
   { x }: Columns,
-  chunk: number,
-  send: (columns: Columns, rows: Rows) => Promise<readonly Tensor[]>,
+  chunks: readonly Chunk[],
+  send: (columns: Columns, chunk: Chunk) => Promise<readonly Tensor[]>,
 ): Promise<Tensor[]> {
-  const rows = x[0]?.shape[0] ?? 0;
   const parts: Tensor[][] = [];
   const collect = async ({ outputs, count }: Sent): Promise<void> => {
     (await outputs).forEach((output, k) => {
@@ -34,9 +79,9 @@ export async function inChunks(
     });
   };
   let before: Sent | undefined;
-  for (let from = 0; from < rows; from += chunk) {
-    const to = Math.min(from + chunk, rows);
-    const outputs = send({ x: x.map((tensor) => tensor.rows(from, to)), y: [] }, { from, to });
+  for (const chunk of chunks) {
+    const { from, to } = chunk;
+    const outputs = send({ x: x.map((tensor) => tensor.rows(from, to)), y: [] }, chunk);
     // Nobody will await it if the chunk before fails.
     outputs.catch(() => undefined);
     if (before !== undefined) await collect(before);
