@@ -9,6 +9,7 @@ const LAYERS = [
   "autodiff",
   "compile",
   "backends",
+  "transforms",
   "data",
   "nn",
   "losses",

@@ -1,5 +1,6 @@
 /** The public surface. */
-export * as ops from "./ops/index.js";
+export { ops } from "./transforms/ops.js";
+export * from "./transforms/index.js";
 export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";

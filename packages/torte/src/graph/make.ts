@@ -2,7 +2,7 @@
 import { GraphError } from "../errors.js";
 import type { DType } from "../tensor/dtype.js";
 import type { Shape } from "../tensor/shape.js";
-import type { Attributes, Node, Primitive, State } from "./node.js";
+import { type Attributes, GraphNode, type Node, type Primitive, type State } from "./node.js";
 import { PRIMITIVES } from "./primitives.js";
 
 let nextId = 0;
@@ -28,7 +28,7 @@ function build(
 ): Node {
   const origin = currentOrigin === "" ? (inputs.find((input) => input.origin !== "")?.origin ?? "") : currentOrigin;
   // The union of all node types cannot be proved from a generic op; the table's types guarantee the pairing.
-  return { id: nextId++, op, inputs, attributes, shape, dtype, origin } as Node;
+  return new GraphNode(nextId++, op, inputs, attributes, shape, dtype, origin) as Node;
 }
 
 type NotLeaf = Exclude<Primitive, "constant" | "iota" | "state" | "uniform">;
@@ -77,7 +77,7 @@ export function uniform(key: Node, stream: number, shape: Shape): Node {
 export function rebuild(node: Node, inputs: readonly Node[]): Node {
   if (sameInputs(inputs, node.inputs)) return node;
   const { op, attributes, shape, dtype, origin } = node;
-  return { id: nextId++, op, inputs, attributes, shape, dtype, origin } as Node;
+  return new GraphNode(nextId++, op, inputs, attributes, shape, dtype, origin) as Node;
 }
 
 function sameInputs(a: readonly Node[], b: readonly Node[]): boolean {

@@ -135,6 +135,21 @@ export interface NodeOf<P extends Primitive> {
 /** Any node; `node.op` narrows `node.attributes`. */
 export type Node = { [P in Primitive]: NodeOf<P> }[Primitive];
 
+/** What nodes are made of. */
+export class GraphNode {
+  constructor(
+    readonly id: number,
+    readonly op: Primitive,
+    readonly inputs: readonly Node[],
+    readonly attributes: Attributes[Primitive],
+    readonly shape: Shape,
+    readonly dtype: DType,
+    readonly origin: string,
+  ) {}
+}
+
+export const isNode = (value: unknown): value is Node => value instanceof GraphNode;
+
 /** One write of a step: after it, `state` holds `value`. */
 export interface Update {
   readonly state: State;

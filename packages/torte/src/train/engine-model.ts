@@ -7,7 +7,7 @@ import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { BackendOptions } from "./backend.js";
+import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs } from "./checks.js";
 import type { Compiled } from "./compiled.js";

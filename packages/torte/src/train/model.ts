@@ -22,7 +22,7 @@ import { countParameters, summarize, type SummaryOptions } from "../nn/summary.j
 import { readOptimizer } from "../optim/optimizers.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { BackendOptions } from "./backend.js";
+import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { EngineModel } from "./engine-model.js";

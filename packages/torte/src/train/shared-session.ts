@@ -2,7 +2,7 @@
 import type { Session } from "../backends/backend.js";
 import type { State } from "../graph/node.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type BackendOptions, selectBackend } from "./backend.js";
+import { type BackendOptions, selectBackend } from "../backends/select.js";
 
 const homes = new WeakMap<State, SharedSession>();
 

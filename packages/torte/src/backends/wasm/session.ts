@@ -12,9 +12,9 @@ import { engine } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type CompiledModule, compileModule } from "./module.js";
 
-const PAGE = 65536;
+export const PAGE = 65536;
 /** Four gigabytes, the most that 32-bit addresses reach. */
-const MAXIMUM_PAGES = 65536;
+export const MAXIMUM_PAGES = 65536;
 
 interface WasmExecutable extends Executable {
   readonly id: number;
@@ -98,16 +98,18 @@ class WasmSession implements Session {
 
   /** The bytes of a value, and where they go. */
   #written(state: State, value: Tensor): { address: number; data: ArrayBuffer } {
-    const data = toMemory(state.dtype, value.data);
-    if (data.length > sizeOf(state.shape)) {
+    const { data: values } = value;
+    if (values.length > sizeOf(state.shape)) {
       throw new DataError({
         where: state.name,
         problem: "wrong number of values",
         expected: `at most ${sizeOf(state.shape)}`,
-        received: String(data.length),
+        received: String(values.length),
       });
     }
-    return { address: this.#address(state), data: data.buffer };
+    const data = new ArrayBuffer(4 * values.length);
+    toMemory(state.dtype, values, data, 0);
+    return { address: this.#address(state), data };
   }
 
   async read(state: State): Promise<Tensor> {
@@ -213,13 +215,17 @@ function asBuffer(value: unknown): ArrayBuffer {
   return value;
 }
 
-/** Values as they lie in the engine's memory: 32 bits each, true as −1. */
-function toMemory(dtype: DType, data: TypedArray): Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> {
-  if (dtype === "float32") return new Float32Array(data);
-  return dtype === "int32" ? new Int32Array(data) : Int32Array.from(data, (value) => -Number(value !== 0));
+/** Writes values as they lie in the engine's memory: 32 bits each, true as −1. */
+export function toMemory(dtype: DType, values: TypedArray, buffer: ArrayBuffer, address: number): void {
+  if (dtype === "float32") new Float32Array(buffer, address, values.length).set(values);
+  else {
+    const words = new Int32Array(buffer, address, values.length);
+    if (dtype === "int32") words.set(values);
+    else for (let i = 0; i < values.length; i++) words[i] = -Number(values[i] !== 0);
+  }
 }
 
-function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
+export function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
   if (dtype === "float32") return new Tensor(new Float32Array(buffer), shape, dtype);
   const words = new Int32Array(buffer);
   return new Tensor(dtype === "int32" ? words : Uint8Array.from(words, (word) => Number(word !== 0)), shape, dtype);
