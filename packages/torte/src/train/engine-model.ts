@@ -1,5 +1,5 @@
 /** A model's side of the engine: where its weights live, its programs, and the data that they run over. */
-import type { Executable, Session } from "../backends/backend.js";
+import type { Executable } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { OptionError, TorteError } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
@@ -28,10 +28,9 @@ let nextModel = 0;
 export class EngineModel {
   readonly network: Network;
   readonly seed: number;
-  readonly session: Session;
+  readonly session: SharedSession;
   readonly #name: string;
   readonly #id = nextModel++;
-  readonly #shared: SharedSession;
   readonly #resident: ResidentData;
   readonly #executables = new Map<string, Promise<Executable>>();
   /** Predictions and evaluations take turns: they share places in the engine's memory. */
@@ -42,8 +41,7 @@ export class EngineModel {
     this.network = network;
     this.seed = seed;
     this.#name = name;
-    this.#shared = SharedSession.for(this.weights, options);
-    this.session = this.#shared.session;
+    this.session = SharedSession.for(this.weights, options);
     this.#resident = new ResidentData(this.session, ({ cursor }) => {
       for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
     });
@@ -61,8 +59,9 @@ export class EngineModel {
   /** Weights in the engine, with their first values unless they have values. */
   async prepare(): Promise<void> {
     if (this.#closed !== undefined) throw new TorteError({ where: this.#name, problem: "the model is closed" });
+    await this.session.allocate(this.weights);
     for (const [name, weight] of this.network.weights)
-      await this.#shared.prepare(weight.state, () => firstValues(name, weight, this.seed));
+      await this.session.begin(weight.state, () => firstValues(name, weight, this.seed));
   }
 
   /** The columns in the engine, where they stay under their name until others take their place. */
@@ -141,7 +140,7 @@ export class EngineModel {
 
   /** Gives the engine's memory back, and with it the values of weights that no other model uses. */
   close(): Promise<void> {
-    this.#closed ??= this.#shared.leave();
+    this.#closed ??= this.session.leave(this.weights);
     return this.#closed;
   }
 }

@@ -64,14 +64,20 @@ class WasmSession implements Session {
   }
 
   async allocate(states: readonly State[]): Promise<void> {
-    for (const state of states) {
-      if (this.#addresses.has(state)) continue;
-      const bytes = 4 * sizeOf(state.shape);
-      const address = this.#heap.allocate(bytes);
-      this.#addresses.set(state, address);
-      await this.#request("reserve", { bytes: this.#heap.end });
-      await this.#request("clear", { address, bytes });
-    }
+    const cleared = states
+      .filter((state) => !this.#addresses.has(state))
+      .map((state) => {
+        const bytes = 4 * sizeOf(state.shape);
+        const address = this.#heap.allocate(bytes);
+        this.#addresses.set(state, address);
+        return { address, bytes };
+      });
+    if (cleared.length === 0) return;
+    // On their way before anybody else can write there.
+    await Promise.all([
+      this.#request("reserve", { bytes: this.#heap.end }),
+      ...cleared.map((region) => this.#request("clear", region)),
+    ]);
   }
 
   async release(states: readonly State[]): Promise<void> {
