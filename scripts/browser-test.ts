@@ -10,8 +10,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { build, preview } from "vite";
+import { isolated, launchChromium } from "./browser/chromium.js";
 
 interface Trained {
   readonly loss: number;
@@ -23,10 +24,6 @@ type Train = (options: object) => Promise<Trained>;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "torte-browser-"));
-const isolated = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-};
 
 /** A project as a user has it: the packed package, a page, nothing configured. */
 function makeProject(): void {
@@ -94,18 +91,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launchChromium();
 const { train } = (await import(pathToFileURL(join(folder, "train.mjs")).href)) as { train: Train };
 const expected = await train({ precision: "reproducible", threads: 1 });
 

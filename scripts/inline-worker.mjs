@@ -11,6 +11,7 @@ const stamp = createHash("sha256").update(source).digest("hex").slice(0, 16);
 const code = `globalThis.torteWorker = "${stamp}";\n${source}`;
 new Script(code); // throws where it has become a module: it is started as a script
 writeFileSync(inPackage("dist/worker.js"), code);
+writeFileSync(inPackage("dist/worker.d.ts"), "export {};\n");
 writeFileSync(
   inPackage("dist/backends/wasm/worker-code.js"),
   `// Made of worker.mjs by scripts/inline-worker.mjs.\nexport const workerCode = ${JSON.stringify(code)};\nexport const workerStamp = "${stamp}";\n`,

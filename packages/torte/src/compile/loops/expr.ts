@@ -276,6 +276,13 @@ export function dynamics(index: Index): readonly Expr[] {
   return found;
 }
 
+/** All index expressions below a value. */
+export function indicesIn(value: Expr): Index[] {
+  const result: Index[] = [];
+  visitExpr(value, (expr) => result.push(...expr.indices));
+  return result;
+}
+
 /** Visits an expression and all below it once, values behind dynamic indices included. */
 export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Set<Expr>()): void {
   if (seen.has(expr)) return;

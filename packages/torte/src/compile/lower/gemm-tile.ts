@@ -7,7 +7,7 @@
  */
 import type { Node } from "../../graph/node.js";
 import { sizeOf } from "../../tensor/shape.js";
-import type { Accumulator, Expr } from "../loops/expr.js";
+import { type Accumulator, type Expr, indicesIn } from "../loops/expr.js";
 import {
   addIndex,
   constantIndex,
@@ -30,7 +30,7 @@ import {
   unrolled,
   WIDTH,
 } from "../loops/loops.js";
-import { indicesIn, type KernelLowering } from "./lower.js";
+import type { KernelLowering } from "./lower.js";
 import { inputOf } from "../loops/inline.js";
 
 /**

@@ -3,7 +3,15 @@ import type { Node } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import { largestDivisor, sameShape, sizeOf } from "../../tensor/shape.js";
 import { KernelCache } from "./kernel-cache.js";
-import { type Accumulator, type AccumulatorPart, type Buffer, type Expr, Exprs, visitExpr } from "../loops/expr.js";
+import {
+  type Accumulator,
+  type AccumulatorPart,
+  type Buffer,
+  type Expr,
+  Exprs,
+  indicesIn,
+  visitExpr,
+} from "../loops/expr.js";
 import { type FusedProgram, fitsVectors, type Kernel, reduced } from "../fusion/fuse.js";
 import {
   addIndex,
@@ -495,13 +503,6 @@ function everyPlace(extents: readonly number[]): number[][] {
     (all, n) => all.flatMap((head) => Array.from({ length: n }, (_, i) => [...head, i])),
     [[]],
   );
-}
-
-/** All index expressions below a value. */
-export function indicesIn(value: Expr): Index[] {
-  const result: Index[] = [];
-  visitExpr(value, (expr) => result.push(...expr.indices));
-  return result;
 }
 
 /** Whether some load would have to collect its lanes one by one. */
