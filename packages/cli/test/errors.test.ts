@@ -173,7 +173,7 @@ describe.concurrent("an experiment", () => {
     [
       "with labels that are none",
       ["? 1 : 0", "? 2 : 0"],
-      "binaryCrossentropy of the train data: a label is out of range: expected 0 or 1, received 2 at row 2.",
+      "binaryCrossentropy of the train data: a label is out of range: expected numbers from 0 to 1, received 2 at row 2.",
     ],
     [
       "with a number that is none in the test data, which is found before training",

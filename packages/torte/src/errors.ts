@@ -156,6 +156,17 @@ export function wholeNumber(where: string, name: string, value: unknown): number
   return value;
 }
 
+/** A whole number of either sign, such as an axis. */
+export function integerOption(where: string, name: string, value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+  throw new OptionError({
+    where,
+    problem: `${name} is out of range`,
+    expected: "a whole number",
+    received: show(value),
+  });
+}
+
 /** A seed: the 32-bit word that all random numbers of a run hang on. */
 export function seedOption(where: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {

@@ -53,8 +53,8 @@ export * as regularizers from "./nn/regularizers.js";
 export * as constraints from "./nn/constraints.js";
 export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
 export { maxNorm, minMaxNorm, nonNeg, unitNorm, type Constraint } from "./nn/constraints.js";
-export * from "./losses/losses.js";
-export { accuracy, type Metric } from "./metrics/metrics.js";
+export * from "./losses/index.js";
+export * from "./metrics/index.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
 export {
   earlyStopping,

@@ -108,14 +108,20 @@ describe("compile", () => {
     sequential(input({ shape: [1] }), dense({ units: 1 })).compile(loose(options));
   };
   const losses =
-    "binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy, meanSquaredError, meanAbsoluteError, huber, logCosh, hinge";
+    "binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy, binaryFocalCrossentropy, " +
+    "categoricalFocalCrossentropy, categoricalGeneralizedCrossEntropy, klDivergence, meanSquaredError, meanAbsoluteError, " +
+    "meanAbsolutePercentageError, meanSquaredLogarithmicError, huber, logCosh, poisson, cosineSimilarity, hinge, " +
+    "squaredHinge, categoricalHinge, dice, tversky";
   it.each([
     [
       { loss: "meanSquaredError", optimiser: "adam" },
       'compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics. Did you mean "optimizer"?',
     ],
     [{}, `compile: loss is unknown: expected a loss or one of ${losses}, received undefined.`],
-    [{ loss: "mse" }, `compile: loss is unknown: expected a loss or one of ${losses}, received "mse".`],
+    [
+      { loss: "mse" },
+      `compile: loss is unknown: expected a loss or one of ${losses}, received "mse". Did you mean "meanSquaredError"?`,
+    ],
     [{ loss: {} }, `compile: loss is unknown: expected a loss or one of ${losses}, received {}.`],
     [
       { loss: "meanSquaredError", optimizer: {} },
@@ -223,7 +229,7 @@ describe("data", () => {
     ],
     [
       () => tokens().fit({ x: ints([[1, 2, 3]]), y: tensor([[2]]) }),
-      "binaryCrossentropy: a label is out of range: expected 0 or 1, received 2 at row 0, column 0.",
+      "binaryCrossentropy: a label is out of range: expected numbers from 0 to 1, received 2 at row 0, column 0.",
     ],
     [
       () => tokens().predict(tensor([[1, 2, 3]])),

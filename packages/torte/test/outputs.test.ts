@@ -28,21 +28,21 @@ describe("several outputs", () => {
       metrics: { kind: ["accuracy"] },
     });
     const logs = await model.evaluate({ x, y });
-    expect(Object.keys(logs)).toEqual(["loss", "priceLoss", "kindLoss", "kindAccuracy"]);
-    expect(logs["priceLoss"]).toBeCloseTo(2, 9);
-    expect(logs["kindLoss"]).toBeCloseTo(Math.log(3), 9);
+    expect(Object.keys(logs)).toEqual(["loss", "price.loss", "kind.loss", "kind.accuracy"]);
+    expect(logs["price.loss"]).toBeCloseTo(2, 9);
+    expect(logs["kind.loss"]).toBeCloseTo(Math.log(3), 9);
     expect(logs["loss"]).toBeCloseTo(2 + Math.log(3) / 2, 9);
-    expect(logs["kindAccuracy"]).toBeCloseTo(0.5, 9);
+    expect(logs["kind.accuracy"]).toBeCloseTo(0.5, 9);
     const { epochs } = await model.fit({ x, y }, { validationData: { x, y } });
     expect(epochs[0]?.["loss"]).toBeCloseTo(logs["loss"] ?? NaN, 9);
-    expect(epochs[0]?.["valPriceLoss"]).toBeCloseTo(2, 9);
+    expect(epochs[0]?.["price.valLoss"]).toBeCloseTo(2, 9);
   });
 
   it("are trained together, in the order of the outputs, and predicted as a list", async () => {
     const model = twoHeads();
     model.compile({ optimizer: "adam", loss: ["meanSquaredError", "sparseCategoricalCrossentropy"] });
     const { epochs } = await model.fit({ x, y }, { epochs: 20 });
-    for (const figure of ["priceLoss", "kindLoss"])
+    for (const figure of ["price.loss", "kind.loss"])
       expect(epochs.at(-1)?.[figure]).toBeLessThan(epochs[0]?.[figure] ?? NaN);
     const outputs: readonly Tensor[] = await model.predict(x);
     expect(outputs.map(({ shape }) => shape)).toEqual([

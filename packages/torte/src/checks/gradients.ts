@@ -12,7 +12,9 @@ import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { TensorOrList } from "../data/dataset.js";
 import { checkInputs, checkTargets } from "../train/checks.js";
-import { measure, tracedWith, trainable } from "../train/programs.js";
+import { measure } from "../train/measure.js";
+import { trainable } from "../train/programs.js";
+import { tracedWith } from "../train/traced.js";
 import { type AnyModel, columnsFor, withWeights } from "./session.js";
 
 export interface GradientCheckData {
@@ -190,7 +192,7 @@ function goalOf(
       ? tracedWith(network, traced, tracing)
           .map(({ value: output }) => ops.sum(ops.mul(output, factors(output))))
           .reduce((a, b) => ops.add(a, b))
-      : measure(objective, traced, targets, tracing).total;
+      : measure(objective, traced, { values: targets }, tracing).total;
   const names = network.inputSpecs.map(({ name }) => name);
   const floats = x.flatMap((node, i) => {
     const state = columns[i];

@@ -5,7 +5,7 @@ import type { Network } from "../nn/network.js";
 import { formatShape, sameShape, sizeOf } from "../tensor/shape.js";
 import type { TypedArray } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Goal } from "./programs.js";
+import type { Goal } from "./measure.js";
 
 /** Row and place within the row of element i, for messages. */
 function placeIn(tensor: Tensor, i: number): string {
@@ -139,6 +139,15 @@ export function checkTargets(network: Network, goals: readonly Goal[], y: readon
   });
 }
 
+/** What targets of each kind may be. */
+const LABELS: Readonly<Record<Goal["loss"]["targets"], string>> = {
+  numbers: "numbers",
+  classes: "whole numbers",
+  distribution: "numbers",
+  probabilities: "numbers from 0 to 1",
+  signs: "-1 or 1 (or 0 for -1)",
+};
+
 function checkTarget(name: string, part: string, { loss }: Goal, output: SymbolicTensor, target: Tensor): void {
   const where = `${name}${part}`;
   const shape = output.shape.slice(1).map((n) => n ?? 1);
@@ -152,14 +161,15 @@ function checkTarget(name: string, part: string, { loss }: Goal, output: Symboli
   checkFinite(`targets${part}`, target);
   const count = shape.at(-1) ?? 1;
   const bad = firstWhere(target, (value) => {
-    if (loss.targets === "binary") return value !== 0 && value !== 1;
-    return classes && (!Number.isInteger(value) || value < 0 || value >= count);
+    if (loss.targets === "probabilities") return !(value >= 0 && value <= 1);
+    if (loss.targets === "signs") return value !== -1 && value !== 0 && value !== 1;
+    return classes && value !== loss.ignoreClass && (!Number.isInteger(value) || value < 0 || value >= count);
   });
   if (bad < 0) return;
   throw new DataError({
     where,
     problem: "a label is out of range",
-    expected: classes ? `whole numbers 0…${count - 1}` : "0 or 1",
+    expected: classes ? `whole numbers 0…${count - 1}` : LABELS[loss.targets],
     received: `${target.data[bad] ?? NaN} at ${placeIn(target, bad)}`,
   });
 }

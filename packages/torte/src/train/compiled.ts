@@ -2,9 +2,9 @@
 import type { Executable } from "../backends/backend.js";
 import { State } from "../graph/node.js";
 import type { Optimizer } from "../optim/optimizers.js";
-import type { Tensor } from "../tensor/tensor.js";
-import type { Logs } from "./callbacks.js";
-import { figureNames, type Objective, trainable, type TrainingStates, trainingStates } from "./programs.js";
+import { Figures } from "./figures.js";
+import type { Objective } from "./measure.js";
+import { trainable, type TrainingStates, trainingStates } from "./programs.js";
 
 /** How far a model's training has come; compiling anew does not set it back, so that no order and no random number returns. */
 export class Course {
@@ -19,7 +19,7 @@ export class Course {
 export class Compiled {
   readonly states: TrainingStates;
   readonly evaluationSums: State;
-  readonly #figures: readonly string[];
+  readonly figures: Figures;
   /** Training has begun with these states: the optimizer goes on from where it is. */
   started = false;
   /** Of a program that looks whether weights and slots are finite. */
@@ -32,14 +32,8 @@ export class Compiled {
     readonly optimizer: Optimizer,
     readonly course: Course = new Course(),
   ) {
-    this.#figures = figureNames(objective.goals);
-    this.states = trainingStates(trainable(objective.network), optimizer, this.#figures.length, course.random);
-    this.evaluationSums = new State("evaluation.sums", [1 + this.#figures.length], "float32");
-  }
-
-  /** Averages of summed figures. */
-  logs(sums: Tensor): Logs {
-    const [weight = 0, ...totals] = sums.data;
-    return Object.fromEntries(this.#figures.map((name, i) => [name, (totals[i] ?? NaN) / weight]));
+    this.figures = new Figures(objective);
+    this.states = trainingStates(trainable(objective.network), optimizer, this.figures.size, course.random);
+    this.evaluationSums = new State("evaluation.sums", [2, this.figures.size], "float32");
   }
 }

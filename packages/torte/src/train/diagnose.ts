@@ -2,7 +2,8 @@
 import type { Session } from "../backends/backend.js";
 import { type Node, topological } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { type Objective, stepLoss, type TrainingStates } from "./programs.js";
+import type { Objective } from "./measure.js";
+import { stepLoss, type TrainingStates } from "./programs.js";
 import type { Resident } from "./resident.js";
 
 /** Looks at every array of the forward pass of the step to come, in order. */

@@ -6,12 +6,14 @@ import type { Program, State } from "../graph/node.js";
 import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { hashName, mixKey } from "../tensor/random.js";
+import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { type Chunk, inChunks } from "./predict.js";
+import { Collector } from "./figures.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
 import { arrival, type Resident, ResidentData } from "./resident.js";
@@ -102,17 +104,18 @@ export class EngineModel {
     const data = await this.load(name, columns, order);
     await this.session.write(
       evaluationSums,
-      new Tensor(new Float32Array(evaluationSums.shape[0] ?? 0), evaluationSums.shape, "float32"),
+      new Tensor(new Float32Array(sizeOf(evaluationSums.shape)), evaluationSums.shape, "float32"),
     );
+    const collector = new Collector();
     await inBatches(order.length, batch, async (size, steps) => {
       const executable = await this.executable(
         data,
         (resident) => evaluateProgram(objective, evaluationSums, resident, size),
         `evaluate ${size}`,
       );
-      await this.session.run(executable, { steps });
+      collector.add(await this.session.run(executable, { steps }));
     });
-    return compiled.logs(await this.session.read(evaluationSums));
+    return compiled.figures.logs(await this.session.read(evaluationSums), collector);
   }
 
   /** The outputs for the rows, in their order; inputs are looked at on their way. */

@@ -11,6 +11,7 @@ import {
   wholeNumber,
 } from "../errors.js";
 import type { Program } from "../graph/node.js";
+import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "./callbacks.js";
 import { checkInputs, checkTargets } from "./checks.js";
@@ -19,6 +20,7 @@ import { findBadLayer } from "./diagnose.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { asDataset, batchSizeOf, type Data } from "./model-data.js";
+import { Collector, validationName } from "./figures.js";
 import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
@@ -158,8 +160,9 @@ export class Trainer {
     const data = await this.#model.load("train", plan.columns, plan.order);
     await this.#session.write(
       states.sums,
-      new Tensor(new Float32Array(states.sums.shape[0] ?? 0), states.sums.shape, "float32"),
+      new Tensor(new Float32Array(sizeOf(states.sums.shape)), states.sums.shape, "float32"),
     );
+    this.#collector = new Collector();
     await this.#session.write(states.badStep, new Tensor(Int32Array.of(-1), [], "int32"));
     const size = Math.min(batch, plan.order.length);
     await this.#program(data, size); // compiled before the clock starts
@@ -167,21 +170,21 @@ export class Trainer {
     const finished = await this.#steps(epoch, data, plan.order.length, size);
     await this.#checkWeights();
     if (!finished) return;
-    const logs = this.#compiled.logs(await this.#session.read(states.sums));
+    const logs = await this.#compiled.figures.logs(await this.#session.read(states.sums), this.#collector);
     const measured = held === undefined ? {} : await this.#validate(held, batch);
     const all = { ...logs, ...measured };
     this.#history.epochs.push(all);
     await this.#each((callback) => callback.onEpochEnd?.(epoch, all, this.#control));
   }
 
+  /** What the steps of the epoch bring out for its metrics. */
+  #collector = new Collector();
   #lastColumns: EpochPlan["columns"] | undefined;
 
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));
     const logs = await this.#model.evaluateRows(this.#compiled, "validation", held.columns, held.order, rows);
-    return Object.fromEntries(
-      Object.entries(logs).map(([name, value]) => [`val${name.charAt(0).toUpperCase()}${name.slice(1)}`, value]),
-    );
+    return Object.fromEntries(Object.entries(logs).map(([name, value]) => [validationName(name), value]));
   }
 
   /** All steps of an epoch; false where it was interrupted. */
@@ -194,7 +197,7 @@ export class Trainer {
       const count = full > 0 ? Math.min(this.#compiled.chunk, full) : 1;
       await this.#run(data, size, count);
       step += count;
-      const logs = this.#compiled.logs(await this.#session.read(this.#compiled.states.sums));
+      const logs = this.#compiled.figures.ofSums(await this.#session.read(this.#compiled.states.sums));
       const seconds = (performance.now() - started) / 1000;
       const progress = { epoch, step, steps, logs, examplesPerSecond: Math.min(step * batch, rows) / seconds };
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
@@ -249,7 +252,7 @@ export class Trainer {
     const executable = await this.#program(data, batch);
     const everything = [...allTrainingStates(states), data.cursor, ...this.#model.weights];
     const before = performance.now();
-    const [, , badStep] = await Promise.all([
+    const [, outputs, badStep] = await Promise.all([
       this.#session.snapshot(this.#chunkStart, everything),
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
@@ -257,6 +260,7 @@ export class Trainer {
     const took = performance.now() - before;
     const [bad = -1] = badStep.data;
     if (bad >= 0) await this.#fail(data, batch, bad);
+    this.#collector.add(outputs);
     this.#lastChunk = { executable, count };
     if (count === this.#compiled.chunk) {
       const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));

@@ -12,7 +12,9 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { finishing } from "./finish.js";
-import { measure, type Objective, tracedWith, trainable } from "./programs.js";
+import { measure, type Objective } from "./measure.js";
+import { trainable } from "./programs.js";
+import { tracedWith } from "./traced.js";
 
 /** Inputs, and what is differentiated: the loss against targets `y`, or Σ output·upstream. */
 export type GradientData =
@@ -105,12 +107,12 @@ function derive(
   const { outputs, value, parts } = loss === undefined ? ofOutputs() : ofLoss(loss);
   const updates = [...tracing.updates].map(([state, next]) => ({ state, value: next }));
 
-  function ofLoss(objective: Objective): { outputs: Node[]; value: Node; parts: Node[] } {
-    const { total, outputs: values } = measure(objective, traced, goals, tracing);
+  function ofLoss(objective: Objective): { outputs: readonly Node[]; value: Node; parts: Node[] } {
+    const { total, outputs: values } = measure(objective, traced, { values: goals }, tracing);
     return { outputs: values, value: total, parts: gradients(total, wrt) };
   }
 
-  function ofOutputs(): { outputs: Node[]; value: Node; parts: Node[] } {
+  function ofOutputs(): { outputs: readonly Node[]; value: Node; parts: Node[] } {
     const values = tracedWith(network, traced, tracing).map(({ value: output }) => output);
     checkUpstream(values, goals);
     const products = values.map((output, i) => ops.sum(ops.mul(output, goals[i] ?? 0)));

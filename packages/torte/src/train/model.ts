@@ -31,7 +31,8 @@ import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.j
 import { asDataset, type BatchOptions, batchSizeOf, type Data } from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
-import { type Objective, trainable } from "./programs.js";
+import type { Objective } from "./measure.js";
+import { trainable } from "./programs.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
 

@@ -4,7 +4,8 @@ import { type LossOption, readLoss } from "../losses/losses.js";
 import { type MetricOption, readMetrics } from "../metrics/metrics.js";
 import type { Network } from "../nn/network.js";
 import type { OptimizerOption } from "../optim/optimizers.js";
-import type { Goal } from "./programs.js";
+import { fitting } from "./fitting.js";
+import type { Goal } from "./measure.js";
 
 /** For every output the same, or one each in the order of the outputs, or by the outputs' names. */
 export type PerOutput<T> = T | readonly T[] | Readonly<Record<string, T>>;
@@ -37,9 +38,8 @@ export function readGoals(network: Network, options: CompileOptions): Goal[] {
     return {
       name,
       output,
-      loss: readLoss(loss),
+      ...fitting(name, readLoss(loss), readMetrics(metrics.get(name) ?? []), network.outputs[output]),
       weight: numberIn("compile", "lossWeights", weight ?? 1),
-      metrics: readMetrics(metrics.get(name) ?? []),
     };
   });
   if (goals.length > 0) return goals;

@@ -3,7 +3,7 @@ import { createReferenceBackend } from "../backends/reference/index.js";
 import { createWasmBackend } from "../backends/wasm/session.js";
 import { dense } from "../nn/layers/index.js";
 import { input } from "../nn/network.js";
-import { meanSquaredError } from "../losses/losses.js";
+import { meanSquaredError } from "../losses/regression.js";
 import { adam } from "../optim/optimizers.js";
 import { tensor } from "../tensor/tensor.js";
 import { sequential } from "./build.js";

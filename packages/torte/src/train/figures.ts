@@ -1,0 +1,172 @@
+/** From sums and from what metrics have collected to the figures of the history. */
+import type { Tensor } from "../tensor/tensor.js";
+import { State } from "../graph/node.js";
+import { read } from "../graph/make.js";
+import type { CollectMetric, Direction } from "../metrics/metric.js";
+import { newTracing } from "../nn/layer.js";
+import { sizeOf } from "../tensor/shape.js";
+import type { Logs } from "./callbacks.js";
+import { type Goal, measureOutputs, type Objective } from "./measure.js";
+
+/**
+ * Names of figures: of a single output `loss`, `accuracy`, …; of several `loss` for their sum and `output.loss`,
+ * `output.accuracy`, … for each. Those of validation data are `valLoss` and `output.valLoss`.
+ */
+const figureName = (goals: readonly Goal[], goal: Goal, figure: string): string =>
+  goals.length > 1 ? `${goal.name}.${figure}` : figure;
+
+/** What a figure of validation data is called. */
+export function validationName(name: string): string {
+  const [figure = "", ...output] = name.split(".").reverse();
+  return [...output.reverse(), `val${figure.charAt(0).toUpperCase()}${figure.slice(1)}`].join(".");
+}
+
+/** A figure that is made of sums. */
+interface SumFigure {
+  readonly name: string;
+  readonly of: (sums: Float64Array) => number;
+}
+
+interface CollectedFigure {
+  readonly name: string;
+  readonly metric: CollectMetric;
+  /** Position of its weights among all that is collected; its values follow. */
+  readonly from: number;
+  readonly count: number;
+}
+
+export class Figures {
+  /** Number of sums. */
+  readonly size: number;
+  readonly #sums: readonly SumFigure[];
+  readonly #collected: readonly CollectedFigure[];
+  readonly #order: readonly string[];
+  readonly #directions: ReadonlyMap<string, Direction>;
+
+  constructor({ network, goals }: Objective) {
+    const tracing = newTracing(false);
+    const outputs = network.trace(
+      network.inputs.map(({ traced }) => traced),
+      tracing,
+    );
+    const targets = goals.map((goal) => {
+      const { value } = outputs[goal.output] ?? { value: undefined };
+      const shape = value?.shape ?? [];
+      const at = (goal.loss.axis ?? -1) + (goal.loss.axis !== undefined && goal.loss.axis >= 0 ? 0 : shape.length);
+      return read(
+        new State("target", goal.loss.targets === "classes" ? shape.filter((_, i) => i !== at) : shape, "float32"),
+      );
+    });
+    const { goals: measured } = measureOutputs(goals, outputs, { values: targets });
+    const several = goals.length > 1;
+    const sums: SumFigure[] = [];
+    const collected: CollectedFigure[] = [];
+    const names: string[] = [];
+    const losses: ((sums: Float64Array) => number)[] = [];
+    const directions = new Map<string, Direction>([["loss", "min"]]);
+    let at = 2;
+    let column = 0;
+    goals.forEach((goal, i) => {
+      const part = measured[i];
+      if (part === undefined) return;
+      const place = at;
+      const isSum = goal.loss.reduction === "sum";
+      const loss = (all: Float64Array): number => lossOf(all[place] ?? 0, isSum ? 1 : (all[place + 1] ?? 0));
+      losses.push((all) => goal.weight * loss(all));
+      if (several) {
+        const name = figureName(goals, goal, "loss");
+        sums.push({ name, of: loss });
+        directions.set(name, "min");
+      }
+      at += 2;
+      goal.metrics.forEach((metric, j) => {
+        const name = figureName(goals, goal, metric.name);
+        const nodes = part.metrics[j] ?? [];
+        names.push(name);
+        directions.set(name, metric.direction ?? "none");
+        if (metric.kind === "collect") {
+          collected.push({ name, metric, from: column, count: nodes.length });
+          column += nodes.length;
+          return;
+        }
+        const [start, length] = [at, sizeOf(nodes[0]?.shape ?? [])];
+        at += length;
+        const of = metric.kind === "counts" ? metric.figure : ([sum = 0, weight = 0]: Float64Array) => sum / weight;
+        sums.push({ name, of: (all) => of(all.subarray(start, start + length)) });
+      });
+    });
+    const penalty = (all: Float64Array): number => (all[1] ?? 0) / (all[0] ?? 1);
+    const total = (all: Float64Array): number => losses.reduce((sum, loss) => sum + loss(all), penalty(all));
+    const hasPenalties = tracing.penalties.length > 0;
+    if (hasPenalties) directions.set("penalty", "none");
+    this.size = at;
+    this.#sums = [{ name: "loss", of: total }, ...sums, ...(hasPenalties ? [{ name: "penalty", of: penalty }] : [])];
+    this.#collected = collected;
+    const ofLosses = several ? goals.map((goal) => figureName(goals, goal, "loss")) : [];
+    this.#order = ["loss", ...ofLosses, ...names, ...(hasPenalties ? ["penalty"] : [])];
+    this.#directions = directions;
+  }
+
+  /** Whether more or less of the figure is better, validation data's included. */
+  direction(name: string): Direction | undefined {
+    for (const [known, direction] of this.#directions)
+      if (name === known || name === validationName(known)) return direction;
+    return undefined;
+  }
+
+  /** Of what has been summed up so far; figures of what is collected are not among them. */
+  ofSums(sums: Tensor): Logs {
+    const all = withExcess(sums);
+    return Object.fromEntries(this.#sums.map(({ name, of }) => [name, of(all)]));
+  }
+
+  /** All figures of an epoch. */
+  async logs(sums: Tensor, collector: Collector): Promise<Logs> {
+    const known: Record<string, number> = { ...this.ofSums(sums) };
+    for (const { name, metric, from, count } of this.#collected)
+      known[name] = await metric.figure(collector.collected(from, count));
+    return Object.fromEntries(this.#order.map((name) => [name, known[name] ?? NaN]));
+  }
+}
+
+/** 0 where nothing counts. */
+const lossOf = (numerator: number, denominator: number): number => (denominator === 0 ? 0 : numerator / denominator);
+
+/** The sums less what rounding has added to them. */
+function withExcess({ data }: Tensor): Float64Array {
+  const n = data.length / 2;
+  return Float64Array.from({ length: n }, (_, i) => (data[i] ?? 0) - (data[n + i] ?? 0));
+}
+
+/** What the steps of an epoch have brought out. */
+export class Collector {
+  readonly #parts: Tensor[][] = [];
+
+  /** Of one run, its outputs stacked. */
+  add(outputs: readonly Tensor[]): void {
+    if (outputs.length > 0) this.#parts.push([...outputs]);
+  }
+
+  collected(from: number, count: number): { values: Float64Array[]; weights: Float64Array } {
+    const weights = this.#column(from);
+    const kept = weights.map((weight) => Number(weight !== 0));
+    const all = kept.every((keep) => keep === 1);
+    const values = Array.from({ length: count - 1 }, (_, i) => {
+      const column = this.#column(from + 1 + i);
+      const width = column.length / weights.length;
+      return all ? column : column.filter((_value, j) => kept[Math.floor(j / width)] === 1);
+    });
+    return { values, weights: all ? weights : weights.filter((weight) => weight !== 0) };
+  }
+
+  #column(index: number): Float64Array {
+    const parts = this.#parts.map((outputs) => outputs[index]?.data ?? []);
+    const whole = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    return whole;
+  }
+}
