@@ -66,6 +66,7 @@ export {
 } from "./train/callbacks.js";
 export { type FitOptions, type History } from "./train/fit.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
+export type { PureFunction, PureOptions } from "./train/pure.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
 export type { ModelDescription } from "./train/saving.js";
 export type { LayerFactory } from "./nn/registry.js";

@@ -33,6 +33,7 @@ import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
 import type { Objective } from "./measure.js";
 import { trainable } from "./programs.js";
+import { pureFunction, type PureFunction } from "./pure.js";
 import { Compiled } from "./compiled.js";
 import { type ModelDescription, modelMetadata } from "./saving.js";
 
@@ -260,6 +261,30 @@ export class Model<Output extends Outputs = Tensor> {
     await this.#engine.prepare();
     const objective = this.#compiled?.objective;
     return computeGradients(this.network, this.#engine.session, { data, options, objective, seed: this.seed });
+  }
+
+  /**
+   * The model as a function of its weights: (weights, x, { training, seed }) → outputs, which nothing else goes into and
+   * nothing else comes out of. It can be transformed: gradients of single examples, products with Hessians, several sets of
+   * weights in one program.
+   *
+   * Weights are those of `getWeights`, all of them; x is a batch, or a list of inputs. Penalties of weights are left out,
+   * and moving averages stay as they are given.
+   *
+   * @throws OptionError for weights that the model does not have; ShapeError for what does not fit; GraphError for batch
+   * statistics within vmap.
+   * @example
+   * import { dense, grad, input, ops, sequential, tensor, vmap, type Node } from "torte";
+   * const model = sequential(input({ shape: [2] }), dense({ units: 1, kernelInitializer: "ones" }));
+   * const apply = model.pure();
+   * const loss = (weights: Record<string, Node>, x: Node, y: Node) =>
+   *   ops.sum(ops.square(ops.sub(apply(weights, ops.expandDims(x, 0)), y)));
+   * const perExample = vmap(grad(loss), { in: [null, 0, 0] });
+   * const gradients = await perExample(await model.getWeights(), tensor([[1, 2], [3, 4]]), tensor([1, 1]));
+   * console.log(gradients["dense.bias"]?.toArray()); // [[4], [12]]
+   */
+  pure(): PureFunction<Output> {
+    return pureFunction<Output>(this.network, this.#listed, this.seed);
   }
 
   /** What the model was compiled for, if it was. */

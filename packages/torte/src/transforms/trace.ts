@@ -198,6 +198,23 @@ function checkLeaves(trace: Trace, nodes: readonly Node[]): void {
   }
 }
 
+/** Whether the node differs from example to example within a vmap that is being traced. */
+export function isMapped(node: Node): boolean {
+  const pending = [node];
+  const seen = new Set<State>();
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for (const { op, attributes } of topological([next])) {
+      if (op !== "state" || seen.has(attributes.state)) continue;
+      const { state } = attributes;
+      seen.add(state);
+      if (!(state instanceof Argument)) continue;
+      if (state.mapped) return true;
+      if (state.standsFor !== undefined) pending.push(state.standsFor);
+    }
+  }
+  return false;
+}
+
 /** The result with the nodes that stood for arguments replaced by those given. */
 export function finish(call: TracedCall, result: unknown, given: readonly Node[]): unknown {
   const replacement = new Map(call.inputs.map((input, i) => [input, given[i] ?? input]));

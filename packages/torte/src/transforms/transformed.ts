@@ -16,6 +16,8 @@ export interface Transformed<A extends readonly unknown[], R> {
   (...args: Mixed<A> & unknown[]): R;
 }
 
+export type AnyTransformed = (...args: readonly unknown[]) => unknown;
+
 export function checkFunction(where: string, f: unknown): asserts f is AnyFunction {
   if (typeof f === "function") return;
   throw new GraphError({ where, problem: "there is no function", expected: "a function of nodes", received: show(f) });
