@@ -1,8 +1,9 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { tensor } from "torte";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -55,7 +56,7 @@ describe("a download", () => {
     const cache = join(newFolder(), "deep", "cache");
     const told: [number, number | undefined][] = [];
     const found = await findDataFile(ask(path), { cache, onDownload: (...facts) => told.push(facts) });
-    expect(found).toEqual({ path: join(cache, "proteins"), sha256, from: "download" });
+    expect(found).toMatchObject({ path: join(cache, "proteins"), sha256, from: "download" });
     expect(readFileSync(join(cache, "proteins")).equals(content)).toBe(true);
     expect(readdirSync(cache)).toEqual(["proteins"]);
     expect(told.at(-1)).toEqual([content.length, path === "/unsized" ? undefined : content.length]);
@@ -73,6 +74,22 @@ describe("a download", () => {
     const cache = newFolder();
     expect(await findDataFile(ask(path), { cache })).toEqual({ reason: `${base}${path} ${reason}` });
     expect(readdirSync(cache)).toEqual([]);
+  });
+
+  it("goes on where the cache takes nothing, and takes the leftovers of processes that are gone away", async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, "cache"), "a file where a folder should be");
+    expect(await findDataFile(ask("/good"), { cache: join(folder, "cache") })).toMatchObject({
+      path: `${base}/good`,
+      sha256,
+      bytes: content,
+    });
+    const cache = newFolder();
+    const gone = spawnSync(process.execPath, ["-e", ""]).pid;
+    const [left, others] = [`.big.${hostname()}.${gone}.0.part`, `.big.${hostname()}.${process.pid}.0.part`];
+    for (const file of [left, others, ".big.elsewhere.1.0.part"]) writeFileSync(join(cache, file), "half");
+    await findDataFile(ask("/good"), { cache });
+    expect(readdirSync(cache).sort()).toEqual([others, ".big.elsewhere.1.0.part", "proteins"].sort());
   });
 
   it("without a network says so", async () => {
@@ -103,6 +120,44 @@ describe("a download", () => {
     );
     expect(readdirSync(cache)).toEqual([]);
   });
+});
+
+describe("a file", () => {
+  it("is read once: what is hashed is what is parsed, whatever takes its place", async () => {
+    const folder = newFolder();
+    const path = join(folder, "proteins");
+    writeFileSync(path, content);
+    const found = await findDataFile(ask("/good"), { path });
+    writeFileSync(path, "another one");
+    if (found.path === undefined) throw new Error(found.reason);
+    expect(createHash("sha256").update(found.bytes).digest("hex")).toBe(sha256);
+    expect(Buffer.from(found.bytes).equals(content)).toBe(true);
+  });
+
+  it("that is long stops being read at once by an interruption", async () => {
+    const path = join(newFolder(), "proteins");
+    writeFileSync(path, "");
+    truncateSync(path, 2 ** 29);
+    const controller = new AbortController();
+    setTimeout(() => {
+      controller.abort(new Error("enough"));
+    }, 20);
+    const started = performance.now();
+    expect(await message(findDataFile(ask("/good"), { path, signal: controller.signal }))).toBe("enough");
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it.skipIf(process.platform === "win32")(
+    "that is none, such as a pipe, is refused instead of waited for",
+    async () => {
+      const pipe = join(newFolder(), "proteins");
+      execFileSync("mkfifo", [pipe]);
+      for (const path of [pipe, "/dev/zero"])
+        expect(await message(findDataFile(ask("/good"), { path }))).toBe(
+          `${path}: this is no file: expected a file with data.`,
+        );
+    },
+  );
 });
 
 describe("the order", () => {

@@ -1,10 +1,11 @@
 /** Finding a data file: the option, the environment's folder, the user's cache, the network. Always checked. */
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, existsSync, statSync } from "node:fs";
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DataError } from "torte";
+import { isAlive, THIS_PROCESS } from "./run-folder.js";
 
 export interface DataFileRequest {
   readonly file: string;
@@ -28,30 +29,39 @@ export interface DataFileOptions {
   readonly onDownload?: (received: number, total: number | undefined) => void;
 }
 
+/** Bytes and their checksum. */
+interface Hashed {
+  readonly bytes: Uint8Array;
+  readonly sha256: string;
+}
+
 export type DataFile =
-  | { readonly path: string; readonly sha256: string; readonly from: "--data" | "TORTE_DATA" | "cache" | "download" }
+  | (Hashed & { readonly path: string; readonly from: "--data" | "TORTE_DATA" | "cache" | "download" })
   | { readonly path?: undefined; readonly reason: string };
 
 /**
- * Where the file is, or why it cannot be had.
+ * The file, or why it cannot be had. Its bytes are those that the checksum was made of, whatever becomes of the file.
  *
  * @throws DataError for a file that is there but is not the right one, and for a `--data` that is not there.
  */
 export async function findDataFile(request: DataFileRequest, options: DataFileOptions = {}): Promise<DataFile> {
-  const { path, folder, cache = cacheFolder() } = options;
-  if (path !== undefined)
-    return { path: given(request, path), sha256: await checked(request, given(request, path)), from: "--data" };
+  const { path, folder, cache = cacheFolder(), signal } = options;
+  if (path !== undefined) {
+    const place = given(request, path);
+    return { path: place, ...(await readChecked(request, place, signal)), from: "--data" };
+  }
   if (folder !== undefined && folder !== "") {
     if (!existsSync(folder))
       throw new DataError({ where: "TORTE_DATA", problem: "there is no such folder", received: folder });
     const here = join(folder, request.file);
-    if (existsSync(here)) return { path: here, sha256: await checked(request, here), from: "TORTE_DATA" };
+    if (existsSync(here)) return { path: here, ...(await readChecked(request, here, signal)), from: "TORTE_DATA" };
   }
   const cached = join(cache, request.file);
   if (existsSync(cached)) {
-    const sha256 = await hashOf(cached);
-    if (request.sha256 === undefined || sha256 === request.sha256) return { path: cached, sha256, from: "cache" };
-    await rm(cached);
+    const found = await readHashed(cached, signal);
+    if (request.sha256 === undefined || found.sha256 === request.sha256)
+      return { path: cached, ...found, from: "cache" };
+    await rm(cached, { force: true });
   }
   if (request.url === undefined) return { reason: `${request.file} is in none of the places where it is looked for` };
   return download(request, request.url, cached, options);
@@ -66,25 +76,53 @@ function given({ file }: DataFileRequest, path: string): string {
   return inside;
 }
 
-async function checked({ sha256 }: DataFileRequest, path: string): Promise<string> {
-  const received = await hashOf(path);
-  if (sha256 !== undefined && received !== sha256) {
-    const fix = "The file is cut short, corrupt or another one; get it anew.";
-    throw new DataError({
-      where: path,
-      problem: "the checksum is wrong",
-      expected: `SHA-256 ${sha256}`,
-      received,
-      fix,
-    });
-  }
-  return received;
+async function readChecked(
+  { sha256 }: DataFileRequest,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Hashed> {
+  const found = await readHashed(path, signal);
+  if (sha256 === undefined || found.sha256 === sha256) return found;
+  throw new DataError({
+    where: path,
+    problem: "the checksum is wrong",
+    expected: `SHA-256 ${sha256}`,
+    received: found.sha256,
+    fix: "The file is cut short, corrupt or another one; get it anew.",
+  });
 }
 
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const part of createReadStream(path)) hash.update(part as Buffer);
-  return hash.digest("hex");
+/** Bytes at a time; between two parts an interruption is heard. */
+const PART = 1 << 22;
+
+async function readHashed(path: string, signal: AbortSignal | undefined): Promise<Hashed> {
+  // A pipe would be waited for, a device would never end.
+  if (!(await stat(path)).isFile())
+    throw new DataError({ where: path, problem: "this is no file", expected: "a file with data" });
+  const handle = await open(path);
+  try {
+    const hash = createHash("sha256");
+    const bytes = room((await handle.stat()).size, path);
+    let at = 0;
+    while (at < bytes.length) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await handle.read(bytes, at, Math.min(PART, bytes.length - at), at);
+      if (bytesRead === 0) break;
+      hash.update(bytes.subarray(at, at + bytesRead));
+      at += bytesRead;
+    }
+    return { bytes: bytes.subarray(0, at), sha256: hash.digest("hex") };
+  } finally {
+    await handle.close();
+  }
+}
+
+function room(size: number, path: string): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch {
+    throw new DataError({ where: path, problem: "the file is too large to be read", received: `${size} bytes` });
+  }
 }
 
 /** The folder for what can be fetched again. */
@@ -101,30 +139,54 @@ export function cacheFolder(
 
 const PATIENCE_MS = 20_000;
 
-/** Downloads beside the place and moves the file there when it is whole and right; else nothing is left behind. */
+/** Kept in the cache only when it is whole and right. */
 async function download(
   request: DataFileRequest,
   url: string,
   target: string,
   options: DataFileOptions,
 ): Promise<DataFile> {
-  const part = `${target}.${randomUUID()}.part`;
+  let fetched: Hashed;
   try {
-    await mkdir(join(target, ".."), { recursive: true });
-    const sha256 = await fetchTo(part, url, options);
-    if (request.sha256 !== undefined && sha256 !== request.sha256)
-      return { reason: `${url} gave something else (its checksum is wrong)` };
-    await rename(part, target);
-    return { path: target, sha256, from: "download" };
+    fetched = await fetchAll(url, options);
   } catch (error) {
     options.signal?.throwIfAborted();
     return { reason: `${url} cannot be downloaded (${causeOf(error)})` };
-  } finally {
-    await rm(part, { force: true });
+  }
+  if (request.sha256 !== undefined && fetched.sha256 !== request.sha256)
+    return { reason: `${url} gave something else (its checksum is wrong)` };
+  const kept = await keep(target, fetched.bytes);
+  return { path: kept ? target : url, ...fetched, from: "download" };
+}
+
+let copies = 0;
+
+/** Puts a file into the cache, as a whole; a cache that takes none (read-only, full) costs only the next download. */
+async function keep(target: string, bytes: Uint8Array): Promise<boolean> {
+  const { host, pid } = THIS_PROCESS;
+  const part = join(dirname(target), `.${basename(target)}.${host}.${pid}.${copies++}.part`);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    await sweep(dirname(target));
+    await writeFile(part, bytes, { flag: "wx", flush: true });
+    await rename(part, target);
+    return true;
+  } catch {
+    await rm(part, { force: true }).catch(() => undefined);
+    return false;
   }
 }
 
-async function fetchTo(part: string, url: string, options: DataFileOptions): Promise<string> {
+/** Removes copies that processes of this machine which are gone have left half written. */
+async function sweep(cache: string): Promise<void> {
+  for (const file of await readdir(cache)) {
+    const [, pid] = /\.(\d+)\.\d+\.part$/.exec(file) ?? [];
+    if (pid === undefined || !file.includes(`.${THIS_PROCESS.host}.${pid}.`) || isAlive(Number(pid))) continue;
+    await rm(join(cache, file), { force: true });
+  }
+}
+
+async function fetchAll(url: string, options: DataFileOptions): Promise<Hashed> {
   const stalled = new AbortController();
   const patience = options.patience ?? PATIENCE_MS;
   const stop = (): void => {
@@ -132,27 +194,25 @@ async function fetchTo(part: string, url: string, options: DataFileOptions): Pro
   };
   let timer = setTimeout(stop, patience);
   const signal = options.signal === undefined ? stalled.signal : AbortSignal.any([options.signal, stalled.signal]);
-  const file = await open(part, "wx");
   try {
     const response = await (options.fetch ?? fetch)(url, { signal });
     if (!response.ok || response.body === null) throw new Error(`status ${response.status}`);
     const length = Number(response.headers.get("content-length"));
     const hash = createHash("sha256");
+    const parts: Uint8Array[] = [];
     let received = 0;
     const reader = response.body.getReader();
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       clearTimeout(timer);
       timer = setTimeout(stop, patience);
       hash.update(part.value);
-      await file.write(part.value);
+      parts.push(part.value);
       received += part.value.length;
       options.onDownload?.(received, length > 0 ? length : undefined);
     }
-    await file.sync();
-    return hash.digest("hex");
+    return { bytes: Buffer.concat(parts), sha256: hash.digest("hex") };
   } finally {
     clearTimeout(timer);
-    await file.close();
   }
 }
 

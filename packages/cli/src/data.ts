@@ -1,5 +1,4 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
-import { readFile } from "node:fs/promises";
 import { type Dataset, DataError, parseNpz, type Tensor } from "torte";
 import type { DataContext, NpzRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
@@ -11,6 +10,8 @@ export type DataSource =
       readonly file: string;
       readonly path: string;
       readonly sha256: string;
+      /** The experiment has said which checksum it must be. */
+      readonly checked: boolean;
       readonly from: string;
     }
   | { readonly kind: "synthetic"; readonly file: string; readonly reason: string };
@@ -27,8 +28,9 @@ export function dataContext(seed: number, options: DataFileOptions): SourcedData
   const npz = async <Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>> => {
     const found = await findDataFile(request, options);
     if (found.path !== undefined) {
-      sources.push({ kind: "file", file: request.file, path: found.path, sha256: found.sha256, from: found.from });
-      return checkArrays(request, parseNpz(new Uint8Array(await readFile(found.path)), found.path), found.path);
+      const { path, sha256, from } = found;
+      sources.push({ kind: "file", file: request.file, path, sha256, checked: request.sha256 !== undefined, from });
+      return checkArrays(request, parseNpz(found.bytes, path), path);
     }
     if (request.standIn === undefined) {
       const fix = "Give its place with --data PATH, or name its folder in TORTE_DATA.";
@@ -47,7 +49,7 @@ function checkArrays<Name extends string>(
 ): Readonly<Record<Name, Tensor>> {
   const result: Partial<Record<Name, Tensor>> = {};
   for (const name of Object.keys(arrays) as Name[]) {
-    const array = given[name];
+    const array = Object.hasOwn(given, name) ? given[name] : undefined;
     if (array === undefined) {
       throw new DataError({
         where,

@@ -1,4 +1,5 @@
 /** Loading an experiment file, TypeScript or JavaScript, and saying where it fails. */
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { createJiti } from "jiti";
@@ -6,6 +7,7 @@ import * as torte from "torte";
 import { DataError, TorteError, TrainingError } from "torte";
 import { checkExperiment, type Experiment } from "./experiment.js";
 import * as cli from "./index.js";
+import { RunFileError } from "./run-folder.js";
 
 /** The experiment's own code failed: file and line, and the reason. */
 export class ExperimentError extends TorteError {
@@ -30,12 +32,18 @@ function strict(name: string, module: object): object {
   );
 }
 
+export interface LoadedExperiment {
+  readonly experiment: Experiment;
+  /** Of the text that was run. */
+  readonly sha256: string;
+}
+
 /**
  * The experiment that a file exports by default.
  *
  * Its imports of "torte" and "@torte/cli" are this very copy, so that a file needs no installation beside it.
  */
-export async function loadExperiment(file: string): Promise<Experiment> {
+export async function loadExperiment(file: string): Promise<LoadedExperiment> {
   const path = resolve(file);
   if (!existsSync(path))
     throw new DataError({ where: file, problem: "there is no such file", expected: "an experiment file" });
@@ -46,14 +54,15 @@ export async function loadExperiment(file: string): Promise<Experiment> {
     interopDefault: false,
     virtualModules: { torte: strict("torte", torte), "@torte/cli": strict("@torte/cli", cli) },
   });
+  const source = readFileSync(path, "utf8");
   let module: { readonly default?: unknown };
   try {
-    module = await jiti.import(path);
+    module = (await jiti.evalModule(source, { filename: path, async: true })) as typeof module;
   } catch (error) {
     throw new ExperimentError(placeOf(error, path, file), "the experiment file fails to load", error);
   }
   checkExperiment(file, module.default);
-  return module.default;
+  return { experiment: module.default, sha256: createHash("sha256").update(source).digest("hex") };
 }
 
 /** Runs a part of the experiment; what it throws is told with file and line. */
@@ -62,7 +71,7 @@ export async function inExperiment<T>(file: string, part: string, run: () => T |
     return await run();
   } catch (error) {
     // Data that is wrong and training that fails do not come from a line of the experiment, nor do errors that are told.
-    if (error instanceof DataError || error instanceof TrainingError || error instanceof ExperimentError) throw error;
+    if ([DataError, TrainingError, RunFileError, ExperimentError].some((kind) => error instanceof kind)) throw error;
     throw new ExperimentError(placeOf(error, resolve(file), file), `${part} fails`, error);
   }
 }

@@ -119,9 +119,13 @@ function oneLine(message: string): string {
 
 /** What a person can use: the message; the stack only when it is asked for. */
 function explain(error: unknown): string {
-  if (!(error instanceof Error)) return `Error: ${String(error)}`;
+  if (!(error instanceof Error)) return `Error: ${printable(String(error))}`;
   const debug = process.env["TORTE_DEBUG"];
   if (debug !== undefined && debug !== "")
     return [error, error.cause].map((e) => (e instanceof Error ? e.stack : "")).join("\n");
-  return `Error: ${error.message}${error instanceof TorteError ? "" : " (TORTE_DEBUG=1 shows where.)"}`;
+  return `Error: ${printable(error.message)}${error instanceof TorteError ? "" : " (TORTE_DEBUG=1 shows where.)"}`;
 }
+
+/** Without what a terminal obeys. */
+const printable = (text: string): string =>
+  text.replaceAll(/[^\P{Cc}\n]/gu, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -1,9 +1,24 @@
 /** The folder of a run: files that are replaced as a whole, so that a reader or a crash never meets half of one. */
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { OptionError } from "torte";
+import { OptionError, TorteError } from "torte";
+
+/** A file of the run cannot be written. */
+export class RunFileError extends TorteError {
+  constructor(path: string, cause: unknown) {
+    const fix = "Make room, or choose another place with --out.";
+    super({ where: path, problem: `the file cannot be written (${reasonOf(cause)})`, fix });
+    this.cause = cause;
+  }
+}
+
+/** Which process writes a folder, for whoever wants to know whether it still does. */
+export const THIS_PROCESS = { pid: process.pid, host: hostname() } as const;
+
+/** Where a run says what it is and how far it has come. Whose file it is, its folder is. */
+const CLAIM = "run.json";
 
 export class RunFolder {
   private constructor(readonly path: string) {}
@@ -13,52 +28,116 @@ export class RunFolder {
     if (asked !== undefined) {
       await RunFolder.check(asked);
       await makeFolder("--out", asked);
+      if (!(await claim(asked))) throw notEmpty(asked);
       return new RunFolder(asked);
     }
     await makeFolder("runs", "runs");
+    await sweep("runs");
     for (let again = 1; ; again++) {
       const path = join("runs", `${stamp(now)}${again === 1 ? "" : `.${again}`}-${name}`);
       try {
         await mkdir(path);
-        return new RunFolder(path);
       } catch (error) {
         if (codeOf(error) !== "EEXIST") throw unusable("runs", path, error);
+        continue;
       }
+      if (await claim(path)) return new RunFolder(path);
     }
   }
 
   /** To be asked before anything that takes long. @throws OptionError where the folder has something in it already. */
   static async check(asked: string): Promise<void> {
-    if (!existsSync(asked) || (await contentsOf(asked)).length === 0) return;
-    throw new OptionError({
-      where: "--out",
-      problem: "the folder is not empty",
-      expected: "a new or an empty folder",
-      received: asked,
-    });
+    if (existsSync(asked) && (await contentsOf(asked)).length > 0) throw notEmpty(asked);
   }
 
+  /** @throws RunFileError, after which the file is as it was. */
   async write(file: string, content: string | Uint8Array): Promise<void> {
-    const part = join(this.path, `.${file}.${randomUUID()}`);
+    // One name for each file, so that a run that is killed leaves one copy at most, which sweep finds.
+    const part = join(this.path, partOf(file));
     try {
-      const handle = await open(part, "wx");
-      try {
-        await handle.writeFile(content);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
+      await writeThrough(part, "w", content);
       await rename(part, join(this.path, file));
     } catch (error) {
-      await rm(part, { force: true });
-      throw error;
+      await rm(part, { force: true }).catch(() => undefined); // what counts is why it could not be written
+      throw new RunFileError(join(this.path, file), error);
     }
   }
 
   writeJson(file: string, value: unknown): Promise<void> {
-    return this.write(file, `${JSON.stringify(value, null, 2)}\n`);
+    return this.write(file, jsonOf(value));
   }
 }
+
+const jsonOf = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+const partOf = (file: string): string => `.${file}.part`;
+
+/** Writes to the disk itself, not only to the system's memory. */
+async function writeThrough(path: string, flag: "w" | "wx", content: string | Uint8Array): Promise<void> {
+  const handle = await open(path, flag);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    throw error;
+  }
+  await handle.close();
+}
+
+/** Of two runs that want a folder at the same time, one makes this file; false for the other. */
+async function claim(path: string): Promise<boolean> {
+  try {
+    await writeThrough(join(path, CLAIM), "wx", jsonOf({ status: "starting", process: THIS_PROCESS }));
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw new RunFileError(join(path, CLAIM), error);
+  }
+}
+
+/** Removes what runs that were killed while they wrote have left: copies that never took their file's place. */
+async function sweep(runs: string): Promise<void> {
+  for (const folder of await readdir(runs).catch(() => [])) {
+    const path = join(runs, folder);
+    const parts = (await readdir(path).catch(() => [])).filter(
+      (file) => file.startsWith(".") && file.endsWith(".part"),
+    );
+    if (parts.length === 0 || !(await isAbandoned(path))) continue;
+    for (const part of parts) await rm(join(path, part), { force: true }).catch(() => undefined);
+  }
+}
+
+/** Whether the process that wrote the folder is known to be gone. */
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    const { process: writer } = JSON.parse(await readFile(join(path, CLAIM), "utf8")) as {
+      readonly process?: { readonly pid?: unknown; readonly host?: unknown };
+    };
+    if (writer?.host !== THIS_PROCESS.host || typeof writer.pid !== "number") return false;
+    return !isAlive(writer.pid);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether this machine has such a process. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ESRCH";
+  }
+}
+
+const notEmpty = (asked: string): OptionError =>
+  new OptionError({
+    where: "--out",
+    problem: "the folder is not empty",
+    expected: "a new or an empty folder",
+    received: asked,
+  });
 
 async function contentsOf(path: string): Promise<readonly string[]> {
   try {
@@ -81,8 +160,12 @@ async function makeFolder(where: string, path: string): Promise<void> {
 }
 
 function unusable(where: string, path: string, error: unknown): OptionError {
-  const reason = error instanceof Error ? error.message.replace(/, \w+ '.*'$/, "") : String(error);
-  return new OptionError({ where, problem: `the folder ${path} cannot be made (${reason})` });
+  return new OptionError({ where, problem: `the folder ${path} cannot be made (${reasonOf(error)})` });
+}
+
+/** A system's message without the path, which is told beside it. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/, \w+( '.*')?$/, "") : String(error);
 }
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined);

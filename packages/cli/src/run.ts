@@ -1,6 +1,4 @@
 /** One run: trains, tells, and keeps the folder up to date. */
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
@@ -8,7 +6,7 @@ import { type DataSource, majorityBaseline } from "./data.js";
 import type { Experiment, ExperimentData } from "./experiment.js";
 import { inExperiment } from "./load.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
-import type { RunFolder } from "./run-folder.js";
+import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 
 export interface TrainResult {
   readonly folder: string;
@@ -22,6 +20,8 @@ export interface TrainResult {
 /** Everything that is settled before the first step. */
 export interface Plan {
   readonly file: string;
+  /** Of the experiment's text. */
+  readonly sha256: string;
   readonly experiment: Experiment;
   readonly variant: string;
   readonly epochs: number;
@@ -38,6 +38,9 @@ export class Run {
   readonly #reporter: Reporter;
   readonly #folder: RunFolder;
   readonly #epochs: Logs[] = [];
+  /** The epochs as they are written, each once. */
+  readonly #historyLines: string[] = [];
+  #nextCurves = 0;
   readonly #started = new Date();
   #toldOfWeights = false;
 
@@ -67,22 +70,39 @@ export class Run {
   }
 
   async run(signal: AbortSignal): Promise<TrainResult> {
+    let result: TrainResult;
+    try {
+      result = await this.#train(signal);
+    } catch (error) {
+      await this.#failed(error);
+      throw error;
+    }
+    await this.#model.close();
+    return result;
+  }
+
+  async #train(signal: AbortSignal): Promise<TrainResult> {
     await this.#folder.write("summary.txt", `${this.#headline()}\n\n${this.#model.summary()}\n`);
     await this.#describe("running");
     await this.#writeHistory();
     const started = performance.now();
+    const history = await inExperiment(this.#plan.file, "training", () => this.#fit(signal));
+    await this.#writeModel();
+    await this.#drawCurves();
+    if (history.ended === "aborted") return this.#interrupted();
+    return this.#finish((performance.now() - started) / 1000);
+  }
+
+  /** Leaves what can be left. What fails here is told, and hides nothing: the error that came first is the run's. */
+  async #failed(error: unknown): Promise<void> {
+    this.#reporter.end();
     try {
-      const history = await inExperiment(this.#plan.file, "training", () => this.#fit(signal));
-      await this.#writeModel();
-      if (history.ended === "aborted") return await this.#interrupted();
-      return await this.#finish((performance.now() - started) / 1000);
-    } catch (error) {
-      this.#reporter.end();
       await this.#describe("failed", { error: error instanceof Error ? error.message : String(error) });
-      throw error;
-    } finally {
-      await this.#model.close();
+      await this.#drawCurves();
+    } catch (later) {
+      this.#reporter.line(later instanceof Error ? later.message : String(later));
     }
+    await this.#model.close().catch(() => undefined);
   }
 
   #headline(): string {
@@ -111,6 +131,8 @@ export class Run {
         this.#reporter.line(epochLine(epoch, epochs, logs));
         await this.#writeHistory();
         await this.#writeModel();
+        await this.#describe("running");
+        if (performance.now() >= this.#nextCurves) await this.#drawCurves();
       },
     };
     return this.#model.fit(this.#data.train, {
@@ -158,13 +180,24 @@ export class Run {
     return { test: logs, baseline: majority.accuracy };
   }
 
+  /** An epoch on a line. */
   async #writeHistory(): Promise<void> {
-    await this.#folder.writeJson("history.json", { data: this.#dataLabel, epochs: this.#epochs });
+    for (const logs of this.#epochs.slice(this.#historyLines.length)) this.#historyLines.push(JSON.stringify(logs));
+    const lines = this.#historyLines.map((line) => `\n    ${line}`).join(",");
+    const data = JSON.stringify(this.#dataLabel);
+    await this.#folder.write("history.json", `{\n  "data": ${data},\n  "epochs": [${lines}\n  ]\n}\n`);
+  }
+
+  /** The longer the history, the longer the drawing: it gets a tenth of the time, and comes last where training ends. */
+  async #drawCurves(): Promise<void> {
     if (this.#epochs.length === 0) return;
+    const started = performance.now();
     const { experiment, variant } = this.#plan;
     const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
     const { drawCurves } = await import("./curves.js"); // the drawing library is slow to load
     await this.#folder.write("curves.svg", await drawCurves(this.#epochs, title));
+    const ended = performance.now();
+    this.#nextCurves = ended + 9 * (ended - started);
   }
 
   async #writeModel(): Promise<void> {
@@ -187,17 +220,11 @@ export class Run {
   }
 
   async #describe(status: string, more: object = {}): Promise<void> {
-    const { file, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
+    const { file, sha256, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
     const { train, validation, test } = this.#data;
     await this.#folder.writeJson("run.json", {
       status,
-      experiment: {
-        name: experiment.name,
-        file,
-        sha256: createHash("sha256")
-          .update(await readFile(file))
-          .digest("hex"),
-      },
+      experiment: { name: experiment.name, file, sha256 },
       options: { variant, epochs, batchSize, seed, threads },
       data: {
         synthetic: this.#synthetic,
@@ -210,6 +237,7 @@ export class Run {
       epochsDone: this.#epochs.length,
       started: this.#started.toISOString(),
       written: new Date().toISOString(),
+      process: THIS_PROCESS,
       versions: { torte: torteVersion(), node: process.version, platform: `${process.platform}-${process.arch}` },
       ...more,
     });

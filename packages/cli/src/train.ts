@@ -25,8 +25,8 @@ export async function train(
   signal: AbortSignal,
   reporter = new Reporter(),
 ): Promise<TrainResult> {
-  const experiment = await loadExperiment(file);
-  const plan = settle(file, experiment, options);
+  const { experiment, sha256 } = await loadExperiment(file);
+  const plan = settle(file, experiment, sha256, options);
   if (options.out !== undefined) await RunFolder.check(options.out);
   const { context, sources } = dataContext(plan.seed, {
     path: options.data,
@@ -63,7 +63,7 @@ export async function train(
   return new Run(plan, data, sources, model, reporter, folder).run(signal);
 }
 
-function settle(file: string, experiment: Plan["experiment"], options: TrainOptions): Plan {
+function settle(file: string, experiment: Plan["experiment"], sha256: string, options: TrainOptions): Plan {
   const variants = experiment.variants ?? ["base"];
   const variant = options.variant ?? variants[0] ?? "base";
   if (!variants.includes(variant)) {
@@ -77,6 +77,7 @@ function settle(file: string, experiment: Plan["experiment"], options: TrainOpti
   const { epochs = 10, batchSize = 16, seed = 0 } = experiment.training ?? {};
   return {
     file,
+    sha256,
     experiment,
     variant,
     epochs: options.epochs ?? epochs,
@@ -92,7 +93,8 @@ function announceData(
   sources: readonly DataSource[],
 ): void {
   for (const source of sources) {
-    if (source.kind === "file") reporter.line(`${source.file}: ${source.path} (SHA-256 checked)`);
+    if (source.kind === "file")
+      reporter.line(`${source.file}: ${source.path} (SHA-256 ${source.checked ? "checked" : source.sha256})`);
     else reporter.line(`SYNTHETIC DATA: ${source.reason}; training on made-up examples instead of ${source.file}.`);
   }
   const parts = [

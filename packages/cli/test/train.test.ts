@@ -1,4 +1,5 @@
 /** Whole runs of `torte train`. */
+import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -100,6 +101,9 @@ Trained in #; everything is in made/run
     const folder = experimentFolder(ENDLESS);
     const run = start(folder, ["train", "tiny.ts", "--out", "run"]);
     await run.printed("epoch       3/1000000  loss");
+    const told = json(folder, "run/run.json");
+    expect(told).toMatchObject({ status: "running", process: { pid: run.process.pid } });
+    expect(told["epochsDone"]).toBeGreaterThanOrEqual(1);
     run.process.kill("SIGKILL");
     await run.result;
     expect((json(folder, "run/history.json") as { epochs: unknown[] }).epochs.length).toBeGreaterThanOrEqual(2);
@@ -139,7 +143,7 @@ Trained in #; everything is in made/run
       out: "",
       error: "Interrupted before training began; nothing is written.\n",
     });
-    expect(readdirSync(join(folder, "cache/torte"))).toEqual([]);
+    expect(existsSync(join(folder, "cache"))).toBe(false);
     expect(existsSync(join(folder, "runs"))).toBe(false);
     server.closeAllConnections();
     server.close();
@@ -166,6 +170,56 @@ Trained in #; everything is in made/run
       error: "tiny.ts:13: training fails: no luck.",
     });
     expect(readdirSync(join(folder, "run"))).toEqual(FILES);
+  });
+});
+
+describe("a run folder", () => {
+  it("belongs to one run: of two that start with it, one is refused", async () => {
+    const folder = experimentFolder();
+    const args = ["train", "tiny.ts", "--epochs", "1", "--out", "run"];
+    const results = await Promise.all([torte(folder, ...args), torte(folder, ...args)]);
+    expect(results.map(({ status }) => status).sort()).toEqual([0, 1]);
+    expect(results.map(({ error }) => error).join("")).toBe(
+      "Error: --out: the folder is not empty: expected a new or an empty folder, received run.\n",
+    );
+    expect(readdirSync(join(folder, "run"))).toEqual(FILES);
+  });
+
+  it("that takes no more files does not hide why the run ended", async () => {
+    const folder = experimentFolder(
+      [
+        "compile: {",
+        'callbacks: () => [{ onEpochEnd() { rmSync("run", { recursive: true }); throw new Error("no luck"); } }],\n  compile: {',
+      ],
+      ["import { experiment }", 'import { rmSync } from "node:fs";\nimport { experiment }'],
+    );
+    const { status, out, error } = await torte(folder, "train", "tiny.ts", "--out", "run");
+    expect({ status, error }).toEqual({ status: 1, error: "Error: tiny.ts:14: training fails: no luck.\n" });
+    expect(out).toContain("run/run.json: the file cannot be written (ENOENT: no such file or directory");
+  });
+
+  it("that takes no more files ends the run, with the file and the reason", async () => {
+    const folder = experimentFolder(
+      ["compile: {", 'callbacks: () => [{ onEpochEnd() { rmSync("run", { recursive: true }); } }],\n  compile: {'],
+      ["import { experiment }", 'import { rmSync } from "node:fs";\nimport { experiment }'],
+    );
+    const { status, error } = await torte(folder, "train", "tiny.ts", "--out", "run");
+    expect(status).toBe(1);
+    expect(error).toBe(
+      "Error: run/history.json: the file cannot be written (ENOENT: no such file or directory). Make room, or choose another place with --out.\n",
+    );
+  });
+
+  it("says which text of the experiment was run, though the file is edited meanwhile", async () => {
+    const folder = experimentFolder(
+      ["  data() {", '  data() { appendFileSync("tiny.ts", "// edited\\n");'],
+      ["import { experiment }", 'import { appendFileSync } from "node:fs";\nimport { experiment }'],
+    );
+    const before = createHash("sha256")
+      .update(readFileSync(join(folder, "tiny.ts")))
+      .digest("hex");
+    expect(await torte(folder, "train", "tiny.ts", "--epochs", "1", "--out", "run")).toMatchObject({ status: 0 });
+    expect(json(folder, "run/run.json")).toMatchObject({ experiment: { sha256: before } });
   });
 });
 

@@ -68,7 +68,7 @@ export { type FitOptions, type History } from "./train/fit.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export type { PureFunction, PureOptions } from "./train/pure.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
-export type { ModelDescription } from "./train/saving.js";
+export type { ModelDescription, WeightReport } from "./train/saving.js";
 export type { LayerFactory } from "./nn/registry.js";
 export type { CallDescription, InputDescription, LayerDescription, NetworkDescription } from "./nn/description.js";
 export { functional, sequential, type FunctionalOptions } from "./train/build.js";
@@ -77,6 +77,7 @@ export {
   type AnyModel,
   type CompileOptions,
   type Data,
+  type LoadWeightsOptions,
   type ModelOptions,
   type Outputs,
   type PerOutput,

@@ -202,18 +202,210 @@ describe("a model in a file", () => {
       "loadModel: the description is corrupt: there is no layer 7.",
     );
     await expect(loadModel(changed('"units":2', '"units":0'))).rejects.toThrow(/dense: units is out of range/);
-    await expect(loadModel(changed('"units":2', '"units":5'))).rejects.toThrow(/the weight has another shape/);
+    await expect(loadModel(changed('"units":2', '"units":5'))).rejects.toThrow(
+      'loadModel: the layer "dense" gives another shape than the file says: expected (None, 2), received (None, 5).',
+    );
+    const wider = text.replace('"units":2', '"units":5').replace('"shape":[null,2]', '"shape":[null,5]');
+    await expect(loadModel(formatSafetensors(tensors, { "torte-model": wider }))).rejects.toThrow(
+      "dense.kernel: the weight has another shape: expected (3, 5), received (3, 2).",
+    );
     const fewer = Object.fromEntries(Object.entries(tensors).filter(([name]) => name !== "dense.bias"));
     await expect(loadModel(formatSafetensors(fewer, metadata))).rejects.toThrow(
-      "loadWeights: weights of the model are missing: expected dense.bias, received dense.kernel.",
+      "loadModel: weights of the model are missing: expected dense.bias, received dense.kernel.",
     );
     await expect(loadModel(formatSafetensors({ ...tensors, odd: tensor([1]) }, metadata))).rejects.toThrow(
-      'loadModel: the file has a weight "odd" that its layers do not have: expected dense.kernel, dense.bias.',
+      "loadModel: the file has weights that the model does not have: received odd.",
     );
   });
 });
 
+/** A file whose description is written by hand. */
+const described = (layers: readonly object[], calls: readonly object[], outputs = [calls.length]): Uint8Array => {
+  const inputs = [{ name: "x", shape: [4], dtype: "float32" }];
+  const head = { format: "torte-model", version: 1, name: "m", seed: 0, listed: false, parameters: 0 };
+  return formatSafetensors(
+    {},
+    { "torte-model": JSON.stringify({ ...head, layers, network: { inputs, calls, outputs } }) },
+  );
+};
+const call = (layer: number, ...from: number[]) => ({ layer, from, shape: [null, 4] });
+const layer = (name: string, kind: string, more: object = {}) => ({
+  name,
+  kind,
+  options: {},
+  trainable: true,
+  weights: {},
+  ...more,
+});
+const within = (calls: readonly object[]) => ({
+  network: { inputs: [{ name: "input", shape: [4], dtype: "float32" }], calls, outputs: [calls.length] },
+});
+
+describe("a hostile file", () => {
+  it("is refused soon, and before anything of its size is there", async () => {
+    const blocks = (count: number, calls: (next: number) => readonly object[]) =>
+      Array.from({ length: count }, (_, i) =>
+        i === count - 1 ? layer(`b${i}`, "identity") : layer(`b${i}`, "block", within(calls(i + 1))),
+      );
+    const huge = layer("d", "dense", { options: { units: 1e8 } });
+    const cases: [string, Uint8Array, RegExp][] = [
+      [
+        "blocks that contain each other",
+        described([layer("a", "block", within([call(1, 0)])), layer("b", "block", within([call(0, 0)]))], [call(0, 0)]),
+        /^loadModel: the description is corrupt: layer 0 is part of itself\.$/,
+      ],
+      [
+        "a layer around itself",
+        described([layer("a", "timeDistributed", { options: { layer: { $layer: 0 } } })], [call(0, 0)]),
+        /layer 0 is part of itself/,
+      ],
+      [
+        "blocks that each call the next twice",
+        described(
+          blocks(30, (next) => [call(next, 0), call(next, 1)]),
+          [call(0, 0)],
+        ),
+        /^loadModel: the description shares layers within layers too often: expected at most \d+ applications of layers in all, received 1073741823\.$/,
+      ],
+      [
+        "blocks in blocks in blocks",
+        described(
+          blocks(5000, (next) => [call(next, 0)]),
+          [call(0, 0)],
+        ),
+        /layers are nested more than 100 deep/,
+      ],
+      [
+        "10⁸ units that are not there",
+        described([huge], [{ ...call(0, 0), shape: [null, 1e8] }]),
+        /^loadModel: weights of the model are missing: expected d\.kernel, d\.bias, received none\.$/,
+      ],
+      [
+        "a value of the future",
+        described([layer("a", "identity")], [call(0, 1)]),
+        /value 1 is used before it is there/,
+      ],
+      ["an output that is not there", described([layer("a", "identity")], [call(0, 0)], [7]), /value 7 is used before/],
+      [
+        "no outputs",
+        described([layer("a", "identity")], [call(0, 0)], []),
+        /corrupt at network\.outputs: expected a list of at/,
+      ],
+      [
+        "a kind that objects have anyway",
+        described([layer("a", "constructor")], [call(0, 0)]),
+        /is of the unknown kind "constructor"/,
+      ],
+      [
+        "a kind that is none of a name",
+        described([layer("a", "__proto__")], [call(0, 0)]),
+        /the unknown kind "__proto__"/,
+      ],
+      [
+        "a name that a terminal obeys",
+        described([layer("\u001b[2Ja", "identity")], [call(0, 0)]),
+        /corrupt at layers\[0\]\.name: expected a name of 1 to 1000 letters on one line, received "\\u001b\[2Ja"\.$/,
+      ],
+      [
+        "windows without number",
+        described([layer("a", "adaptiveMaxPooling1d", { options: { outputSize: 1e9 } })], [call(0, 0)]),
+        /outputSize is out of range: expected a number at most 4096/,
+      ],
+    ];
+    for (const [what, bytes, message] of cases) {
+      const before = process.memoryUsage();
+      const started = performance.now();
+      await expect(loadModel(bytes), what).rejects.toThrow(message);
+      expect(performance.now() - started, what).toBeLessThan(1000);
+      const { arrayBuffers, heapUsed } = process.memoryUsage();
+      expect(arrayBuffers - before.arrayBuffers, what).toBeLessThan(1e7);
+      expect(heapUsed - before.heapUsed, what).toBeLessThan(1e8);
+    }
+  });
+
+  it("is refused with a key twice, or lists within lists", async () => {
+    const text = (json: string) => loadModel(formatSafetensors({}, { "torte-model": json }));
+    await expect(text('{"format":"torte-model","version":2,"version":1}')).rejects.toThrow(
+      'loadModel: description: the key "version" comes twice in one object.',
+    );
+    await expect(text("[".repeat(1e5))).rejects.toThrow("loadModel: description: the JSON is nested too deeply");
+  });
+
+  it("that is none is loaded: layers nested and shared as far as people do", async () => {
+    const deep = Array.from({ length: 60 }).reduce<LayerFunction>(
+      (inner, _, i) => block(`b${i}`, [inner]),
+      dense({ units: 3 }),
+    );
+    const x = input({ shape: [3] });
+    const outputs = Array.from({ length: 200 }).reduce<typeof x>((value) => deep(value), x);
+    const model = functional({ inputs: x, outputs, ...REFERENCE });
+    expect((await loadModel(await model.save(), REFERENCE)).countParams()).toBe(12);
+  });
+});
+
 describe("weights in a file", () => {
+  it("are loaded where they fit, with a report, where that is asked for", async () => {
+    const model = (units: number) =>
+      sequential(
+        input({ shape: [3] }),
+        dense({ units: 4, name: "a" }),
+        dense({ units, name: "b" }),
+        dense({ units: 1 }),
+        {
+          seed: units,
+        },
+      );
+    const [from, to] = [model(2), model(5)];
+    const before = await to.getWeights();
+    const file = formatSafetensors({ ...(await from.getWeights()), extra: tensor([1]) });
+    await expect(to.loadWeights(file)).rejects.toThrow(
+      "b.kernel: the weight has another shape: expected (4, 5), received (4, 2). To set only the weights that fit, give { strict: false }.",
+    );
+    expect(await to.getWeights()).toEqual(before);
+    expect(await to.loadWeights(file, { strict: false })).toEqual({
+      loaded: ["a.kernel", "a.bias", "dense.bias"],
+      missing: [],
+      unexpected: ["extra"],
+      mismatched: [
+        { name: "b.kernel", expected: [4, 5], received: [4, 2] },
+        { name: "b.bias", expected: [5], received: [2] },
+        { name: "dense.kernel", expected: [5, 1], received: [2, 1] },
+      ],
+    });
+    const [given, after] = [await from.getWeights(), await to.getWeights()];
+    expect(after["a.kernel"]).toEqual(given["a.kernel"]);
+    expect(after["b.kernel"]).toEqual(before["b.kernel"]);
+    const part = formatSafetensors({ "a.bias": tensor([1, 2, 3, 4]) });
+    expect(await to.loadWeights(part, { strict: false })).toMatchObject({
+      loaded: ["a.bias"],
+      missing: ["a.kernel", "b.kernel", "b.bias", "dense.kernel", "dense.bias"],
+    });
+    await expect(to.loadWeights(part, { strikt: false } as object)).rejects.toThrow(/unknown option "strikt"/);
+    const large = formatSafetensors({ "a.bias": tensor([1, 1e300, 3, 4], { dtype: "float64" }) });
+    await expect(to.loadWeights(large, { strict: false })).rejects.toThrow(
+      "a.bias: element 1 is too large for float32: expected -3.4e38 to 3.4e38, received 1e+300.",
+    );
+    expect(await from.loadWeights(await from.saveWeights())).toMatchObject({
+      missing: [],
+      unexpected: [],
+      mismatched: [],
+    });
+  });
+
+  it("are set without values that nobody needs", async () => {
+    const model = sequential(
+      input({ shape: [2] }),
+      dense({
+        units: 1,
+        kernelInitializer: () => {
+          throw new Error("asked for first values");
+        },
+      }),
+    );
+    await model.setWeights({ "dense.kernel": tensor([[1], [2]]), "dense.bias": tensor([3]) });
+    expect([...(await model.predict(tensor([[10, 100]]))).data]).toEqual([213]);
+  });
+
   it("are all there, or refused", async () => {
     const make = (units: number) => sequential(input({ shape: [3] }), dense({ units }), flatten());
     const [one, other] = [make(2), sequential(input({ shape: [3] }), dense({ units: 2 }), { seed: 5 })];

@@ -1,6 +1,8 @@
 /** A network in words of JSON, and back: what a file keeps beside the weights. */
-import { DataError, OptionError, show } from "../errors.js";
+import { DataError, OptionError, show, TorteError } from "../errors.js";
 import type { DType } from "../tensor/dtype.js";
+import { formatShape } from "../tensor/shape.js";
+import { checkDescription } from "./description-schema.js";
 import { isLayerFunction, type Layer, type LayerFunction, type SymbolicTensor } from "./layer.js";
 import { composite } from "./layers/composite.js";
 import { recipeOf } from "./named.js";
@@ -53,7 +55,9 @@ export interface GraphDescription {
 export function describeNetwork(network: Network, unnamed: (facts: Unnamed) => unknown): GraphDescription {
   const writer = new Writer(unnamed);
   const described = writer.network(network);
-  return { layers: writer.layers, network: described };
+  const description = { layers: writer.layers, network: described };
+  checkDescription(description, "save"); // what is written can be read again
+  return description;
 }
 
 export interface Unnamed {
@@ -151,13 +155,13 @@ export function networkOf(
   custom: Readonly<Record<string, LayerFactory>>,
   where: string,
 ): Network {
+  checkDescription(description, where);
   const reader = new Reader(description.layers, custom, where);
-  const { inputs } = description.network;
-  const places = inputs.map(({ name, shape, dtype }) =>
-    input({ name, shape, dtype: dtype === "int32" ? "int32" : "float32" }),
-  );
-  return new Network(places, reader.apply(description.network, places));
+  return reader.network(description.network);
 }
+
+const named = (name: string, kind: string): string =>
+  name === kind ? `the layer ${JSON.stringify(name)}` : `the layer ${JSON.stringify(name)} (${kind})`;
 
 class Reader {
   readonly #descriptions: readonly LayerDescription[];
@@ -175,13 +179,59 @@ class Reader {
     this.#where = where;
   }
 
-  /** The network's outputs for the inputs. */
-  apply({ calls, outputs }: NetworkDescription, inputs: readonly SymbolicTensor[]): SymbolicTensor[] {
+  network(description: NetworkDescription): Network {
+    const places = description.inputs.map(({ name, shape, dtype }) =>
+      this.#built(`the input ${JSON.stringify(name)}`, () =>
+        input({ name, shape, dtype: dtype === "int32" ? "int32" : "float32" }),
+      ),
+    );
+    const outputs = this.#apply(description, places, (call, value) => {
+      this.#checkShape(call, value);
+    });
+    return this.#built("the network", () => new Network(places, outputs));
+  }
+
+  /** The network's outputs for the inputs; `each` is told of the result of each call. */
+  #apply(
+    { calls, outputs }: NetworkDescription,
+    inputs: readonly SymbolicTensor[],
+    each: (call: CallDescription, value: SymbolicTensor) => void = () => undefined,
+  ): SymbolicTensor[] {
     const values = [...inputs];
     const at = (position: number): SymbolicTensor =>
       values[position] ?? this.#corrupt(`value ${position} is used before it is there`);
-    for (const { layer, from } of calls) values.push(this.#layer(layer)(from.map(at)));
+    for (const call of calls) {
+      const layer = this.#layer(call.layer);
+      const value = this.#built(named(layer.layer.where, layer.layer.kind), () => layer(call.from.map(at)));
+      each(call, value);
+      values.push(value);
+    }
     return outputs.map(at);
+  }
+
+  /** A result of another shape than when the file was written means that the layers are not those of the file. */
+  #checkShape({ layer, shape }: CallDescription, value: SymbolicTensor): void {
+    if (value.shape.length === shape.length && value.shape.every((n, axis) => n === shape[axis])) return;
+    const { name = "", kind = "" } = this.#descriptions[layer] ?? {};
+    throw new DataError({
+      where: this.#where,
+      problem: `${named(name, kind)} gives another shape than the file says`,
+      expected: formatShape(shape),
+      received: formatShape(value.shape),
+    });
+  }
+
+  /** What is no error of this library is one here: options that make no sense, told with the layer. */
+  #built<T>(what: string, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (error instanceof TorteError) throw error;
+      const received = error instanceof Error ? error.message : String(error);
+      const failure = new DataError({ where: this.#where, problem: `${what} cannot be made`, received });
+      failure.cause = error;
+      throw failure;
+    }
   }
 
   #layer(position: number): LayerFunction {
@@ -190,7 +240,16 @@ class Reader {
     if (known !== undefined) return known;
     const described = this.#descriptions[position] ?? this.#corrupt(`there is no layer ${position}`);
     this.#layers.set(position, "in the making");
-    const made = this.#make(described);
+    const { name, kind } = described;
+    const made = this.#built(named(name, kind), () => this.#make(described));
+    if (!isLayerFunction(made)) {
+      throw new DataError({
+        where: this.#where,
+        problem: `the factory of ${named(name, kind)} gives no layer`,
+        expected: "a function that returns a layer",
+        received: show(made),
+      });
+    }
     made.layer.rename(described.name);
     made.layer.trainable = described.trainable;
     this.#layers.set(position, made);
@@ -201,7 +260,7 @@ class Reader {
     const options = this.#record(name, encoded);
     if (network !== undefined) {
       return composite(kind, options, (inputs) => {
-        const [output, ...more] = this.apply(network, inputs);
+        const [output, ...more] = this.#apply(network, inputs);
         return output !== undefined && more.length === 0 ? output : this.#corrupt(`${name} has not one output`);
       });
     }

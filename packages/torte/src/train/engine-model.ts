@@ -58,12 +58,12 @@ export class EngineModel {
     return `${purpose} ${this.#id}`;
   }
 
-  /** Weights in the engine, with their first values unless they have values. */
-  async prepare(): Promise<void> {
+  /** Weights in the engine, with their first values unless they have values: those given, else those of their initializers. */
+  async prepare(given: Readonly<Record<string, Tensor>> = {}): Promise<void> {
     if (this.#closed !== undefined) throw new TorteError({ where: this.#name, problem: "the model is closed" });
     await this.session.allocate(this.weights);
     for (const [name, weight] of this.network.weights)
-      await this.session.begin(weight.state, () => firstValues(name, weight, this.seed));
+      await this.session.begin(weight.state, () => given[name] ?? firstValues(name, weight, this.seed));
   }
 
   /** The columns in the engine, where they stay under their name until others take their place. */

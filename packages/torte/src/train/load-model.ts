@@ -1,12 +1,12 @@
 /** A model back from its file. */
 import { parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
-import { checkOptions, DataError } from "../errors.js";
+import { checkOptions } from "../errors.js";
 import { networkOf } from "../nn/description.js";
 import type { LayerFactory } from "../nn/registry.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Model, type ModelOptions, type Outputs } from "./model.js";
-import { readDescription } from "./saving.js";
+import { compareWeights, fitting, readDescription, requireAll } from "./saving.js";
 
 export interface LoadOptions extends ModelOptions {
   /** Factories of layers of your own, by their kind; each takes the options that its layer was made with. Default none. */
@@ -37,16 +37,10 @@ export async function loadModel<Output extends Outputs = Tensor>(
   const description = readDescription(metadata, where);
   const { layers = {}, ...own } = options;
   const network = networkOf(description, layers, where);
+  const report = compareWeights(network.weights, tensors);
+  requireAll(report, tensors, where); // before anything of their size is allocated
   const { name, seed, listed } = description;
   const model = new Model<Output>(network, { name, seed, ...own }, listed);
-  const extra = Object.keys(tensors).find((weight) => !network.weights.has(weight));
-  if (extra !== undefined) {
-    throw new DataError({
-      where,
-      problem: `the file has a weight ${JSON.stringify(extra)} that its layers do not have`,
-      expected: [...network.weights.keys()].join(", "),
-    });
-  }
-  await model.loadWeights(bytes);
+  await model.setWeights(fitting(report, tensors));
   return model;
 }

@@ -1,6 +1,6 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
-import { readSource, type Source } from "../data/source.js";
+import { readSource, type Source, sourceName } from "../data/source.js";
 import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
@@ -35,7 +35,14 @@ import type { Objective } from "./measure.js";
 import { trainable } from "./programs.js";
 import { pureFunction, type PureFunction } from "./pure.js";
 import { Compiled } from "./compiled.js";
-import { type ModelDescription, modelMetadata } from "./saving.js";
+import {
+  compareWeights,
+  fitting,
+  type ModelDescription,
+  modelMetadata,
+  requireAll,
+  type WeightReport,
+} from "./saving.js";
 
 export type { BatchOptions, Data } from "./model-data.js";
 export type { CompileOptions, PerOutput } from "./objective.js";
@@ -58,6 +65,11 @@ export type AnyModel = Model<Outputs>;
 export interface SaveOptions {
   /** Texts to keep in the file's header beside the model. Default none. */
   readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface LoadWeightsOptions {
+  /** The file must have exactly the model's weights; false sets those that fit. Default true. */
+  readonly strict?: boolean;
 }
 
 /** A model: made by `sequential`, `functional` or `loadModel`. */
@@ -325,7 +337,6 @@ export class Model<Output extends Outputs = Tensor> {
 
   /** @throws DataError for a name that the model does not have, or a shape that does not fit. */
   async setWeights(values: Readonly<Record<string, Tensor>>): Promise<void> {
-    await this.#engine.prepare();
     const weights = this.network.weights;
     for (const [name, value] of Object.entries(values)) {
       const state = weightState(weights, name);
@@ -338,6 +349,7 @@ export class Model<Output extends Outputs = Tensor> {
         });
       }
     }
+    await this.#engine.prepare(values);
     for (const [name, value] of Object.entries(values))
       await this.#engine.session.write(weightState(weights, name), value);
   }
@@ -349,22 +361,29 @@ export class Model<Output extends Outputs = Tensor> {
   }
 
   /**
-   * Sets all weights from a safetensors file: bytes, a path or an address.
+   * Sets weights by name from a safetensors file: bytes, a path or an address. Gives the names of those that were loaded, are
+   * missing in the file, are unexpected there, or have another shape in it.
    *
-   * @throws DataError where the file does not have exactly the model's weights.
+   * @throws DataError where the file does not have exactly the model's weights, unless `strict` is false; the model is then as
+   * it was.
+   * @example
+   * import { dense, input, sequential } from "torte";
+   * const hidden = () => dense({ units: 4, name: "hidden" });
+   * const first = sequential(input({ shape: [3] }), hidden(), dense({ units: 2, name: "two" }));
+   * const second = sequential(input({ shape: [3] }), hidden(), dense({ units: 5, name: "five" }));
+   * const report = await second.loadWeights(await first.saveWeights(), { strict: false });
+   * console.log(report.loaded); // [ 'hidden.kernel', 'hidden.bias' ]
+   * console.log(report.missing, report.unexpected); // [ 'five.kernel', 'five.bias' ] [ 'two.kernel', 'two.bias' ]
    */
-  async loadWeights(source: Source): Promise<void> {
-    const { tensors } = parseSafetensors(await readSource(source, "loadWeights"), "loadWeights");
-    const missing = [...this.network.weights.keys()].filter((name) => !Object.hasOwn(tensors, name));
-    if (missing.length > 0) {
-      throw new DataError({
-        where: "loadWeights",
-        problem: "weights of the model are missing",
-        expected: missing.join(", "),
-        received: Object.keys(tensors).join(", "),
-      });
-    }
-    await this.setWeights(tensors);
+  async loadWeights(source: Source, options: LoadWeightsOptions = {}): Promise<WeightReport> {
+    checkOptions("loadWeights", options, ["strict"]);
+    const strict = booleanOption("loadWeights", "strict", options.strict ?? true);
+    const where = sourceName(source, "loadWeights");
+    const { tensors } = parseSafetensors(await readSource(source, where), where);
+    const report = compareWeights(this.network.weights, tensors);
+    if (strict) requireAll(report, tensors, where, "To set only the weights that fit, give { strict: false }.");
+    await this.setWeights(fitting(report, tensors));
+    return report;
   }
 
   /** The model in words of JSON; functions of the user's own appear by their names only. */

@@ -352,7 +352,7 @@ export function unitNormalization(
 }
 
 export interface SpectralNormalizationOptions extends CommonOptions {
-  /** Rounds of power iteration in each training step. Default 1. */
+  /** Rounds of power iteration in each training step, 1 to 100. Default 1. */
   readonly powerIterations?: number;
 }
 
@@ -372,6 +372,7 @@ export function spectralNormalization(inner: LayerFunction, options: SpectralNor
   checkOptions(kind, options, [...COMMON, "powerIterations"]);
   checkInner(kind, inner);
   const rounds = positiveInteger(kind, "powerIterations", options.powerIterations ?? 1);
+  numberIn(kind, "powerIterations", rounds, { max: 100 }); // each is traced
   return layerFunction({
     kind,
     options: wrapping(options, inner),

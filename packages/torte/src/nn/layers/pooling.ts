@@ -1,5 +1,5 @@
 /** Pooling: windows, and whole sequences, reduced to one value. */
-import { booleanOption, checkOptions, oneOf } from "../../errors.js";
+import { booleanOption, checkOptions, numberIn, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
@@ -198,9 +198,12 @@ export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFun
   globalPooling("globalMaxPooling", 3, options, globalMax);
 
 export interface AdaptivePoolingOptions extends CommonOptions {
-  /** Positions of the result along each axis, at least 1. */
+  /** Positions of the result along each axis, 1 to 4096. */
   readonly outputSize: PerAxis;
 }
+
+/** Windows of different lengths are nodes of their own. */
+const MOST_WINDOWS = 4096;
 
 /** Window i of `to` over n positions: from ⌊i·n/to⌋ up to ⌈(i + 1)·n/to⌉. */
 function adapt(value: Node, axis: number, to: number, reduce: (x: Node, axis: number) => Node): Node {
@@ -228,6 +231,7 @@ function adaptivePooling(
   const kind = `${name}${rank}d`;
   checkOptions(kind, options, [...COMMON, "outputSize"]);
   const size = perAxis(kind, "outputSize", rank, options.outputSize);
+  for (const windows of size) numberIn(kind, "outputSize", windows, { max: MOST_WINDOWS });
   return layerFunction({
     kind,
     options,
