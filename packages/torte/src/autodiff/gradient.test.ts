@@ -39,6 +39,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   not: "nothing",
   cast: "derivative",
   stopGradient: "stopped",
+  copy: "derivative",
   add: "derivative",
   sub: "derivative",
   mul: "derivative",

@@ -97,6 +97,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   cos: chain((x) => neg(ops.sin(x))),
   not: none,
   stopGradient: none,
+  copy: (g) => [g],
   cast: (g, node, inputs) => [node.dtype === "float32" && input(inputs).dtype === "float32" ? g : undefined],
   add: pair((g) => [g, g]),
   sub: pair((g) => [g, neg(g)]),

@@ -35,6 +35,7 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
   not: EXACT,
   cast: EXACT,
   stopGradient: EXACT,
+  copy: EXACT,
   add: EXACT,
   sub: EXACT,
   mul: EXACT,

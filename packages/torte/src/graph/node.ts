@@ -49,7 +49,10 @@ export interface Attributes {
   not: None;
   cast: { readonly dtype: DType };
   /** The identity, through which no gradient passes. */
+  /** The values, through which no gradient flows. */
   stopGradient: None;
+  /** The values in an array of their own: where a pass wants them laid out, or two results may not share one array. */
+  copy: None;
   // Elementwise, two inputs of one shape and dtype.
   add: None;
   sub: None;

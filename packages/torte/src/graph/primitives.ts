@@ -9,10 +9,24 @@ export interface Typed {
   readonly dtype: DType;
 }
 
+/** What a primitive does with the elements of its inputs; passes and backends decide by it. */
+export type Kind =
+  | "leaf"
+  /** Each element from the corresponding elements of the inputs. */
+  | "unary"
+  | "binary"
+  | "select"
+  /** The input itself, for what it means to others. */
+  | "identity"
+  | "movement"
+  | "reduction"
+  | "contract"
+  | "indirect";
+
 /** `typed` derives the result; for leaves, shape and dtype are given by the maker. */
-export interface Rule<P extends Primitive> {
+export interface Rule<P extends Primitive, K extends Kind = Kind> {
   readonly arity: number | "any";
-  readonly kind: "leaf" | "unary" | "binary" | "select" | "movement" | "reduction" | "contract" | "indirect";
+  readonly kind: K;
   readonly typed: (inputs: readonly Node[], attributes: Attributes[P]) => Typed;
 }
 
@@ -32,10 +46,11 @@ function want(op: Primitive, node: Typed, dtypes: readonly DType[]): void {
   if (!dtypes.includes(node.dtype)) fail(op, dtypes.join(" or "), describe(node));
 }
 
-function unary(op: Primitive, dtypes: readonly DType[]): Rule<Primitive> {
+/** One operand, whose shape and dtype the result has. */
+function alike<K extends Kind>(kind: K, op: Primitive, dtypes: readonly DType[]): Rule<Primitive, K> {
   return {
     arity: 1,
-    kind: "unary",
+    kind,
     typed: (inputs) => {
       const x = at(inputs, 0);
       want(op, x, dtypes);
@@ -44,7 +59,9 @@ function unary(op: Primitive, dtypes: readonly DType[]): Rule<Primitive> {
   };
 }
 
-function binary(op: Primitive, dtypes: readonly DType[], result?: DType): Rule<Primitive> {
+const unary = (op: Primitive, dtypes: readonly DType[]): Rule<Primitive, "unary"> => alike("unary", op, dtypes);
+
+function binary(op: Primitive, dtypes: readonly DType[], result?: DType): Rule<Primitive, "binary"> {
   return {
     arity: 2,
     kind: "binary",
@@ -59,7 +76,7 @@ function binary(op: Primitive, dtypes: readonly DType[], result?: DType): Rule<P
   };
 }
 
-function reduction(op: "sum" | "reduceMax" | "argmax", dtypes: readonly DType[]): Rule<typeof op> {
+function reduction(op: "sum" | "reduceMax" | "argmax", dtypes: readonly DType[]): Rule<typeof op, "reduction"> {
   return {
     arity: 1,
     kind: "reduction",
@@ -207,7 +224,7 @@ function concatRule(inputs: readonly Node[], { axis }: Attributes["concat"]): Ty
   return { shape: first.shape.map((n, i) => (i === axis ? total : n)), dtype: first.dtype };
 }
 
-function leaf(op: Primitive): Rule<Primitive> {
+function leaf(op: Primitive): Rule<Primitive, "leaf"> {
   return { arity: 0, kind: "leaf", typed: () => fail(op, "shape and dtype from its maker", "none") };
 }
 
@@ -215,7 +232,9 @@ const FLOAT = ["float32"] as const;
 const NUMBER = ["float32", "int32"] as const;
 const ANY = ["float32", "int32", "bool"] as const;
 
-export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
+type Table = { readonly [P in Primitive]: Rule<P> };
+
+const TABLE = {
   constant: leaf("constant"),
   iota: leaf("iota"),
   state: leaf("state"),
@@ -236,7 +255,8 @@ export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
   sin: unary("sin", FLOAT),
   cos: unary("cos", FLOAT),
   not: unary("not", ["bool"]),
-  stopGradient: unary("stopGradient", ANY),
+  stopGradient: alike("identity", "stopGradient", ANY),
+  copy: alike("identity", "copy", ANY),
   cast: {
     arity: 1,
     kind: "unary",
@@ -341,4 +361,19 @@ export const PRIMITIVES: { readonly [P in Primitive]: Rule<P> } = {
       return { shape: [...indices.shape.slice(0, batch), rows, ...updates.shape.slice(rank)], dtype: updates.dtype };
     },
   },
-};
+} as const satisfies Table;
+
+export const PRIMITIVES: Table = TABLE;
+
+/** The primitives of a kind. */
+export type OfKind<K extends Kind> = {
+  [P in Primitive]: (typeof TABLE)[P]["kind"] extends K ? P : never;
+}[Primitive];
+
+/** Primitives whose elements are computed from corresponding elements. */
+export type Elementwise = OfKind<"unary" | "binary" | "select">;
+
+export function isElementwise(node: Node): node is Extract<Node, { op: Elementwise }> {
+  const { kind } = PRIMITIVES[node.op];
+  return kind === "unary" || kind === "binary" || kind === "select";
+}

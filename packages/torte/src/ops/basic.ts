@@ -1,6 +1,7 @@
 /** Elementwise functions on nodes. Operands broadcast against each other as in NumPy; numbers are constants. */
 import { constant, make } from "../graph/make.js";
-import type { Node, Primitive } from "../graph/node.js";
+import type { Node } from "../graph/node.js";
+import type { OfKind } from "../graph/primitives.js";
 import type { DType } from "../tensor/dtype.js";
 import { broadcastShapes, sameShape, type Shape } from "../tensor/shape.js";
 
@@ -24,46 +25,12 @@ function align(operands: readonly Operand[]): Node[] {
   );
 }
 
-type Unary =
-  | "neg"
-  | "abs"
-  | "sign"
-  | "floor"
-  | "exp"
-  | "expm1"
-  | "log"
-  | "log1p"
-  | "sqrt"
-  | "tanh"
-  | "sigmoid"
-  | "softplus"
-  | "erf"
-  | "sin"
-  | "cos"
-  | "not"
-  | "stopGradient";
-type Binary =
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "pow"
-  | "max"
-  | "min"
-  | "mod"
-  | "bitXor"
-  | "less"
-  | "lessEqual"
-  | "equal"
-  | "and"
-  | "or";
-
 const unary =
-  (op: Unary & Primitive) =>
+  (op: Exclude<OfKind<"unary">, "cast"> | "stopGradient") =>
   (x: Node): Node =>
     make(op, [x], {});
 const binary =
-  (op: Binary & Primitive) =>
+  (op: OfKind<"binary">) =>
   (a: Operand, b: Operand): Node =>
     make(op, align([a, b]), {});
 

@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { constant, iota, make, read, uniform } from "../graph/make.js";
 import { type Node, type Primitive, State, type WindowAttributes } from "../graph/node.js";
-import { windowCount } from "../graph/primitives.js";
+import { type Elementwise, type OfKind, windowCount } from "../graph/primitives.js";
 import * as ops from "../ops/index.js";
 import type { DType } from "../tensor/dtype.js";
 import { mixKey, normalAt, shuffle, uniformAt } from "../tensor/random.js";
@@ -227,40 +227,7 @@ export class Drawing {
 /** Draws a graph; the same in a compiled and in a smooth setting. */
 export type GraphArbitrary = (d: Drawing) => Node;
 
-type NoAttributes = Extract<
-  Primitive,
-  | "neg"
-  | "abs"
-  | "sign"
-  | "floor"
-  | "exp"
-  | "expm1"
-  | "log"
-  | "log1p"
-  | "sqrt"
-  | "tanh"
-  | "sigmoid"
-  | "softplus"
-  | "erf"
-  | "sin"
-  | "cos"
-  | "not"
-  | "stopGradient"
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "pow"
-  | "max"
-  | "min"
-  | "mod"
-  | "bitXor"
-  | "less"
-  | "lessEqual"
-  | "equal"
-  | "and"
-  | "or"
->;
+type NoAttributes = Exclude<Elementwise, "cast" | "select"> | OfKind<"identity">;
 
 const number = (d: Drawing): DType => (d.smooth ? "float32" : d.pick<DType>("float32", "float32", "int32"));
 const any = (d: Drawing): DType => (d.smooth ? "float32" : d.pick<DType>("float32", "int32", "bool"));
@@ -376,6 +343,7 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
   cast: (d) =>
     make("cast", [signed(d, d.shape(), "spaced", any(d))], { dtype: d.pick<DType>("float32", "int32", "bool") }),
   stopGradient: unary("stopGradient", "any", any),
+  copy: unary("copy", "any", any),
   add: binary("add", ["any", "any"], number),
   sub: binary("sub", ["any", "any"], number),
   mul: binary("mul", ["any", "any"], number),

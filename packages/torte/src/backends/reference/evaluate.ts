@@ -217,6 +217,7 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
     return result;
   },
   stopGradient: (_node, inputs) => input(inputs).data,
+  copy: (_node, inputs) => input(inputs).data,
   add: elementwise((a = 0, b = 0) => a + b),
   sub: elementwise((a = 0, b = 0) => a - b),
   mul: (node, inputs) =>

@@ -240,7 +240,7 @@ export class Addresses {
   /** Pushes 4·factor·atom. */
   scaled(atom: Atom, factor: number): void {
     this.atom(atom);
-    if (factor === 1) this.code.i32(2).op(0x74);
+    if (factor === 1) this.code.i32(2).op(OP.i32Shl);
     else this.code.i32(4 * factor).op(OP.i32Mul);
   }
 

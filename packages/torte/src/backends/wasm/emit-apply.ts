@@ -1,101 +1,108 @@
 /** Elementwise primitives as SIMD instructions. */
-import type { Elementwise, Expr } from "../../compile/loops/expr.js";
+import type { Expr } from "../../compile/loops/expr.js";
+import type { Elementwise } from "../../graph/primitives.js";
 import type { DType } from "../../tensor/dtype.js";
 import { type Code, OP, SIMD, V128 } from "./encoder.js";
-import type { MathLibrary } from "./math.js";
+import type { MathFunction, MathLibrary } from "./math.js";
 
-type Push = (arg: Expr) => void;
-/** Whether nobody else asks for a value. */
-type IsOwn = (arg: Expr) => boolean;
-interface Pair {
-  readonly float: number;
-  readonly integer: number;
+/** An application of a primitive on its way to code. */
+export interface Application {
+  readonly code: Code;
+  readonly args: readonly Expr[];
+  /** Of the result. */
+  readonly dtype: DType;
+  /** Pushes the value of an operand. */
+  readonly push: (arg: Expr) => void;
+  /** Whether nobody else asks for a value. */
+  readonly isOwn: (arg: Expr) => boolean;
+  readonly math: MathLibrary;
 }
 
-const BINARY: Partial<Record<Elementwise, Pair>> = {
-  add: { float: SIMD.f32x4Add, integer: SIMD.i32x4Add },
-  sub: { float: SIMD.f32x4Sub, integer: SIMD.i32x4Sub },
-  mul: { float: SIMD.f32x4Mul, integer: SIMD.i32x4Mul },
-  max: { float: SIMD.f32x4Max, integer: SIMD.i32x4MaxS },
-  min: { float: SIMD.f32x4Min, integer: SIMD.i32x4MinS },
-  less: { float: SIMD.f32x4Lt, integer: SIMD.i32x4LtS },
-  lessEqual: { float: SIMD.f32x4Le, integer: SIMD.i32x4LeS },
-  equal: { float: SIMD.f32x4Eq, integer: SIMD.i32x4Eq },
-  and: { float: SIMD.and, integer: SIMD.and },
-  or: { float: SIMD.or, integer: SIMD.or },
-  bitXor: { float: SIMD.xor, integer: SIMD.xor },
+/** Leaves the vector of the result on the stack. */
+type Emit = (application: Application) => void;
+
+const operand = ({ args }: Application, i = 0): Expr => {
+  const arg = args[i];
+  if (arg === undefined) throw new RangeError(`operand ${i} is missing`);
+  return arg;
 };
 
-const UNARY: Partial<Record<Elementwise, Pair>> = {
-  neg: { float: SIMD.f32x4Neg, integer: SIMD.i32x4Neg },
-  abs: { float: SIMD.f32x4Abs, integer: SIMD.i32x4Abs },
-  floor: { float: SIMD.f32x4Floor, integer: SIMD.f32x4Floor },
-  sqrt: { float: SIMD.f32x4Sqrt, integer: SIMD.f32x4Sqrt },
-  not: { float: SIMD.not, integer: SIMD.not },
-};
+const isFloat = (application: Application): boolean => operand(application).dtype === "float32";
 
-export function emitApply(
-  code: Code,
-  primitive: Elementwise,
-  dtype: DType,
-  args: readonly Expr[],
-  push: Push,
-  isOwn: IsOwn,
-  math: MathLibrary,
-): void {
-  const a = args[0];
-  if (a === undefined) throw new RangeError(`${primitive} without operands`);
-  const family = a.dtype === "float32" ? "float" : "integer";
-  if (family === "float" && (primitive === "max" || primitive === "min") && !hasOwnMaximum) {
-    emitBound(code, primitive, args, push, isOwn);
-    return;
-  }
-  const simple = args.length === 2 ? BINARY[primitive] : UNARY[primitive];
-  if (simple !== undefined) {
+/** One instruction, by whether the operands are floats. */
+const instruction =
+  (float: number, integer = float): Emit =>
+  (application) => {
+    application.args.forEach(application.push);
+    application.code.simd(isFloat(application) ? float : integer);
+  };
+
+/** A function of the module. */
+const call =
+  (name: MathFunction): Emit =>
+  ({ code, args, push, math }) => {
     args.forEach(push);
-    code.simd(simple[family]);
-    return;
-  }
-  switch (primitive) {
-    case "select":
-      args.slice(1).forEach(push);
-      push(a);
-      code.simd(SIMD.bitselect);
-      return;
-    case "cast":
-      push(a);
-      emitCast(code, a.dtype, dtype);
-      return;
-    case "sign":
-      emitSign(code, () => push(a));
-      return;
-    case "div":
-      args.forEach(push);
-      if (family === "float") code.simd(SIMD.f32x4Div);
-      else emitByLane(code, OP.i32DivS);
-      return;
-    case "mod":
-      args.forEach(push);
-      emitByLane(code, OP.i32RemS);
-      return;
-    case "exp":
-    case "expm1":
-    case "log":
-    case "log1p":
-    case "tanh":
-    case "sigmoid":
-    case "softplus":
-    case "erf":
-    case "sin":
-    case "cos":
-    case "pow":
-      args.forEach(push);
-      code.call(math.index(primitive));
-      return;
-    default:
-      throw new RangeError(`${primitive} has no code`);
-  }
-}
+    code.call(math.index(name));
+  };
+
+const bound =
+  (primitive: "max" | "min", own: Emit): Emit =>
+  (application) => {
+    if (isFloat(application) && !hasOwnMaximum) emitBound(primitive, application);
+    else own(application);
+  };
+
+const byLane =
+  (operation: number): Emit =>
+  ({ code, args, push }) => {
+    args.forEach(push);
+    emitByLane(code, operation);
+  };
+
+const EMIT: { readonly [P in Elementwise]: Emit } = {
+  neg: instruction(SIMD.f32x4Neg, SIMD.i32x4Neg),
+  abs: instruction(SIMD.f32x4Abs, SIMD.i32x4Abs),
+  sign: (application) => emitSign(application.code, () => application.push(operand(application))),
+  floor: instruction(SIMD.f32x4Floor),
+  exp: call("exp"),
+  expm1: call("expm1"),
+  log: call("log"),
+  log1p: call("log1p"),
+  sqrt: instruction(SIMD.f32x4Sqrt),
+  tanh: call("tanh"),
+  sigmoid: call("sigmoid"),
+  softplus: call("softplus"),
+  erf: call("erf"),
+  sin: call("sin"),
+  cos: call("cos"),
+  pow: call("pow"),
+  not: instruction(SIMD.not),
+  cast: (application) => {
+    application.push(operand(application));
+    emitCast(application.code, operand(application).dtype, application.dtype);
+  },
+  add: instruction(SIMD.f32x4Add, SIMD.i32x4Add),
+  sub: instruction(SIMD.f32x4Sub, SIMD.i32x4Sub),
+  mul: instruction(SIMD.f32x4Mul, SIMD.i32x4Mul),
+  div: (application) =>
+    isFloat(application) ? instruction(SIMD.f32x4Div)(application) : byLane(OP.i32DivS)(application),
+  max: bound("max", instruction(SIMD.f32x4Max, SIMD.i32x4MaxS)),
+  min: bound("min", instruction(SIMD.f32x4Min, SIMD.i32x4MinS)),
+  mod: byLane(OP.i32RemS),
+  bitXor: instruction(SIMD.xor),
+  less: instruction(SIMD.f32x4Lt, SIMD.i32x4LtS),
+  lessEqual: instruction(SIMD.f32x4Le, SIMD.i32x4LeS),
+  equal: instruction(SIMD.f32x4Eq, SIMD.i32x4Eq),
+  and: instruction(SIMD.and),
+  or: instruction(SIMD.or),
+  select: (application) => {
+    application.args.slice(1).forEach(application.push);
+    application.push(operand(application));
+    application.code.simd(SIMD.bitselect);
+  },
+};
+
+export const emitApply = (primitive: Elementwise, application: Application): void => EMIT[primitive](application);
 
 /**
  * Whether the processor has the maximum of WebAssembly, which knows NaN and −0, as one instruction: ARM has it, x64 takes
@@ -111,7 +118,7 @@ const hasOwnMaximum = ((): boolean => {
  * The larger or smaller one, by the pseudo-maximum, which is one instruction on x64 but gives its first operand where that is
  * a NaN, and its first zero.
  */
-function emitBound(code: Code, primitive: "max" | "min", args: readonly Expr[], push: Push, isOwn: IsOwn): void {
+function emitBound(primitive: "max" | "min", { code, args, push, isOwn }: Application): void {
   const isBound = (arg: Expr): boolean => arg.op === "number" && !Number.isNaN(arg.value) && !Object.is(arg.value, -0);
   const [a, b] = [...args].sort((x, y) => Number(isBound(x)) - Number(isBound(y)));
   if (a === undefined || b === undefined) throw new RangeError(`${primitive} without operands`);
@@ -143,14 +150,14 @@ function emitBound(code: Code, primitive: "max" | "min", args: readonly Expr[], 
 }
 
 /** Pushes a value of which the sign of a zero does not matter: two instructions less for the larger of two vectors. */
-function pushWithAnyZero(code: Code, value: Expr, push: Push, isOwn: IsOwn): void {
+function pushWithAnyZero(code: Code, value: Expr, push: Application["push"], isOwn: Application["isOwn"]): void {
   const [a, b] = value.op === "apply" && value.primitive === "max" && isOwn(value) ? value.args : [];
   if (a === undefined || b === undefined) {
     push(value);
     return;
   }
-  const operand = (arg: Expr) => () => pushWithAnyZero(code, arg, push, isOwn);
-  emitBoth(code, SIMD.f32x4PMax, operand(a), operand(b));
+  const pushed = (arg: Expr) => () => pushWithAnyZero(code, arg, push, isOwn);
+  emitBoth(code, SIMD.f32x4PMax, pushed(a), pushed(b));
 }
 
 /** Pushes both orders joined bit by bit: the NaN of either, and of two zeros −0. Returns the locals that have each order. */
@@ -190,10 +197,10 @@ function emitByLane(code: Code, operation: number): void {
   const [a, b] = [code.newLocal(V128), code.newLocal(V128)];
   code.set(b).set(a);
   for (let lane = 0; lane < 4; lane++) {
-    code.get(a).get(b).splat(0).simd(SIMD.i32x4Eq).simd(0x4f).extractLane(lane);
+    code.get(a).get(b).splat(0).simd(SIMD.i32x4Eq).simd(SIMD.andNot).extractLane(lane);
     code.get(b).get(b).splat(0).simd(SIMD.i32x4Eq).simd(SIMD.i32x4Sub).extractLane(lane);
     code.op(operation);
     if (lane === 0) code.simd(SIMD.i32x4Splat);
-    else code.simd(0x1c).byte(lane);
+    else code.simd(SIMD.i32x4ReplaceLane).byte(lane);
   }
 }

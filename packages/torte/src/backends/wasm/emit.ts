@@ -313,15 +313,14 @@ class Emitter {
         emitUniform(code, this.#randomKey(expr), () => this.#position(expr.index));
         return;
       case "apply":
-        emitApply(
+        emitApply(expr.primitive, {
           code,
-          expr.primitive,
-          expr.dtype,
-          expr.args,
-          (arg) => this.value(arg),
-          (arg) => this.#isOwn(arg),
-          this.#target.math,
-        );
+          args: expr.args,
+          dtype: expr.dtype,
+          push: (arg) => this.value(arg),
+          isOwn: (arg) => this.#isOwn(arg),
+          math: this.#target.math,
+        });
         return;
       case "guard":
         this.#guard(expr);

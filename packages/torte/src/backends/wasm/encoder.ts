@@ -20,6 +20,7 @@ export const OP = {
   i32GtS: 0x4a,
   i32GeS: 0x4e,
   i32Add: 0x6a,
+  i32Shl: 0x74,
   i32Sub: 0x6b,
   i32Mul: 0x6c,
   i32DivS: 0x6d,
@@ -36,6 +37,7 @@ export const OP = {
 export const SIMD = {
   i32x4Splat: 0x11,
   f32x4Splat: 0x13,
+  i32x4ReplaceLane: 0x1c,
   i32x4Eq: 0x37,
   i32x4LtS: 0x39,
   i32x4GtS: 0x3b,
@@ -46,6 +48,7 @@ export const SIMD = {
   f32x4Gt: 0x44,
   f32x4Le: 0x45,
   not: 0x4d,
+  andNot: 0x4f,
   and: 0x4e,
   or: 0x50,
   xor: 0x51,

@@ -60,7 +60,7 @@ export function fuse(program: Program): FusedProgram {
 function separateRoots(program: Program): Program {
   const taken = new Set<Node>();
   const own = (node: Node): Node => {
-    const result = node.op === "state" || taken.has(node) ? make("stopGradient", [node], {}) : node;
+    const result = node.op === "state" || taken.has(node) ? make("copy", [node], {}) : node;
     taken.add(result);
     return result;
   };
@@ -133,7 +133,7 @@ class KernelBuilder {
     const others = (this.#readersOf.get(state) ?? []).filter((node) => node !== value);
     const harmless =
       this.#pointwiseOn([buffer], [value]) && !this.#waiting.reaches([value], others) && !this.#updates.has(value);
-    const target = harmless ? value : make("stopGradient", [value], {});
+    const target = harmless ? value : make("copy", [value], {});
     if (!harmless) {
       this.#realized.add(target);
       this.#order.push(target);

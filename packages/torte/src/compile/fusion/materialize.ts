@@ -8,38 +8,15 @@
 import { type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import { sameShape, sizeOf } from "../../tensor/shape.js";
+import { COST } from "../cost.js";
 import { Exprs } from "../loops/expr.js";
 import { indexOf, linearIndex } from "../loops/index-expr.js";
 import { inputOf, isRearrangement, moveIndex } from "../loops/inline.js";
 
-/** Operations per element, roughly, in units of an addition. */
-const COST: Partial<Record<Node["op"], number>> = {
-  constant: 0,
-  iota: 1,
-  uniform: 20,
-  exp: 15,
-  expm1: 20,
-  log: 18,
-  log1p: 20,
-  tanh: 20,
-  sigmoid: 20,
-  softplus: 35,
-  erf: 30,
-  sin: 25,
-  cos: 25,
-  pow: 35,
-  div: 4,
-  sqrt: 4,
-  mod: 8,
-  state: 1,
-  gather: 3,
-  scatterAdd: 1,
-  contract: 1,
-  argmax: 1,
-};
-
 /** Recomputing up to this much is cheaper than storing and loading. */
 const CHEAP = 8;
+/** An element that is read more often than this, on average, is read repeatedly: margins and remainders aside. */
+const REPEATED = 1.5;
 /** Reductions over at most this many values are unrolled into their reader. */
 const UNROLLED = 8;
 
@@ -80,17 +57,17 @@ function sharesLoops(node: Node, siblings: Map<Node, Node[]>): boolean {
 function mustKeep(node: Node, times: number, cost: number): boolean {
   switch (PRIMITIVES[node.op].kind) {
     case "leaf":
-      return node.op === "uniform" && times > 1.5;
+      return node.op === "uniform" && times > REPEATED;
     case "contract":
       return true;
     case "indirect":
-      return node.op === "scatterAdd" || (times > 1.5 && cost > CHEAP);
+      return node.op === "scatterAdd" || (times > REPEATED && cost > CHEAP);
     case "reduction":
-      return !isUnrollable(node) || times > 1.5;
+      return !isUnrollable(node) || times > REPEATED;
     case "movement":
-      return node.op === "fold" && times > 1.5 && cost > CHEAP;
+      return node.op === "fold" && times > REPEATED && cost > CHEAP;
     default:
-      return times > 1.5 && cost > CHEAP;
+      return times > REPEATED && cost > CHEAP;
   }
 }
 
@@ -120,7 +97,7 @@ function inlineCosts(order: readonly Node[]): Map<Node, number> {
   for (const node of order) {
     const { kind } = PRIMITIVES[node.op];
     const below = node.inputs.reduce((sum, input) => sum + (costs.get(input) ?? 0), 0);
-    const own = COST[node.op] ?? 1;
+    const own = COST[node.op];
     if (kind === "reduction") {
       const count = sizeOf(inputOf(node, 0).shape) / Math.max(1, sizeOf(node.shape));
       costs.set(node, isUnrollable(node) ? count * (below + 1) : 1);
@@ -134,7 +111,7 @@ function inlineCosts(order: readonly Node[]): Map<Node, number> {
 
 /** Whether each element of what is repeated costs so much that it is kept. */
 const repeatsKept = (node: Node, below: number): boolean =>
-  node.op === "broadcast" && below > CHEAP && expansion(node, inputOf(node, 0)) > 1.5;
+  node.op === "broadcast" && below > CHEAP && expansion(node, inputOf(node, 0)) > REPEATED;
 
 /** Whether computing the values takes decisions that lanes of a vector may not share: it is done once, before they are read. */
 function decidesWithinVectors(values: Node): boolean {

@@ -4,7 +4,7 @@
  * Expressions are interned, so equal ones are one object and common subexpressions cost nothing to find.
  */
 import type { DType } from "../../tensor/dtype.js";
-import type { Primitive } from "../../graph/node.js";
+import type { Elementwise } from "../../graph/primitives.js";
 import {
   addMissing,
   Atoms,
@@ -38,32 +38,6 @@ export class Buffers {
     return { ...this.add(name, "float32", size), scratch: true };
   }
 }
-
-/** Elementwise primitives, which expressions apply. */
-export type Elementwise = Exclude<
-  Primitive,
-  | "constant"
-  | "iota"
-  | "state"
-  | "uniform"
-  | "reshape"
-  | "transpose"
-  | "broadcast"
-  | "slice"
-  | "pad"
-  | "reverse"
-  | "concat"
-  | "windows"
-  | "fold"
-  | "sum"
-  | "reduceMax"
-  | "argmax"
-  | "contract"
-  | "linearMap"
-  | "gather"
-  | "scatterAdd"
-  | "stopGradient"
->;
 
 /** `index` lies in low … high−1 and, where `every` is above 1, is a multiple of it above low. */
 export interface Condition {

@@ -1,8 +1,8 @@
 /** From nodes to expressions: what the element of a node at given coordinates is computed from. */
 import type { Attributes, Node } from "../../graph/node.js";
-import { PRIMITIVES } from "../../graph/primitives.js";
+import { type Elementwise, isElementwise } from "../../graph/primitives.js";
 import { sameShape, sizeOf } from "../../tensor/shape.js";
-import type { Buffer, Elementwise, Expr, Exprs } from "./expr.js";
+import type { Buffer, Expr, Exprs } from "./expr.js";
 import {
   addIndex,
   constantIndex,
@@ -73,6 +73,7 @@ export class Inliner {
         return exprs.random(node.attributes.stream, at, input(0, [ZERO]), input(0, [constantIndex(1)]));
       }
       case "stopGradient":
+      case "copy":
         return input(0, coordinates);
       case "pad":
         return this.#pad(node, node.attributes, coordinates);
@@ -215,11 +216,6 @@ export class Inliner {
     if (terms.length === 0) return this.exprs.number(0, node.dtype);
     return terms.reduce((all, term) => this.exprs.apply(combine, [all, term], node.dtype));
   }
-}
-
-function isElementwise(node: Node): node is Extract<Node, { op: Elementwise }> {
-  const { kind } = PRIMITIVES[node.op];
-  return (kind === "unary" || kind === "binary" || kind === "select") && node.op !== "stopGradient";
 }
 
 const isKnown = (value: Expr): boolean =>

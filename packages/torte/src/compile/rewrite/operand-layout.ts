@@ -28,7 +28,7 @@ function withVectors(node: Node & { op: "contract" }): Node {
   if (turned !== undefined) return turned;
   const order = [...roles.vectorLabels].filter((label) => label !== last).concat(last);
   const permutation = order.map((label) => roles.vectorLabels.indexOf(label));
-  const copy = make("stopGradient", [make("transpose", [roles.vectors], { permutation })], {});
+  const copy = make("copy", [make("transpose", [roles.vectors], { permutation })], {});
   const { a, b, out } = node.attributes;
   return roles.vectorLabels === a && roles.vectors === node.inputs[0]
     ? make("contract", [copy, inputOf(node, 1)], { a: order.join(""), b, out })

@@ -2,6 +2,7 @@
  * Work for several threads. Every thread runs the whole list of kernels; of a large one all run chunks, a small one is run
  * by the first thread alone. Threads meet before a kernel that touches what another thread may not have finished.
  */
+import { COST } from "../cost.js";
 import type { Buffer, Expr } from "../loops/expr.js";
 import type { KernelSummary, Statement } from "../loops/loops.js";
 
@@ -50,20 +51,6 @@ export function costOf(body: readonly Statement[]): number {
   }, 0);
 }
 
-const HEAVY = new Set<string>([
-  "exp",
-  "expm1",
-  "log",
-  "log1p",
-  "tanh",
-  "sigmoid",
-  "softplus",
-  "erf",
-  "sin",
-  "cos",
-  "pow",
-]);
-
 const isLeaf = (expr: Expr): boolean => expr.operands.length === 0 && expr.op !== "random";
 
 const sizeOfExpr = (expr: Expr): number => (isLeaf(expr) ? 1 : sizeBelow(expr, new Set()));
@@ -72,7 +59,7 @@ function sizeBelow(expr: Expr, seen: Set<Expr>): number {
   if (seen.has(expr)) return 0;
   seen.add(expr);
   const { operands } = expr;
-  let size = expr.op === "random" || (expr.op === "apply" && HEAVY.has(expr.primitive)) ? 15 : 1;
+  let size = expr.op === "apply" ? COST[expr.primitive] : expr.op === "random" ? COST.uniform : 1;
   for (let i = 0, operand = operands[0]; operand !== undefined; operand = operands[++i])
     size += isLeaf(operand) ? 1 : sizeBelow(operand, seen);
   return size;
