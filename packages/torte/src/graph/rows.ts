@@ -137,6 +137,7 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   not: elementwise,
   cast: elementwise,
   stopGradient: elementwise,
+  copy: elementwise,
   add: elementwise,
   sub: elementwise,
   mul: elementwise,

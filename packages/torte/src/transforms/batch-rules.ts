@@ -83,6 +83,7 @@ export const BATCH: { readonly [P in Primitive]: BatchRule<P> } = {
   not: elementwise,
   cast: elementwise,
   stopGradient: elementwise,
+  copy: elementwise,
   add: elementwise,
   sub: elementwise,
   mul: elementwise,

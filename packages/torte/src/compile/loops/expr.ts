@@ -9,6 +9,7 @@ import {
   addMissing,
   Atoms,
   collectVariables,
+  factorOf,
   hashIndex,
   type Index,
   type LoopVariable,
@@ -250,13 +251,6 @@ export function dynamics(index: Index): readonly Expr[] {
   return found;
 }
 
-/** All index expressions below a value. */
-export function indicesIn(value: Expr): Index[] {
-  const result: Index[] = [];
-  visitExpr(value, (expr) => result.push(...expr.indices));
-  return result;
-}
-
 /** Visits an expression and all below it once, values behind dynamic indices included. */
 export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Set<Expr>()): void {
   if (seen.has(expr)) return;
@@ -264,4 +258,20 @@ export function visitExpr(expr: Expr, visit: (expr: Expr) => void, seen = new Se
   visit(expr);
   const { children } = expr;
   for (let i = 0, other = children[0]; other !== undefined; other = children[++i]) visitExpr(other, visit, seen);
+}
+
+/** All index expressions below a value. */
+export function indicesIn(value: Expr): Index[] {
+  const result: Index[] = [];
+  visitExpr(value, (expr) => result.push(...expr.indices));
+  return result;
+}
+
+/** Whether some load would have to collect its lanes one by one. */
+export function isStrided(value: Expr, lane: LoopVariable): boolean {
+  let strided = false;
+  visitExpr(value, (expr) => {
+    if (expr.op === "load" && ![0, 1].includes(factorOf(expr.index, lane) ?? 2)) strided = true;
+  });
+  return strided;
 }

@@ -1,4 +1,7 @@
-/** Products that copy the vectors of one operand side by side before their tiles read them. */
+/**
+ * Packed products, after BLIS: the vectors of one operand are copied side by side, panel by panel, before register tiles
+ * read them.
+ */
 import { sizeOf } from "../../tensor/shape.js";
 import type { Buffer, Exprs } from "../loops/expr.js";
 import {
@@ -10,200 +13,291 @@ import {
   type LoopVariable,
   scaleIndex,
   shiftIndex,
+  ZERO,
 } from "../loops/index-expr.js";
 import { eachIteration, nest, parallelNest, type Statement, type Strip, strips, WIDTH } from "../loops/loops.js";
-import { type TileSum, type Chunk, type LabelIndices, type Plan, type Gemm, TILE, tilesOf } from "./gemm-tile.js";
+import { type Chunk, type Gemm, type LabelIndices, type Plan, TILE, tilesOf, type TileSum } from "./gemm-tile.js";
 
-/** Terms of a sum that are taken at a time: the panels of both operands stay in the first-level cache. */
+/** Terms of a sum that are taken at a time (BLIS's kc): the panels of both operands stay in the first-level cache. */
 export const KC = 256;
 /** A panel is packed where at least so many tiles read it. */
 export const PACKED_TILES = 4;
-/** Strips that are worked on together, so that lines of the caches are read and written whole. */
+/** Panels that are worked on together, so that lines of the caches are read and written whole. */
 const BAND = 2;
 /** Rows are shared out among threads where there are fewer bands of columns, and products of a batch, than this. */
-const UNITS = 8;
+const ENOUGH_SHARED = 8;
 /** So many sums stay in the first-level cache while the operands pass by. */
 const SMALL_RESULT = 8192;
 
-/**
- * As `plain`, the sum in blocks. In each block the vectors of a strip are copied side by side, so that all tiles of the
- * strip read them from the first-level cache; between blocks the tiles rest in memory. The terms are added in the same
- * order as without blocks. A small result takes one block after the other, so that the operands are read once; a large
- * one takes one strip after the other, which threads can share.
- */
-export function packedGemm(product: Gemm, { across, sum, rowCount }: Plan): readonly Statement[] {
-  const { exprs, fused } = product.lowering;
-  const [last = 1] = across.extents;
-  const padded = Math.ceil(last / WIDTH) * WIDTH;
-  const blocks = blocksOf(sum.extents, KC);
-  const rounds = sizeOf(blocks.outer) * blocks.chunks.reduce((sum, chunk) => sum + chunk.rounds, 0);
-  const single = rounds === 1;
-  const { batch } = product.roles;
-  const batches = product.extents(batch);
-  const kept = single ? undefined : fused.buffers.addScratch(`${product.node.origin}:sums`, sizeOf(product.node.shape));
-  const tiles = Math.ceil(rowCount / product.tileRows(last));
-  const bandCount = Math.ceil(last / (BAND * TILE.vectors * WIDTH));
-  const rowBlocks = Math.min(Math.ceil(UNITS / (sizeOf(batches) * bandCount)), Math.ceil(tiles / PACKED_TILES));
-  const rowsPerBlock = Math.ceil(tiles / rowBlocks) * product.tileRows(last);
-  const rowBlockCount = Math.ceil(rowCount / rowsPerBlock);
-  const small = !single && sizeOf(batches) * rowBlockCount >= UNITS && rowsPerBlock * last <= SMALL_RESULT;
-  const panels = blocks.chunks.map(({ count }) => {
-    const terms = count * sizeOf(blocks.inner);
-    const size = sizeOf(batches) * rowBlockCount * padded * terms;
-    return { terms, buffer: fused.buffers.addScratch(`${product.node.origin}:panel`, size) };
-  });
-  /** One block of a band: the vectors of each of its strips side by side, then the tiles. */
-  const block = (
-    { batchAt, group, from, count }: RowBlock,
-    band: Band,
-    { chunk, panel, at }: Block,
-  ): readonly Statement[] => {
-    const batchPlaces = product.places(batch, batchAt);
-    // Batches, groups and strips fill their own parts of the panel, since threads share them.
-    const own = addIndex(scaleIndex(linearIndex(batchAt, batches), rowBlockCount), group);
-    const packedAt = (strip: Strip, term: Index, v: number, lane: LoopVariable): Index => {
-      const start = scaleIndex(addIndex(scaleIndex(own, padded), strip.start), panel.terms);
-      const width = strip.lanes.length * WIDTH;
-      return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(v * WIDTH), indexOf(lane)));
-    };
-    const inner = [chunk.count, ...blocks.inner];
-    const [round = constantIndex(0)] = at.slice(-1);
-    const first = shiftIndex(scaleIndex(round, chunk.count), chunk.from);
-    const termAt = (over: readonly Index[]): LabelIndices => {
-      const [own = constantIndex(0), ...rest] = over;
-      return product.places(product.roles.summed, sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]));
-    };
-    const pack = nest(exprs, inner, (over) =>
-      allOf(band).flatMap((strip) =>
-        product.stripColumns(across, [], strip).map(({ lane, places }, v) => ({
-          op: "store",
-          buffer: panel.buffer,
-          index: packedAt(strip, linearIndex(over, inner), v, lane),
-          value: product.load("vectors", places, batchPlaces, termAt(over)),
-          lane,
-        })),
-      ),
-    );
-    const tile = (row: Index, rows: number, strip: Strip): readonly Statement[] => {
-      const cells = product.cells(row, rows, product.stripColumns(across, [], strip), batchPlaces);
-      const sums = product.sum(cells, inner, (over) => {
-        const places = termAt(over);
-        const term = linearIndex(over, inner);
-        return {
-          spread: (cell) => product.load("spread", cell.row, batchPlaces, places),
-          vectors: (cell) => exprs.load(panel.buffer, packedAt(strip, term, cell.vector, cell.lane)),
-        };
-      });
-      if (kept === undefined) {
-        return [
-          { op: "reset", accumulators: cells.map(({ accumulator }) => accumulator) },
-          ...sums,
-          ...cells.flatMap((cell) => product.epilogue(cell, exprs.accumulator(cell.accumulator))),
-        ];
-      }
-      const resting = cells.map((cell) => ({ cell, index: product.result(cell.row, cell.column, batchPlaces) }));
-      return [
-        ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
-          op: "restore",
-          accumulator,
-          buffer: kept,
-          index,
-          lane,
-        })),
-        ...sums,
-        ...resting.map(({ cell: { accumulator, lane }, index }): Statement => ({
-          op: "store",
-          buffer: kept,
-          index,
-          value: exprs.accumulator(accumulator),
-          lane,
-        })),
-      ];
-    };
-    const tiles = (row: Index, rows: number): readonly Statement[] =>
-      nest(exprs, [band.count], ([strip]) => tile(row, rows, band.strip(strip ?? constantIndex(0))));
-    return [...pack, ...product.byRows(from, count, last, false, tiles)];
-  };
-  const eachBlock = (body: (where: Block) => readonly Statement[]): readonly Statement[] =>
-    blocks.chunks.flatMap((chunk, c) => {
-      const panel = panels[c];
-      if (panel === undefined) return [];
-      return nest(exprs, [...blocks.outer, chunk.rounds], (at) => body({ chunk, panel, at }));
-    });
-  const eachResting = (
-    { batchAt, from, count }: RowBlock,
-    band: Band,
-    body: (cell: TileSum, index: Index) => readonly Statement[],
-  ): readonly Statement[] => {
-    const batchPlaces = product.places(batch, batchAt);
-    return nest(exprs, [count], ([row]) =>
-      allOf(band).flatMap((strip) =>
-        product
-          .cells(addIndex(from, row ?? constantIndex(0)), 1, product.stripColumns(across, [], strip), batchPlaces)
-          .flatMap((cell) => body(cell, product.result(cell.row, cell.column, batchPlaces))),
-      ),
-    );
-  };
-  /** What comes before and after the blocks, where sums rest in memory between them. */
-  const begin = (part: RowBlock, band: Band): readonly Statement[] => {
-    const zero = exprs.number(0, "float32");
-    if (kept === undefined) return [];
-    return eachResting(part, band, ({ lane }, index) => [{ op: "store", buffer: kept, index, value: zero, lane }]);
-  };
-  const end = (part: RowBlock, band: Band): readonly Statement[] =>
-    kept === undefined ? [] : eachResting(part, band, (cell, index) => product.epilogue(cell, exprs.load(kept, index)));
-  const byBands = (parallel: boolean, part: RowBlock): readonly Statement[] => {
-    const each = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
-      bands(exprs, last, parallel && !small, body);
-    if (!small)
-      return each((band) => [
-        ...begin(part, band),
-        ...eachBlock((where) => block(part, band, where)),
-        ...end(part, band),
-      ]);
-    return [
-      ...each((band) => begin(part, band)),
-      ...eachBlock((where) => each((band) => block(part, band, where))),
-      ...each((band) => end(part, band)),
-    ];
-  };
-  const full = Math.floor(rowCount / rowsPerBlock);
-  const left = rowCount - full * rowsPerBlock;
-  return parallelNest(exprs, batches, (batchAt, parallel) => {
-    const zero = constantIndex(0);
-    if (rowBlockCount === 1) return byBands(parallel, { batchAt, group: zero, from: zero, count: rowCount });
-    const part = (group: Index, count: number): readonly Statement[] =>
-      byBands(parallel, { batchAt, group, from: scaleIndex(group, rowsPerBlock), count });
-    return [
-      ...eachIteration(exprs, full, parallel, (group) => part(group, rowsPerBlock)),
-      ...(left > 0 ? eachIteration(exprs, 1, parallel, (group) => part(shiftIndex(group, full), left)) : []),
-    ];
-  });
-}
+/** As `directGemm`, the operand of the vectors packed. */
+export const packedGemm = (gemm: Gemm, plan: Plan): readonly Statement[] => new PackedGemm(gemm, plan).lowered();
 
-/** Rows of one product of a batch that are worked on together. */
+/** Rows of one product of a batch that are worked on together (BLIS's mc). */
 interface RowBlock {
   readonly batchAt: readonly Index[];
-  readonly group: Index;
+  /** Its number within the product. */
+  readonly number: Index;
   readonly from: Index;
   readonly count: number;
 }
 
-/** Terms of a sum that are taken at a time: those of one round of a chunk. */
-interface Block {
+/** Terms of the sum that are taken at a time: those of one iteration of a chunk. */
+interface TermBlock {
   readonly chunk: Chunk;
-  readonly panel: { readonly terms: number; readonly buffer: Buffer };
+  readonly panel: Panel;
   readonly at: readonly Index[];
 }
 
-/** Neighbouring strips whose tiles are made one after the other. */
+/** Where the vectors of a block's terms lie side by side. */
+interface Panel {
+  readonly terms: number;
+  readonly buffer: Buffer;
+}
+
+/** Neighbouring panels whose tiles are made one after the other. */
 interface Band {
   readonly count: number;
   readonly strip: (i: Index) => Strip;
 }
 
+/**
+ * The sum goes in blocks of KC terms. In each block the vectors of a strip of columns are copied side by side, so that all
+ * tiles of the strip read them from the first-level cache; between blocks the partial sums of the tiles rest in memory. The
+ * terms are added in the same order as without blocks. A small result takes one block after the other, so that the operands
+ * are read once; a large one takes one strip after the other, which threads can share.
+ */
+class PackedGemm {
+  readonly #gemm: Gemm;
+  readonly #plan: Plan;
+  readonly #exprs: Exprs;
+  /** Columns of the result. */
+  readonly #columns: number;
+  readonly #batches: readonly number[];
+  readonly #blocks: TermBlocks;
+  /** For each chunk of the sum. */
+  readonly #panels: readonly Panel[];
+  /** Where sums rest between blocks; undefined where one block has all terms. */
+  readonly #partialSums: Buffer | undefined;
+  readonly #rowsPerBlock: number;
+  readonly #rowBlocks: number;
+  /** Whether blocks of terms are the outer loop, and the strips of columns the inner one. */
+  readonly #termsOutside: boolean;
+
+  constructor(gemm: Gemm, plan: Plan) {
+    const { across, sum, rowCount } = plan;
+    const { exprs, fused } = gemm.kernel;
+    const { origin, shape } = gemm.node;
+    const [columns = 1] = across.extents;
+    this.#gemm = gemm;
+    this.#plan = plan;
+    this.#exprs = exprs;
+    this.#columns = columns;
+    this.#batches = gemm.extents(gemm.roles.batch);
+    this.#blocks = blocksOf(sum.extents, KC);
+    const iterations = this.#blocks.chunks.reduce((total, chunk) => total + chunk.iterations, 0);
+    const single = sizeOf(this.#blocks.outer) * iterations === 1;
+    this.#partialSums = single ? undefined : fused.buffers.addScratch(`${origin}:sums`, sizeOf(shape));
+    const tiles = Math.ceil(rowCount / gemm.tileRows(columns));
+    const bandCount = Math.ceil(columns / (BAND * TILE.vectors * WIDTH));
+    const wanted = Math.ceil(ENOUGH_SHARED / (sizeOf(this.#batches) * bandCount));
+    this.#rowsPerBlock = Math.ceil(tiles / Math.min(wanted, Math.ceil(tiles / PACKED_TILES))) * gemm.tileRows(columns);
+    this.#rowBlocks = Math.ceil(rowCount / this.#rowsPerBlock);
+    const shared = sizeOf(this.#batches) * this.#rowBlocks;
+    this.#termsOutside = !single && shared >= ENOUGH_SHARED && this.#rowsPerBlock * columns <= SMALL_RESULT;
+    this.#panels = this.#blocks.chunks.map(({ count }) => {
+      const terms = count * sizeOf(this.#blocks.inner);
+      return { terms, buffer: fused.buffers.addScratch(`${origin}:panel`, shared * this.#paddedColumns * terms) };
+    });
+  }
+
+  get #paddedColumns(): number {
+    return Math.ceil(this.#columns / WIDTH) * WIDTH;
+  }
+
+  lowered(): readonly Statement[] {
+    const full = Math.floor(this.#plan.rowCount / this.#rowsPerBlock);
+    const left = this.#plan.rowCount - full * this.#rowsPerBlock;
+    return parallelNest(this.#exprs, this.#batches, (batchAt, parallel) => {
+      if (this.#rowBlocks === 1)
+        return this.#sweep(parallel, { batchAt, number: ZERO, from: ZERO, count: this.#plan.rowCount });
+      const rows = (number: Index, count: number): readonly Statement[] =>
+        this.#sweep(parallel, { batchAt, number, from: scaleIndex(number, this.#rowsPerBlock), count });
+      return [
+        ...eachIteration(this.#exprs, full, parallel, (number) => rows(number, this.#rowsPerBlock)),
+        ...(left > 0 ? eachIteration(this.#exprs, 1, parallel, (number) => rows(shiftIndex(number, full), left)) : []),
+      ];
+    });
+  }
+
+  /** All columns and all terms for a block of rows. */
+  #sweep(parallel: boolean, rows: RowBlock): readonly Statement[] {
+    const eachBand = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
+      bands(this.#exprs, this.#columns, parallel && !this.#termsOutside, body);
+    if (!this.#termsOutside)
+      return eachBand((band) => [
+        ...this.#initialize(rows, band),
+        ...this.#eachTermBlock((terms) => this.#block(rows, band, terms)),
+        ...this.#finish(rows, band),
+      ]);
+    return [
+      ...eachBand((band) => this.#initialize(rows, band)),
+      ...this.#eachTermBlock((terms) => eachBand((band) => this.#block(rows, band, terms))),
+      ...eachBand((band) => this.#finish(rows, band)),
+    ];
+  }
+
+  #eachTermBlock(body: (terms: TermBlock) => readonly Statement[]): readonly Statement[] {
+    return this.#blocks.chunks.flatMap((chunk, c) => {
+      const panel = this.#panels[c];
+      if (panel === undefined) throw new RangeError("a chunk of terms has no panel");
+      return nest(this.#exprs, [...this.#blocks.outer, chunk.iterations], (at) => body({ chunk, panel, at }));
+    });
+  }
+
+  /** One block of a band: the panels of its strips, then the tiles. */
+  #block(rows: RowBlock, band: Band, terms: TermBlock): readonly Statement[] {
+    const tiles = (row: Index, count: number): readonly Statement[] =>
+      nest(this.#exprs, [band.count], ([strip = ZERO]) =>
+        this.#microTile({ rows, row, count, strip: band.strip(strip), terms }),
+      );
+    return [
+      ...this.#packPanel(rows, band, terms),
+      ...this.#gemm.byRows(rows.from, rows.count, this.#columns, false, tiles),
+    ];
+  }
+
+  #packPanel(rows: RowBlock, band: Band, terms: TermBlock): readonly Statement[] {
+    const batch = this.#batchPlaces(rows);
+    const extents = this.#termExtents(terms);
+    return nest(this.#exprs, extents, (over) =>
+      stripsOf(band).flatMap((strip) =>
+        this.#gemm.stripColumns(this.#plan.across, [], strip).map(({ lane, places }, vector) => ({
+          op: "store",
+          buffer: terms.panel.buffer,
+          index: this.#packedAt(rows, terms, strip, { term: linearIndex(over, extents), vector, lane }),
+          value: this.#gemm.load("vectors", places, batch, this.#termPlaces(terms, over)),
+          lane,
+        })),
+      ),
+    );
+  }
+
+  /** Batches, blocks of rows and strips have panels of their own, since threads share them. */
+  #packedAt(
+    { batchAt, number }: RowBlock,
+    { panel }: TermBlock,
+    strip: Strip,
+    { term, vector, lane }: { term: Index; vector: number; lane: LoopVariable },
+  ): Index {
+    const own = addIndex(scaleIndex(linearIndex(batchAt, this.#batches), this.#rowBlocks), number);
+    const start = scaleIndex(addIndex(scaleIndex(own, this.#paddedColumns), strip.start), panel.terms);
+    const width = strip.lanes.length * WIDTH;
+    return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(vector * WIDTH), indexOf(lane)));
+  }
+
+  /** A register tile: its sums over the block's terms, taken up from memory and put back where there are more blocks. */
+  #microTile({
+    rows,
+    row,
+    count,
+    strip,
+    terms,
+  }: {
+    rows: RowBlock;
+    row: Index;
+    count: number;
+    strip: Strip;
+    terms: TermBlock;
+  }): readonly Statement[] {
+    const gemm = this.#gemm;
+    const batch = this.#batchPlaces(rows);
+    const extents = this.#termExtents(terms);
+    const sums = gemm.cells(row, count, gemm.stripColumns(this.#plan.across, [], strip), batch);
+    const loops = gemm.sum(sums, extents, (over) => {
+      const places = this.#termPlaces(terms, over);
+      const term = linearIndex(over, extents);
+      return {
+        broadcast: (sum) => gemm.load("broadcast", sum.row, batch, places),
+        vectors: ({ vector, lane }) =>
+          this.#exprs.load(terms.panel.buffer, this.#packedAt(rows, terms, strip, { term, vector, lane })),
+      };
+    });
+    const buffer = this.#partialSums;
+    if (buffer === undefined) {
+      return [
+        { op: "reset", accumulators: sums.map(({ accumulator }) => accumulator) },
+        ...loops,
+        ...sums.flatMap((sum) => gemm.epilogue(sum, this.#exprs.accumulator(sum.accumulator))),
+      ];
+    }
+    const resting = sums.map((sum) => ({ ...sum, index: gemm.result(sum.row, sum.column, batch) }));
+    const stored = resting.map(({ accumulator, lane, index }): Statement => {
+      return { op: "store", buffer, index, value: this.#exprs.accumulator(accumulator), lane };
+    });
+    return [
+      ...resting.map(({ accumulator, lane, index }): Statement => ({
+        op: "restore",
+        accumulator,
+        buffer,
+        index,
+        lane,
+      })),
+      ...loops,
+      ...stored,
+    ];
+  }
+
+  /** Zeros, where partial sums rest in memory between blocks. */
+  #initialize(rows: RowBlock, band: Band): readonly Statement[] {
+    const buffer = this.#partialSums;
+    if (buffer === undefined) return [];
+    const value = this.#exprs.number(0, "float32");
+    return this.#eachSum(rows, band, ({ lane }, index) => [{ op: "store", buffer, index, value, lane }]);
+  }
+
+  /** The epilogue of sums that have rested in memory. */
+  #finish(rows: RowBlock, band: Band): readonly Statement[] {
+    const buffer = this.#partialSums;
+    if (buffer === undefined) return [];
+    return this.#eachSum(rows, band, (sum, index) => this.#gemm.epilogue(sum, this.#exprs.load(buffer, index)));
+  }
+
+  #eachSum(
+    rows: RowBlock,
+    band: Band,
+    body: (sum: TileSum, index: Index) => readonly Statement[],
+  ): readonly Statement[] {
+    const gemm = this.#gemm;
+    const batch = this.#batchPlaces(rows);
+    return nest(this.#exprs, [rows.count], ([row = ZERO]) =>
+      stripsOf(band).flatMap((strip) =>
+        gemm
+          .cells(addIndex(rows.from, row), 1, gemm.stripColumns(this.#plan.across, [], strip), batch)
+          .flatMap((sum) => body(sum, gemm.result(sum.row, sum.column, batch))),
+      ),
+    );
+  }
+
+  #batchPlaces({ batchAt }: RowBlock): LabelIndices {
+    return this.#gemm.places(this.#gemm.roles.batch, batchAt);
+  }
+
+  #termExtents({ chunk }: TermBlock): readonly number[] {
+    return [chunk.count, ...this.#blocks.inner];
+  }
+
+  /** Where the summed labels stand for a term of the block. */
+  #termPlaces({ chunk, at }: TermBlock, over: readonly Index[]): LabelIndices {
+    const [iteration = ZERO] = at.slice(-1);
+    const first = shiftIndex(scaleIndex(iteration, chunk.count), chunk.from);
+    const [own = ZERO, ...rest] = over;
+    const places = this.#plan.sum.expand([...at.slice(0, -1), addIndex(first, own), ...rest]);
+    return this.#gemm.places(this.#gemm.roles.summed, places);
+  }
+}
+
 /** The strips one by one. */
-const allOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count }, (_, i) => strip(constantIndex(i)));
+const stripsOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count }, (_, i) => strip(constantIndex(i)));
 
 /** Covers an axis in bands of up to `BAND` strips, then in what is left of a strip. */
 function bands(
@@ -214,13 +308,13 @@ function bands(
 ): readonly Statement[] {
   const [width, wide] = [WIDTH, TILE.vectors];
   const full = Math.floor(extent / (wide * width));
-  const banded = tilesOf(full, BAND).flatMap(({ from, rounds, count }) => {
+  const banded = tilesOf(full, BAND).flatMap(({ from, iterations, count }) => {
     const lanes = Array.from({ length: wide }, () => exprs.atoms.variable(width));
-    const band = (round: Index): readonly Statement[] => {
-      const first = shiftIndex(scaleIndex(round, count), from);
+    const band = (iteration: Index): readonly Statement[] => {
+      const first = shiftIndex(scaleIndex(iteration, count), from);
       return body({ count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), lanes }) });
     };
-    return eachIteration(exprs, rounds, parallel, band);
+    return eachIteration(exprs, iterations, parallel, band);
   });
   const done = full * wide * width;
   const rest = strips(exprs, extent - done, { width, wide, parallel }, ({ start, lanes }) => {
@@ -230,16 +324,24 @@ function bands(
   return [...banded, ...rest];
 }
 
-/** Axes of a sum in blocks of at most `most` terms: `outer` axes one by one, one axis in chunks, `inner` axes whole. */
-function blocksOf(extents: readonly number[], most: number): { outer: number[]; chunks: Chunk[]; inner: number[] } {
+/** Axes of a sum in blocks: `outer` axes one by one, one axis in chunks, `inner` axes whole. */
+interface TermBlocks {
+  readonly outer: readonly number[];
+  readonly chunks: readonly Chunk[];
+  readonly inner: readonly number[];
+}
+
+/** Blocks of at most `most` terms, all of nearly one size. */
+function blocksOf(extents: readonly number[], most: number): TermBlocks {
   let axis = extents.length - 1;
   while (axis > 0 && sizeOf(extents.slice(axis)) <= most) axis--;
   const inner = extents.slice(axis + 1);
   const extent = extents[axis] ?? 1;
   const largest = Math.max(1, Math.floor(most / sizeOf(inner)));
   const count = Math.ceil(extent / Math.ceil(extent / largest));
-  const rounds = Math.floor(extent / count);
-  const left = extent - rounds * count;
-  const chunks = [{ from: 0, rounds, count }, ...(left > 0 ? [{ from: rounds * count, rounds: 1, count: left }] : [])];
+  const iterations = Math.floor(extent / count);
+  const left = extent - iterations * count;
+  const chunks = [{ from: 0, iterations, count }];
+  if (left > 0) chunks.push({ from: iterations * count, iterations: 1, count: left });
   return { outer: extents.slice(0, axis), chunks, inner };
 }

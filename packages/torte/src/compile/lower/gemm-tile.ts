@@ -1,8 +1,9 @@
 /**
- * Products as loops: tiles of a few rows by a few vectors are summed in registers and finished by the kernel's epilogue.
+ * The register tile of a product (the micro-kernel of a gemm): a few rows by a few vectors of the result are summed in
+ * registers, then the kernel's epilogue runs on them.
  *
- * Vectors run along the last axis of the result, which must lie side by side in one of the operands (pass `layout` sees
- * to that); the elements of the other operand are spread over all lanes. Where no such axis exists (a dot product, a
+ * Vectors run along the last axis of the result, which must lie side by side in one of the operands (pass `operand layout` sees
+ * to that); the elements of the other operand are broadcast to all lanes. Where no such axis exists (a dot product, a
  * depthwise convolution) the product is a reduction of an elementwise product.
  */
 import type { Node } from "../../graph/node.js";
@@ -30,20 +31,21 @@ import {
   unrolled,
   WIDTH,
 } from "../loops/loops.js";
-import type { KernelLowering } from "./lower.js";
+import type { KernelContext } from "./kernel.js";
 import { inputOf } from "../loops/inline.js";
 
 /**
- * Rows of a register tile two vectors wide, and of one a single vector wide: what keeps the most accumulators busy in 16
- * registers. Without fused multiply-add the product itself needs one.
+ * Register tiles. Of the 16 vector registers of x64, 6 rows × 2 vectors take 12 for the sums, 2 for the vectors and 1 for the
+ * broadcast element, 15 in all. Without fused multiply-add each product needs a register of its own before it is added: 4 rows
+ * take 8 + 2 + 1 and leave 5 for products on their way. A tile of a single vector has 8 rows.
  */
 export const TILE = { vectors: 2, rows: { fma: 6, plain: 4 }, narrowRows: 8 } as const;
 
 export interface Roles {
-  /** Whose elements are spread, and whose rows are read as vectors. */
-  readonly spread: Node;
+  /** Whose elements are broadcast to all lanes, and whose rows are read as vectors. */
+  readonly broadcast: Node;
   readonly vectors: Node;
-  readonly spreadLabels: string;
+  readonly broadcastLabels: string;
   readonly vectorLabels: string;
   readonly rows: string;
   readonly columns: string;
@@ -69,17 +71,17 @@ export function chooseRoles(node: Node & { op: "contract" }): Roles | undefined 
   const last = [...out].reverse().find((label) => (sizes.get(label) ?? 1) > 1);
   if (last === undefined || (a.includes(last) && b.includes(last))) return undefined;
   const swap = a.includes(last);
-  const [spreadLabels, vectorLabels] = swap ? [b, a] : [a, b];
+  const [broadcastLabels, vectorLabels] = swap ? [b, a] : [a, b];
   const keep = (test: (label: string) => boolean): string => [...out].filter(test).join("");
   return {
-    spread: inputOf(node, swap ? 1 : 0),
+    broadcast: inputOf(node, swap ? 1 : 0),
     vectors: inputOf(node, swap ? 0 : 1),
-    spreadLabels,
+    broadcastLabels,
     vectorLabels,
-    rows: keep((l) => spreadLabels.includes(l) && !vectorLabels.includes(l)),
-    columns: keep((l) => vectorLabels.includes(l) && !spreadLabels.includes(l)),
-    batch: keep((l) => vectorLabels.includes(l) && spreadLabels.includes(l)),
-    summed: [...spreadLabels].filter((l) => !out.includes(l)).join(""),
+    rows: keep((l) => broadcastLabels.includes(l) && !vectorLabels.includes(l)),
+    columns: keep((l) => vectorLabels.includes(l) && !broadcastLabels.includes(l)),
+    batch: keep((l) => vectorLabels.includes(l) && broadcastLabels.includes(l)),
+    summed: [...broadcastLabels].filter((l) => !out.includes(l)).join(""),
   };
 }
 
@@ -100,7 +102,7 @@ export class Gemm {
   readonly sizes: ReadonlyMap<string, number>;
 
   constructor(
-    readonly lowering: KernelLowering,
+    readonly kernel: KernelContext,
     readonly node: Node & { op: "contract" },
     readonly roles: Roles,
   ) {
@@ -118,13 +120,13 @@ export class Gemm {
   symbolic(labels: string): LabelIndices {
     return this.places(
       labels,
-      this.extents(labels).map((n) => indexOf(this.lowering.exprs.atoms.variable(n))),
+      this.extents(labels).map((n) => indexOf(this.kernel.exprs.atoms.variable(n))),
     );
   }
 
-  load(operand: "spread" | "vectors", ...places: LabelIndices[]): Expr {
-    const labels = operand === "spread" ? this.roles.spreadLabels : this.roles.vectorLabels;
-    return this.lowering.reader.read(this.roles[operand], indicesOfLabels(labels, places));
+  load(operand: "broadcast" | "vectors", ...places: LabelIndices[]): Expr {
+    const labels = operand === "broadcast" ? this.roles.broadcastLabels : this.roles.vectorLabels;
+    return this.kernel.inliner.read(this.roles[operand], indicesOfLabels(labels, places));
   }
 
   coordinates(...places: LabelIndices[]): Index[] {
@@ -140,7 +142,7 @@ export class Gemm {
   hasVectors(): boolean {
     const last = [...this.roles.columns].reverse().find((label) => (this.sizes.get(label) ?? 1) > 1);
     if (last === undefined) return false;
-    const variable = this.lowering.exprs.atoms.variable(this.sizes.get(last) ?? 1);
+    const variable = this.kernel.exprs.atoms.variable(this.sizes.get(last) ?? 1);
     const others = this.symbolic(this.roles.vectorLabels.replace(last, ""));
     const load = this.load("vectors", new Map([[last, indexOf(variable)]]), others);
     return load.op === "load" && factorOf(load.index, variable) === 1;
@@ -148,7 +150,7 @@ export class Gemm {
 
   /** The fewest axes for the loops. */
   plan(): Plan {
-    const { exprs } = this.lowering;
+    const { exprs } = this.kernel;
     const { batch, rows, columns, summed } = this.roles;
     const [anyBatch, anyRows, anySum] = [this.symbolic(batch), this.symbolic(rows), this.symbolic(summed)];
     const across = coalesce(exprs, this.extents(columns), (at) => {
@@ -157,13 +159,13 @@ export class Gemm {
       return [
         result,
         ...indicesIn(this.load("vectors", places, anyBatch, anySum)),
-        ...this.lowering.epilogueIndices(result),
+        ...this.kernel.epilogueIndices(result),
       ];
     });
     const sum = coalesce(exprs, this.extents(summed), (at) => {
       const places = this.places(summed, at);
       return [
-        ...indicesIn(this.load("spread", places, anyBatch, anyRows)),
+        ...indicesIn(this.load("broadcast", places, anyBatch, anyRows)),
         ...indicesIn(this.load("vectors", places, anyBatch, this.symbolic(columns))),
       ];
     });
@@ -172,7 +174,7 @@ export class Gemm {
 
   tileRows(columns: number): number {
     if (columns < 2 * WIDTH) return TILE.narrowRows;
-    return this.lowering.target.fma ? TILE.rows.fma : TILE.rows.plain;
+    return this.kernel.target.fma ? TILE.rows.fma : TILE.rows.plain;
   }
 
   /** Tiles over `count` rows from `from`. */
@@ -183,11 +185,11 @@ export class Gemm {
     parallel: boolean,
     body: (row: Index, count: number) => readonly Statement[],
   ): readonly Statement[] {
-    const { exprs } = this.lowering;
+    const { exprs } = this.kernel;
     return tilesOf(count, this.tileRows(columns)).flatMap((tiles) => {
-      const part = (round: Index): readonly Statement[] =>
-        body(addIndex(from, shiftIndex(scaleIndex(round, tiles.count), tiles.from)), tiles.count);
-      return eachIteration(exprs, tiles.rounds, parallel, part);
+      const part = (iteration: Index): readonly Statement[] =>
+        body(addIndex(from, shiftIndex(scaleIndex(iteration, tiles.count), tiles.from)), tiles.count);
+      return eachIteration(exprs, tiles.iterations, parallel, part);
     });
   }
 
@@ -199,7 +201,7 @@ export class Gemm {
   }
 
   cells(row: Index, count: number, columns: readonly Column[], batch: LabelIndices): TileSum[] {
-    const { exprs } = this.lowering;
+    const { exprs } = this.kernel;
     const rows = Array.from({ length: count }, (_, r) =>
       this.places(this.roles.rows, coordinatesOf(exprs.atoms, shiftIndex(row, r), this.extents(this.roles.rows))),
     );
@@ -219,11 +221,11 @@ export class Gemm {
   sum(
     cells: readonly TileSum[],
     extents: readonly number[],
-    term: (over: Index[]) => { spread: (cell: TileSum) => Expr; vectors: (cell: TileSum) => Expr },
+    term: (over: Index[]) => { broadcast: (cell: TileSum) => Expr; vectors: (cell: TileSum) => Expr },
   ): readonly Statement[] {
-    const { exprs } = this.lowering;
+    const { exprs } = this.kernel;
     const step = (over: Index[]): Statement[] => {
-      const { spread, vectors } = term(over);
+      const { broadcast, vectors } = term(over);
       // All cells of a row read the same element, all of a column the same vector.
       const read = new Map<LabelIndices, Expr>();
       const once = (places: LabelIndices, load: () => Expr): Expr => {
@@ -234,7 +236,7 @@ export class Gemm {
       return cells.map((cell) => ({
         op: "accumulate",
         accumulator: cell.accumulator,
-        values: [once(cell.row, () => spread(cell)), once(cell.column, () => vectors(cell))],
+        values: [once(cell.row, () => broadcast(cell)), once(cell.column, () => vectors(cell))],
         position: undefined,
         lane: cell.lane,
       }));
@@ -247,7 +249,7 @@ export class Gemm {
   /** The epilogue of a cell whose sum is `value`. */
   epilogue({ row, column, batch, lane }: TileSum, value: Expr): readonly Statement[] {
     const own = this.coordinates(row, column, batch);
-    return this.lowering.stores(linearIndex(own, this.node.shape), lane, new Map([[this.node, value]]), own);
+    return this.kernel.stores(linearIndex(own, this.node.shape), lane, new Map([[this.node, value]]), own);
   }
 }
 
@@ -278,7 +280,7 @@ export interface TileSum {
 /** Rounds of so many along an axis. */
 export interface Chunk {
   readonly from: number;
-  readonly rounds: number;
+  readonly iterations: number;
   readonly count: number;
 }
 
@@ -286,8 +288,8 @@ export interface Chunk {
 export function tilesOf(rows: number, most: number): Chunk[] {
   const tiles = Math.ceil(rows / most);
   const count = tiles <= 8 ? Math.ceil(rows / tiles) : most;
-  const rounds = Math.floor(rows / count);
-  const full = { from: 0, rounds, count };
-  const left = rows - rounds * count;
-  return left > 0 ? [full, { from: rounds * count, rounds: 1, count: left }] : [full];
+  const iterations = Math.floor(rows / count);
+  const full = { from: 0, iterations, count };
+  const left = rows - iterations * count;
+  return left > 0 ? [full, { from: iterations * count, iterations: 1, count: left }] : [full];
 }

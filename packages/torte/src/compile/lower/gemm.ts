@@ -1,9 +1,13 @@
-/** Products as loops: which way, and tiles that read their operands where they lie; `packed-product.ts` has the other. */
+/**
+ * Products (gemm) as loops: whether operands are packed (`gemm-packed.ts`) or read where they lie (`directGemm`). The matmul of
+ * a dense layer and the im2col of a convolution, which is a strided view, take the same way.
+ */
 import { sizeOf } from "../../tensor/shape.js";
 import { constantIndex, factorOf, type Index, indexOf, sameIndex } from "../loops/index-expr.js";
 import { parallelNest, type Statement, type Strip, strips, WIDTH } from "../loops/loops.js";
-import type { KernelLowering } from "./lower.js";
+import type { KernelContext } from "./kernel.js";
 import { KC, packedGemm, PACKED_TILES } from "./gemm-packed.js";
+import { reduceProduct } from "./reduce.js";
 import { chooseRoles, type Plan, Gemm, TILE } from "./gemm-tile.js";
 
 /** A right operand up to this size stays in the first-level cache while all rows pass by. */
@@ -20,20 +24,20 @@ const NEAR_PANEL_BYTES = 512 * 1024;
 /** … and pays where there are at least so many tiles of rows. */
 const MANY_TILES = 64;
 
-export function lowerContract(lowering: KernelLowering): readonly Statement[] {
-  const { primary } = lowering;
+export function lowerGemm(kernel: KernelContext): readonly Statement[] {
+  const { primary } = kernel;
   if (primary.op !== "contract") throw new RangeError("not a product");
   const roles = chooseRoles(primary);
-  const product = roles === undefined ? undefined : new Gemm(lowering, primary, roles);
-  if (!product?.hasVectors()) return lowering.reduceProduct();
+  const product = roles === undefined ? undefined : new Gemm(kernel, primary, roles);
+  if (!product?.hasVectors()) return reduceProduct(kernel);
   const plan = product.plan();
-  if (finishesRows(product, plan)) return plain(product, plan, true);
-  return isWorthPacking(product, plan) ? packedGemm(product, plan) : plain(product, plan, false);
+  if (finishesRows(product, plan)) return directGemm(product, plan, true);
+  return isWorthPacking(product, plan) ? packedGemm(product, plan) : directGemm(product, plan, false);
 }
 
 /** Register tiles over rows and columns; the operands are read where they lie. */
-function plain(product: Gemm, { across, sum, rowCount }: Plan, rowsFirst: boolean): readonly Statement[] {
-  const { exprs } = product.lowering;
+function directGemm(product: Gemm, { across, sum, rowCount }: Plan, rowsFirst: boolean): readonly Statement[] {
+  const { exprs } = product.kernel;
   const { batch } = product.roles;
   const last = across.extents.at(-1) ?? 1;
   const panelBytes = 4 * last * sizeOf(sum.extents);
@@ -49,7 +53,7 @@ function plain(product: Gemm, { across, sum, rowCount }: Plan, rowsFirst: boolea
         ...product.sum(cells, sum.extents, (over) => {
           const places = product.places(product.roles.summed, sum.expand(over));
           return {
-            spread: (cell) => product.load("spread", cell.row, batchPlaces, places),
+            broadcast: (cell) => product.load("broadcast", cell.row, batchPlaces, places),
             vectors: (cell) => product.load("vectors", cell.column, batchPlaces, places),
           };
         }),
@@ -73,7 +77,7 @@ function finishesRows(product: Gemm, { across, sum, rowCount }: Plan): boolean {
   if (rowCount < MANY_TILES * product.tileRows(last)) return false;
   const { batch, rows, columns } = product.roles;
   const result = product.result(...[batch, rows, columns].map((labels) => product.symbolic(labels)));
-  return product.lowering.epilogueIndices(result).some((index) => sameIndex(index, result));
+  return product.kernel.epilogueIndices(result).some((index) => sameIndex(index, result));
 }
 
 /**
@@ -81,7 +85,7 @@ function finishesRows(product: Gemm, { across, sum, rowCount }: Plan): boolean {
  * that each tile would have to fetch it anew.
  */
 function isWorthPacking(product: Gemm, { across, sum, rowCount }: Plan): boolean {
-  const { exprs } = product.lowering;
+  const { exprs } = product.kernel;
   const [last = 1] = across.extents;
   if (across.extents.length !== 1 || sum.extents.length === 0 || last < 2 * WIDTH) return false;
   const terms = sizeOf(sum.extents);

@@ -42,7 +42,7 @@ function withVectors(node: Node & { op: "contract" }): Node {
 function transposedResult(node: Node & { op: "contract" }, roles: Roles): Node | undefined {
   const { a, b, out } = node.attributes;
   const wide = [...roles.rows].reverse().find((label) => (node.shape[out.indexOf(label)] ?? 1) >= WIDTH);
-  const small = sizeOf(roles.spread.shape) + 2 * sizeOf(node.shape);
+  const small = sizeOf(roles.broadcast.shape) + 2 * sizeOf(node.shape);
   if (wide === undefined || sizeOf(roles.vectors.shape) < 2 * small) return undefined;
   const order = [...out].filter((label) => label !== wide).concat(wide);
   const transposed = make("contract", node.inputs, { a, b, out: order.join("") });
