@@ -1,6 +1,6 @@
 /**
  * Is a protein soluble? A convolutional network reads its sequence (chapter 7 of "Deep Learning for Molecules and
- * Materials", A. White). Copy this file and change it for a model of your own:
+ * Materials", A. White). Copy this file, with synthetic.ts beside it, and change it for a model of your own:
  *
  *   npx torte train examples/solubility/experiment.ts --variant dropout
  */

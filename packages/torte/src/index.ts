@@ -5,12 +5,13 @@ export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
-export type { DType, HostDType } from "./tensor/dtype.js";
+export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";
 export {
   concatenate as concatenateTensors,
   Tensor,
   tensor,
   type NestedArray,
+  type NestedNumbers,
   type NumberArray,
   type TensorOptions,
 } from "./tensor/tensor.js";

@@ -1,6 +1,6 @@
 /** The safetensors format: a length, a header of JSON, and the arrays one after the other. */
 import { DataError, show } from "../errors.js";
-import type { HostDType } from "../tensor/dtype.js";
+import type { Bytes, HostDType } from "../tensor/dtype.js";
 import { formatShape, sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { BYTES, ELEMENTS, type ElementType, littleBytes, MOST_AXES, RANGES, readElements } from "./elements.js";
@@ -45,7 +45,7 @@ const ALIGNMENT = 8;
 export function formatSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   checkWritten(tensors, metadata);
   let end = 0;
   const described = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {

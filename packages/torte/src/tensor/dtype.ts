@@ -4,4 +4,16 @@ export type DType = "float32" | "int32" | "bool";
 /** Host tensors also carry the float64 results of the reference backend. */
 export type HostDType = DType | "float64";
 
-export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+/** The numbers of a tensor: one of these, and what the compiler does not find by itself in all of them. */
+export type TypedArray = (Float32Array | Float64Array | Int32Array | Uint8Array) & Folds;
+
+/** Methods with several signatures, of which a union of arrays has none in common. */
+export interface Folds {
+  reduce(fold: (previous: number, value: number, index: number) => number): number;
+  reduce<T>(fold: (previous: T, value: number, index: number) => T, initial: T): T;
+  reduceRight(fold: (previous: number, value: number, index: number) => number): number;
+  reduceRight<T>(fold: (previous: T, value: number, index: number) => T, initial: T): T;
+}
+
+/** Bytes that nobody shares, as Blob and fetch take them; compilers before TypeScript 5.7 write the same without an argument. */
+export type Bytes = ReturnType<Uint8ArrayConstructor["of"]>;

@@ -5,6 +5,12 @@ import { checkShape, formatShape, sameShape, type Shape, sizeOf } from "./shape.
 
 export type NestedArray = number | boolean | readonly NestedArray[];
 
+/**
+ * Numbers in arrays, as deep as the tensor has axes: a number for none, `number[][]` for two. How deep is known at run time
+ * only, so that this type is all of them at once.
+ */
+export type NestedNumbers = number & NestedNumbers[];
+
 /** An array of numbers with a shape, row-major. */
 export class Tensor {
   constructor(
@@ -23,15 +29,22 @@ export class Tensor {
     }
   }
 
-  /** Nested arrays of numbers. */
-  toArray(): NestedArray {
+  /**
+   * Nested arrays of numbers.
+   *
+   * @example
+   * import { tensor } from "torte";
+   * const rows: number[][] = tensor([[1, 2], [3, 4]]).toArray();
+   * console.log(rows.map(([a = 0, b = 0]) => a + b)); // [3, 7]
+   */
+  toArray(): NestedNumbers {
     const build = (axis: number, start: number, size: number): NestedArray => {
       if (axis === this.shape.length) return this.data[start] ?? 0;
       const n = this.shape[axis] ?? 0;
       const step = n === 0 ? 0 : size / n;
       return Array.from({ length: n }, (_, i) => build(axis + 1, start + i * step, step));
     };
-    return build(0, 0, this.data.length);
+    return build(0, 0, this.data.length) as NestedNumbers;
   }
 
   /** The same numbers in another shape. */

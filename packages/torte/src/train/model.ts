@@ -21,6 +21,7 @@ import type { Network } from "../nn/network.js";
 import { countParameters, summarize, type SummaryOptions } from "../nn/summary.js";
 import { readOptimizer } from "../optim/optimizers.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
+import type { Bytes } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
@@ -355,7 +356,7 @@ export class Model<Output extends Outputs = Tensor> {
   }
 
   /** The weights as the bytes of a safetensors file. */
-  async saveWeights(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async saveWeights(options: SaveOptions = {}): Promise<Bytes> {
     checkOptions("saveWeights", options, ["metadata"]);
     return formatSafetensors(await this.getWeights(), options.metadata);
   }
@@ -413,7 +414,7 @@ export class Model<Output extends Outputs = Tensor> {
    * const again = await loadModel(await model.save());
    * console.log(again.countParams()); // 15
    */
-  async save(options: SaveOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  async save(options: SaveOptions = {}): Promise<Bytes> {
     checkOptions("save", options, ["metadata"]);
     const description = this.#describe(refuse);
     return formatSafetensors(await this.getWeights(), { ...options.metadata, ...modelMetadata(description) });
