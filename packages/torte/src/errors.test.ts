@@ -99,8 +99,8 @@ describe("option checks", () => {
   it("accept exactly what lies within the limits", () => {
     fc.assert(
       fc.property(
-        fc.double({ noNaN: true, noDefaultInfinity: true }),
-        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
+        fc.float({ noNaN: true, noDefaultInfinity: true }),
         (value, limit) => {
           const passes = (check: () => number): boolean => {
             try {
@@ -113,10 +113,40 @@ describe("option checks", () => {
           expect(passes(() => numberIn("f", "x", value, { above: limit }))).toBe(value > limit);
           expect(passes(() => numberIn("f", "x", value, { max: limit }))).toBe(value <= limit);
           expect(passes(() => numberIn("f", "x", value, { below: limit }))).toBe(value < limit);
-          expect(passes(() => positiveInteger("f", "x", value))).toBe(Number.isInteger(value) && value >= 1);
+          expect(passes(() => positiveInteger("f", "x", value))).toBe(Number.isSafeInteger(value) && value >= 1);
         },
       ),
     );
+  });
+});
+
+describe("numbers in 32 bits", () => {
+  it.each<[number, Parameters<typeof numberIn>[3], string]>([
+    [1e300, {}, "expected a finite number, received 1e+300 (Infinity in 32 bits)"],
+    [-3.5e38, {}, "expected a finite number, received -3.5e+38 (-Infinity in 32 bits)"],
+    [1e-50, { above: 0 }, "expected a number above 0, received 1e-50 (0 in 32 bits)"],
+    [
+      1 - 1e-12,
+      { min: 0, below: 1 },
+      "expected a number at least 0 and below 1, received 0.999999999999 (1 in 32 bits)",
+    ],
+    [NaN, {}, "expected a finite number, received NaN"],
+    [Infinity, {}, "expected a finite number, received Infinity"],
+  ])("stay within the limits: %d, %j", (value, interval, message) => {
+    expect(messageOf(() => numberIn("adam", "epsilon", value, interval))).toBe(
+      `adam: epsilon is out of range: ${message}.`,
+    );
+  });
+
+  it.each<[number, Parameters<typeof numberIn>[3]]>([
+    [0.1, { min: 0.1, max: 0.1 }],
+    [0.7, { min: 0.7, max: 0.7 }],
+    [1e-45, { above: 0 }],
+    [3.4e38, {}],
+    [0.9999999, { below: 1 }],
+    [1e-50, { min: 0 }],
+  ])("are taken as they are: %d, %j", (value, interval) => {
+    expect(numberIn("f", "x", value, interval)).toBe(value);
   });
 });
 

@@ -133,7 +133,7 @@ export function isRule<T>(option: T, method: string): option is Extract<T, objec
 }
 
 export function positiveInteger(where: string, name: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 1) {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
     throw new OptionError({
       where,
       problem: `${name} is out of range`,
@@ -188,19 +188,21 @@ export interface Interval {
   readonly below?: number;
 }
 
+/** A number that stays within its limits, and finite, when it is rounded to the 32 bits that the engine computes with. */
 export function numberIn(
   where: string,
   name: string,
   value: unknown,
   { min, above, max, below }: Interval = {},
 ): number {
+  const rounded = typeof value === "number" ? Math.fround(value) : NaN;
   const fits =
     typeof value === "number" &&
-    Number.isFinite(value) &&
+    Number.isFinite(rounded) &&
     (min === undefined || value >= min) &&
-    (above === undefined || value > above) &&
+    (above === undefined || rounded > Math.fround(above)) &&
     (max === undefined || value <= max) &&
-    (below === undefined || value < below);
+    (below === undefined || rounded < Math.fround(below));
   if (!fits) {
     const limits = [
       min === undefined ? undefined : `at least ${min}`,
@@ -209,7 +211,8 @@ export function numberIn(
       below === undefined ? undefined : `below ${below}`,
     ].filter((limit) => limit !== undefined);
     const expected = limits.length === 0 ? "a finite number" : `a number ${limits.join(" and ")}`;
-    throw new OptionError({ where, problem: `${name} is out of range`, expected, received: show(value) });
+    const held = Number.isFinite(value) && rounded !== value ? ` (${rounded} in 32 bits)` : "";
+    throw new OptionError({ where, problem: `${name} is out of range`, expected, received: `${show(value)}${held}` });
   }
   return value;
 }

@@ -10,7 +10,7 @@ import * as ops from "../ops/index.js";
 import { boundedDraws, hashName, mixKey } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { TensorOrList } from "../data/dataset.js";
+import type { Columns, TensorOrList } from "../data/dataset.js";
 import { checkInputs, checkTargets } from "../train/checks.js";
 import { measure } from "../train/measure.js";
 import { trainable } from "../train/programs.js";
@@ -133,9 +133,9 @@ export async function checkGradients(
   const seed = seedOption(where, options.seed ?? 0);
   const [x, y] = [listOf(data.x), data.y === undefined ? [] : listOf(data.y)];
   checkInputs(model.network, x);
-  if (data.y !== undefined) checkLoss(model, y);
+  if (data.y !== undefined) checkLoss(model, { x, y });
   return withWeights(model, async (session) => {
-    const columns = await columnsFor(session, [...x, ...y]);
+    const columns = await columnsFor(session, model.network, [...x, ...y]);
     const goal = goalOf(model, columns, x.length, { training, seed });
     const first = await session.run(await session.compile({ ...goal.program, outputs: [goal.value, ...goal.parts] }));
     const value = await session.compile(goal.program);
@@ -153,7 +153,7 @@ export async function checkGradients(
 
 const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
-function checkLoss(model: AnyModel, y: readonly Tensor[]): void {
+function checkLoss(model: AnyModel, columns: Columns): void {
   if (model.objective === undefined) {
     throw new OptionError({
       where: "checkGradients",
@@ -161,7 +161,7 @@ function checkLoss(model: AnyModel, y: readonly Tensor[]): void {
       fix: "Call model.compile({ loss }) first, or leave y out.",
     });
   }
-  checkTargets(model.network, model.objective.goals, y);
+  checkTargets(model.network, model.objective.goals, columns);
 }
 
 interface Goal {

@@ -31,10 +31,11 @@ export async function withWeights<T>(model: AnyModel, use: (session: Session) =>
   return finishing(work, [() => session.close()]);
 }
 
-/** States that hold the tensors. */
-export async function columnsFor(session: Session, tensors: readonly Tensor[]): Promise<State[]> {
+/** States that hold the tensors: the network's inputs, and what belongs to them. */
+export async function columnsFor(session: Session, network: Network, tensors: readonly Tensor[]): Promise<State[]> {
+  const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
   const columns = tensors.map(
-    ({ shape, dtype }, i) => new State(`check.${i}`, shape, dtype === "float64" ? "float32" : dtype),
+    ({ shape, dtype }, i) => new State(`check.${i}`, shape, dtypes[i] ?? (dtype === "float64" ? "float32" : dtype)),
   );
   await session.allocate(columns);
   for (const [i, tensor] of tensors.entries()) {
@@ -62,7 +63,7 @@ export async function layerResults(
   session: Session,
   inputs: readonly Tensor[],
 ): Promise<LayerResult[]> {
-  const columns = await columnsFor(session, inputs);
+  const columns = await columnsFor(session, network, inputs);
   const { calls, observe } = collector();
   traceAsFarAsPossible(
     network,

@@ -4,7 +4,7 @@
  * The expression asks for its weights by name and shape; they come into being when it is traced for the first time. The
  * shape of its result is that of the traced nodes, so there is no second rule for shapes.
  */
-import { booleanOption, MaskError, OptionError, ShapeError, show, TorteError } from "../errors.js";
+import { booleanOption, MaskError, OptionError, seedOption, ShapeError, show, TorteError } from "../errors.js";
 import { read, uniform } from "../graph/make.js";
 import { type Node, State } from "../graph/node.js";
 import * as ops from "../ops/index.js";
@@ -324,7 +324,7 @@ export class Layer {
         if (key === undefined) throw new RangeError(`${path} draws random numbers without a key`);
         const draw = draws++;
         if (seed === undefined) return uniform(key, hashName(`${path}/${draw}`), shape);
-        const own = ops.concat([ops.constant(seed | 0, [1], "int32"), ops.slice(key, 0, 1)], 0);
+        const own = ops.concat([ops.constant(seedOption(path, seed) | 0, [1], "int32"), ops.slice(key, 0, 1)], 0);
         return uniform(own, draw, shape);
       },
       penalty: (value) => {

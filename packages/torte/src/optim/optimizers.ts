@@ -31,7 +31,9 @@ const slot = (slots: Readonly<Record<string, Node>>, name: string): Node => {
   return node;
 };
 
-const rate = (where: string, value: number): number => numberIn(where, "learningRate", value, { min: 0 });
+/** A learning rate: a finite number of at least 0. */
+export const learningRateOption = (where: string, value: unknown): number =>
+  numberIn(where, "learningRate", value, { min: 0 });
 const fraction = (where: string, name: string, value: number): number =>
   numberIn(where, name, value, { min: 0, below: 1 });
 
@@ -51,7 +53,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   const nesterov = booleanOption("sgd", "nesterov", options.nesterov ?? false);
   return {
     name: "sgd",
-    learningRate: rate("sgd", options.learningRate ?? 0.01),
+    learningRate: learningRateOption("sgd", options.learningRate ?? 0.01),
     slots: momentum === 0 ? [] : ["velocity"],
     update: ({ weight, gradient, slots, learningRate }) => {
       const down = mul(gradient, learningRate);
@@ -86,7 +88,7 @@ function adamLike(name: string, options: AdamOptions, decay: number): Optimizer 
   const amsgrad = booleanOption(name, "amsgrad", options.amsgrad ?? false);
   return {
     name,
-    learningRate: rate(name, options.learningRate ?? 1e-3),
+    learningRate: learningRateOption(name, options.learningRate ?? 1e-3),
     slots: amsgrad ? ["m", "v", "vMax"] : ["m", "v"],
     update: ({ weight, gradient, slots, learningRate, step }) => {
       const m = flush(add(mul(slot(slots, "m"), beta1), mul(gradient, 1 - beta1)));
@@ -141,7 +143,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   const centered = booleanOption("rmsprop", "centered", options.centered ?? false);
   return {
     name: "rmsprop",
-    learningRate: rate("rmsprop", options.learningRate ?? 1e-3),
+    learningRate: learningRateOption("rmsprop", options.learningRate ?? 1e-3),
     slots: ["v", ...(momentum > 0 ? ["velocity"] : []), ...(centered ? ["mean"] : [])],
     update: ({ weight, gradient, slots, learningRate }) => {
       const average = (name: string, value: Node): Node => flush(add(mul(slot(slots, name), rho), mul(value, 1 - rho)));
@@ -167,7 +169,7 @@ export function adagrad(
   const epsilon = numberIn("adagrad", "epsilon", options.epsilon ?? 1e-7, { above: 0 });
   return {
     name: "adagrad",
-    learningRate: rate("adagrad", options.learningRate ?? 1e-3),
+    learningRate: learningRateOption("adagrad", options.learningRate ?? 1e-3),
     slots: ["sum"],
     update: ({ weight, gradient, slots, learningRate }) => {
       // The slot starts at zero and holds what has come on top of the initial value.
@@ -182,7 +184,10 @@ const NAMED = { sgd, adam, adamw, rmsprop, adagrad };
 export type OptimizerOption = Optimizer | keyof typeof NAMED;
 
 export function readOptimizer(option: OptimizerOption): Optimizer {
-  if (isRule(option, "update")) return option;
+  if (isRule(option, "update")) {
+    learningRateOption(option.name, option.learningRate);
+    return option;
+  }
   const found = Object.entries(NAMED).find(([name]) => name === option);
   if (found === undefined) {
     const expected = `an optimizer or one of ${Object.keys(NAMED).join(", ")}`;

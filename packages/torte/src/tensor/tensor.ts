@@ -192,6 +192,14 @@ function converted(dtype: HostDType, values: ArrayLike<number>): TypedArray {
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? 0;
     data[i] = value;
+    if (dtype === "float32" && Number.isFinite(value) && !Number.isFinite(data[i])) {
+      throw new DataError({
+        where: "tensor",
+        problem: `element ${i} is too large`,
+        expected: "at most 3.4e38, in 32 bits",
+        received: show(value),
+      });
+    }
     if (dtype === "int32" && data[i] !== value) {
       throw new DataError({
         where: "tensor",

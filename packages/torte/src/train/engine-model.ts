@@ -10,13 +10,13 @@ import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
-import { checkInputs } from "./checks.js";
+import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { type Chunk, inChunks } from "./predict.js";
 import { Collector } from "./figures.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
-import { arrival, type Resident, ResidentData } from "./resident.js";
+import { arrival, type Resident, ResidentData, settled } from "./resident.js";
 import { SharedSession } from "./shared-session.js";
 
 export interface EngineModelOptions extends BackendOptions {
@@ -24,6 +24,10 @@ export interface EngineModelOptions extends BackendOptions {
   readonly name: string;
   readonly seed: number;
 }
+
+/** What data is for, and how messages tell which it is. */
+const PARTS = { train: "", evaluate: "", validation: " of validationData" } as const;
+export type DataName = keyof typeof PARTS;
 
 let nextModel = 0;
 
@@ -44,7 +48,8 @@ export class EngineModel {
     this.seed = seed;
     this.#name = name;
     this.session = SharedSession.for(this.weights, options);
-    this.#resident = new ResidentData(this.session, ({ cursor }) => {
+    const inputs = network.inputSpecs.map(({ dtype }) => dtype);
+    this.#resident = new ResidentData(this.session, inputs, ({ cursor }) => {
       for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
     });
   }
@@ -67,8 +72,15 @@ export class EngineModel {
   }
 
   /** The columns in the engine, where they stay under their name until others take their place. */
-  load(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
-    return this.#resident.load(name, columns, order);
+  load(compiled: Compiled, name: DataName, columns: Columns, order: Int32Array): Promise<Resident> {
+    const run = (settled: Columns): void => this.check(compiled, settled, { part: PARTS[name] });
+    return this.#resident.load(name, columns, order, { purpose: compiled, run });
+  }
+
+  /** @throws DataError, or ShapeError, for data that the model cannot take. */
+  check({ objective }: Compiled, columns: Columns, look: Omit<Look, "firstRow"> = {}): void {
+    checkInputs(this.network, columns.x, look);
+    checkTargets(this.network, objective.goals, columns, look);
   }
 
   /** The compiled program over some resident data, made once. */
@@ -88,20 +100,20 @@ export class EngineModel {
   }
 
   /** Loss and metrics over the rows; the columns stay in the engine under their name. */
-  evaluateRows(compiled: Compiled, name: string, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
+  evaluateRows(compiled: Compiled, name: DataName, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
     return this.#turns.run(() => this.#evaluateRows(compiled, name, columns, order, batch));
   }
 
   async #evaluateRows(
     compiled: Compiled,
-    name: string,
+    name: DataName,
     columns: Columns,
     order: Int32Array,
     batch: number,
   ): Promise<Logs> {
     const { objective, evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
-    const data = await this.load(name, columns, order);
+    const data = await this.load(compiled, name, columns, order);
     await this.session.write(
       evaluationSums,
       new Tensor(new Float32Array(sizeOf(evaluationSums.shape)), evaluationSums.shape, "float32"),
@@ -131,11 +143,11 @@ export class EngineModel {
       const make = (resident: Resident): Program => predictProgram(this.network, resident, batch);
       places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
     }
-    return inChunks(columns, chunks, async (part, { batch, from, to }) => {
-      const place = places.get(batch);
+    return inChunks(columns, chunks, async (given, { batch, from, to }) => {
+      const [place, part] = [places.get(batch), settled(given)];
       if (place === undefined) throw new RangeError(`no program for ${batch} rows`);
       // Looked at while the engine works on the rows before.
-      checkInputs(this.network, columns.x, "", { from, to });
+      checkInputs(this.network, part.x, { firstRow: from });
       const [steps, writes] = [Math.ceil((to - from) / batch), arrival(place.data, part)];
       return this.session.run(place.executable, { steps, writes });
     });

@@ -12,9 +12,9 @@ import {
 } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
+import { learningRateOption } from "../optim/optimizers.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "./callbacks.js";
-import { checkInputs, checkTargets } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
 import type { EngineModel } from "./engine-model.js";
@@ -95,7 +95,8 @@ export class Trainer {
       },
       keepWeights: () => session.snapshot(best, weights),
       restoreWeights: () => session.restore(best),
-      setLearningRate: (value) => session.write(compiled.states.learningRate, scalar(value)),
+      setLearningRate: async (value) =>
+        session.write(compiled.states.learningRate, scalar(learningRateOption("setLearningRate", value))),
     };
   }
 
@@ -120,13 +121,8 @@ export class Trainer {
 
   async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
     const plan = await validation?.plan(0);
-    if (plan !== undefined) this.#check(plan, " of validationData");
+    if (plan !== undefined) this.#model.check(this.#compiled, plan.columns, { part: " of validationData" });
     return plan;
-  }
-
-  #check({ columns }: EpochPlan, part = ""): void {
-    checkInputs(this.#model.network, columns.x, part);
-    checkTargets(this.#model.network, this.#compiled.objective.goals, columns.y, part);
   }
 
   /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
@@ -154,10 +150,9 @@ export class Trainer {
   }
 
   async #epoch(epoch: number, plan: EpochPlan, batch: number, held: EpochPlan | undefined): Promise<void> {
-    if (epoch === 0 || plan.columns !== this.#lastColumns) this.#check(plan);
-    this.#lastColumns = plan.columns;
+    this.#model.check(this.#compiled, plan.columns, { values: false });
     const { states } = this.#compiled;
-    const data = await this.#model.load("train", plan.columns, plan.order);
+    const data = await this.#model.load(this.#compiled, "train", plan.columns, plan.order);
     await this.#session.write(
       states.sums,
       new Tensor(new Float32Array(sizeOf(states.sums.shape)), states.sums.shape, "float32"),
@@ -179,7 +174,6 @@ export class Trainer {
 
   /** What the steps of the epoch bring out for its metrics. */
   #collector = new Collector();
-  #lastColumns: EpochPlan["columns"] | undefined;
 
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));

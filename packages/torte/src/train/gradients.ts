@@ -1,7 +1,7 @@
 /** Derivatives for people to look at: what a training step computes on its way, at data and weights as they are. */
 import type { Session } from "../backends/backend.js";
 import { gradients, vjp } from "../autodiff/gradient.js";
-import type { TensorOrList } from "../data/dataset.js";
+import type { Columns, TensorOrList } from "../data/dataset.js";
 import { booleanOption, checkOptions, DataError, OptionError } from "../errors.js";
 import { constant, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
@@ -55,9 +55,10 @@ export async function computeGradients(
   const x = listOf(data.x);
   const goals = listOf(data.upstream ?? data.y);
   checkInputs(network, x);
-  const loss = data.upstream === undefined ? lossFor(network, objective, goals) : undefined;
+  const loss = data.upstream === undefined ? lossFor(network, objective, { x, y: goals }) : undefined;
+  const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
   const columns = [...x, ...goals].map(
-    (tensor, i) => new State(`gradients.${i}`, tensor.shape, tensor.dtype === "float64" ? "float32" : tensor.dtype),
+    ({ shape, dtype }, i) => new State(`gradients.${i}`, shape, dtypes[i] ?? (dtype === "float64" ? "float32" : dtype)),
   );
   const nodes = columns.map(read);
   const made = derive(network, { x: nodes.slice(0, x.length), goals: nodes.slice(x.length), loss, training, seed });
@@ -73,7 +74,7 @@ export async function computeGradients(
   return finishing(compute, [() => session.release(columns)]);
 }
 
-function lossFor(network: Network, objective: Objective | undefined, y: readonly Tensor[]): Objective {
+function lossFor(network: Network, objective: Objective | undefined, columns: Columns): Objective {
   if (objective === undefined) {
     throw new OptionError({
       where: "gradients",
@@ -81,7 +82,7 @@ function lossFor(network: Network, objective: Objective | undefined, y: readonly
       fix: "Call model.compile({ loss }) first, or give upstream instead of y.",
     });
   }
-  checkTargets(network, objective.goals, y);
+  checkTargets(network, objective.goals, columns);
   return objective;
 }
 

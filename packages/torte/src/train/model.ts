@@ -7,9 +7,9 @@ import {
   checkOptions,
   DataError,
   positiveInteger,
+  seedOption,
   TorteError,
   TrainingError,
-  wholeNumber,
 } from "../errors.js";
 import type { State } from "../graph/node.js";
 import { describeNetwork, refuse } from "../nn/description.js";
@@ -25,7 +25,7 @@ import type { Bytes } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
-import { checkInputs, checkTargets } from "./checks.js";
+import { checkInputs, checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
@@ -88,7 +88,7 @@ export class Model<Output extends Outputs = Tensor> {
     checkOptions("model", options, MODEL_OPTIONS);
     this.network = network;
     this.name = options.name ?? "sequential";
-    this.seed = wholeNumber("model", "seed", options.seed ?? 0);
+    this.seed = seedOption("model", options.seed ?? 0);
     this.#listed = listed;
     const { backend, precision, threads } = options;
     this.#engine = new EngineModel(network, {
@@ -225,8 +225,7 @@ export class Model<Output extends Outputs = Tensor> {
    */
   async checkData(data: Data): Promise<void> {
     const { columns } = await asDataset(data).plan(0);
-    checkInputs(this.network, columns.x);
-    checkTargets(this.network, this.#needCompiled("checkData").objective.goals, columns.y);
+    this.#engine.check(this.#needCompiled("checkData"), columns);
   }
 
   /** Loss (with its penalties) and metrics over the data. */
@@ -235,8 +234,7 @@ export class Model<Output extends Outputs = Tensor> {
     const compiled = this.#needCompiled("evaluate");
     const dataset = asDataset(data);
     const { columns, order } = await dataset.plan(0);
-    checkInputs(this.network, columns.x);
-    checkTargets(this.network, compiled.objective.goals, columns.y);
+    this.#engine.check(compiled, columns, { values: false });
     await this.#engine.prepare();
     const batch = batchSizeOf("evaluate", dataset, options);
     return this.#engine.evaluateRows(compiled, "evaluate", columns, order, batch);
@@ -251,7 +249,7 @@ export class Model<Output extends Outputs = Tensor> {
     checkOptions("predict", options, ["batchSize"]);
     const dataset = Dataset.fromTensors({ x });
     const { columns } = await dataset.plan(0);
-    checkInputs(this.network, columns.x, "", { from: 0, to: 0 });
+    checkInputs(this.network, columns.x, { values: false });
     await this.#engine.prepare();
     const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 256);
     const chunks = chunksFor(dataset.size, batchSize, rowsAreApart(this.network));
@@ -349,6 +347,7 @@ export class Model<Output extends Outputs = Tensor> {
           received: formatShape(value.shape),
         });
       }
+      checkSize(name, value);
     }
     await this.#engine.prepare(values);
     for (const [name, value] of Object.entries(values))

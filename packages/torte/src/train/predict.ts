@@ -7,13 +7,14 @@ import { rowsAreIndependent, type TracedRows } from "../graph/rows.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { concatenate, type Tensor } from "../tensor/tensor.js";
-import type { Rows } from "./checks.js";
 
 /** Batches in a chunk. */
 const CHUNK = 16;
 
 /** Rows that go to the engine together, and how they are computed there. */
-export interface Chunk extends Rows {
+export interface Chunk {
+  readonly from: number;
+  readonly to: number;
   /** Rows of a step. */
   readonly batch: number;
   /** Rows that the engine has room for. */

@@ -20,7 +20,12 @@ describe.each([createWasmBackend(), createReferenceBackend()])("a training step,
     const weights = [...network.weights.values()].map(({ state }) => state);
     await session.allocate([...weights, ...allTrainingStates(states)]);
     const columns = { x: [tensor([[1]])], y: [tensor([[2]])] };
-    const data = await new ResidentData(session, () => undefined).load("train", columns, Int32Array.of(0));
+    const data = await new ResidentData(session, ["float32"], () => undefined).load(
+      "train",
+      columns,
+      Int32Array.of(0),
+      { purpose: backend, run: () => undefined },
+    );
     await session.write(states.step, tensor(Int32Array.of(2 ** 24), { shape: [] }));
     await session.run(await session.compile(trainProgram(objective, optimizer, states, data, 1)));
     expect([...(await session.read(states.step)).data]).toEqual([2 ** 24 + 1]);

@@ -2,6 +2,7 @@
 import type { Session, Write } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { State } from "../graph/node.js";
+import { fingerprint } from "../tensor/fingerprint.js";
 import { sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 
@@ -15,33 +16,49 @@ export interface Resident {
 
 export const statesOf = ({ x, y, order, cursor }: Resident): State[] => [...x, ...y, order, cursor];
 
+/** What new contents must be, and what for: where either has changed, all contents are looked at again. */
+export interface Check {
+  readonly purpose: object;
+  readonly run: (columns: Columns) => void;
+}
+
 interface Known {
-  /** What has been uploaded last. */
-  columns?: Columns;
+  /** Fingerprints of what has been uploaded last. */
+  contents?: string;
+  /** What that has been looked at for. */
+  purpose?: object;
   readonly data: Resident;
 }
 
 /** The data of one model, by what it is for. Programs are compiled over its states: these stay for as long as the data fits. */
 export class ResidentData {
   readonly #session: Session;
+  readonly #inputs: readonly State["dtype"][];
   readonly #forgotten: (data: Resident) => void;
   readonly #known = new Map<string, Known>();
   #next = 0;
 
-  /** `forgotten` is told of data whose states are gone. */
-  constructor(session: Session, forgotten: (data: Resident) => void) {
+  /** `inputs` are the dtypes that the model takes; `forgotten` is told of data whose states are gone. */
+  constructor(session: Session, inputs: readonly State["dtype"][], forgotten: (data: Resident) => void) {
     this.#session = session;
+    this.#inputs = inputs;
     this.#forgotten = forgotten;
   }
 
-  /** The columns in the engine, uploaded where they are new, the order to visit their rows in, and the cursor at 0. */
-  async load(name: string, columns: Columns, order: Int32Array): Promise<Resident> {
-    const known = this.#fitting(name, columns, rowsOf(columns)) ?? (await this.#allocate(name, columns));
+  /**
+   * The columns in the engine, the order to visit their rows in, and the cursor at 0. Contents that are not the ones in the
+   * engine are looked at and uploaded, without a turn in between in which they could change.
+   */
+  async load(name: string, given: Columns, order: Int32Array, check: Check): Promise<Resident> {
+    const known = this.#fitting(name, given, rowsOf(given)) ?? (await this.#allocate(name, given));
     const { data } = known;
-    const isNew = known.columns === undefined || !sameColumns(known.columns, columns);
-    known.columns = columns;
-    const writes = [...(isNew ? contents(data, columns) : []), orderOf(data, order), start(data)];
-    await Promise.all(writes.map(({ state, value }) => this.#session.write(state, value)));
+    const columns = settled(given);
+    const contents = [...columns.x, ...columns.y].map(fingerprint).join("; ");
+    if (contents !== known.contents || check.purpose !== known.purpose) check.run(columns);
+    const writes = contents === known.contents ? [] : contentsOf(data, columns);
+    Object.assign(known, { contents, purpose: check.purpose });
+    const all = [...writes, orderOf(data, order), start(data)];
+    await Promise.all(all.map(({ state, value }) => this.#session.write(state, value)));
     return data;
   }
 
@@ -60,7 +77,33 @@ export class ResidentData {
 
   #fitting(name: string, columns: Columns, capacity: number): Known | undefined {
     const known = this.#known.get(name);
-    return known !== undefined && holds(known.data, columns, capacity) ? known : undefined;
+    return known !== undefined && this.#holds(known.data, columns, capacity) ? known : undefined;
+  }
+
+  #states(name: string, { x, y }: Columns, capacity: number): Resident {
+    const column = (part: string, t: Tensor, i: number, dtype: State["dtype"]): State =>
+      new State(`${name}.${part}${i}`, [capacity, ...t.shape.slice(1)], dtype);
+    return {
+      x: x.map((t, i) => column("x", t, i, this.#inputs[i] ?? storedAs(t))),
+      y: y.map((t, i) => column("y", t, i, storedAs(t))),
+      order: new State(`${name}.order`, [capacity], "int32"),
+      cursor: new State(`${name}.cursor`, [], "int32"),
+    };
+  }
+
+  #holds(data: Resident, { x, y }: Columns, capacity: number): boolean {
+    const fits = (states: readonly State[], tensors: readonly Tensor[], dtypes: readonly State["dtype"][]): boolean =>
+      states.length === tensors.length &&
+      states.every(({ shape, dtype }, i) => {
+        const tensor = tensors[i];
+        return (
+          tensor !== undefined &&
+          dtype === (dtypes[i] ?? storedAs(tensor)) &&
+          sameShape(shape.slice(1), tensor.shape.slice(1)) &&
+          (shape[0] ?? 0) >= capacity
+        );
+      });
+    return fits(data.x, x, this.#inputs) && fits(data.y, y, []);
   }
 
   async #allocate(name: string, columns: Columns, capacity = rowsOf(columns)): Promise<Known> {
@@ -70,7 +113,7 @@ export class ResidentData {
       this.#forgotten(before.data);
       await this.#session.release(statesOf(before.data));
     }
-    const data = residentStates(`${name}${this.#next++}`, columns, capacity);
+    const data = this.#states(`${name}${this.#next++}`, columns, capacity);
     await this.#session.allocate(statesOf(data));
     const known = { data };
     this.#known.set(name, known);
@@ -79,9 +122,9 @@ export class ResidentData {
 }
 
 /** New rows, to be visited from the first one on. */
-export const arrival = (data: Resident, columns: Columns): Write[] => [...contents(data, columns), start(data)];
+export const arrival = (data: Resident, columns: Columns): Write[] => [...contentsOf(data, columns), start(data)];
 
-function contents(data: Resident, { x, y }: Columns): Write[] {
+function contentsOf(data: Resident, { x, y }: Columns): Write[] {
   const tensors = [...x, ...y];
   return [...data.x, ...data.y].flatMap((state, i) => {
     const value = tensors[i];
@@ -98,38 +141,13 @@ const start = ({ cursor }: Resident): Write => ({ state: cursor, value: new Tens
 
 const rowsOf = ({ x }: Columns): number => x[0]?.shape[0] ?? 0;
 
-function residentStates(name: string, { x, y }: Columns, capacity: number): Resident {
-  const column =
-    (part: string) =>
-    (t: Tensor, i: number): State =>
-      new State(`${name}.${part}${i}`, [capacity, ...t.shape.slice(1)], stored(t));
-  return {
-    x: x.map(column("x")),
-    y: y.map(column("y")),
-    order: new State(`${name}.order`, [capacity], "int32"),
-    cursor: new State(`${name}.cursor`, [], "int32"),
+/** Memory that other threads may write is copied, so that what is looked at is what is uploaded. */
+export function settled({ x, y }: Columns): Columns {
+  const copied = (tensor: Tensor): Tensor => {
+    const shared = Object.prototype.toString.call(tensor.data.buffer) === "[object SharedArrayBuffer]";
+    return shared ? new Tensor(tensor.data.slice(), tensor.shape, tensor.dtype) : tensor;
   };
+  return { x: x.map(copied), y: y.map(copied) };
 }
 
-const stored = ({ dtype }: Tensor): State["dtype"] => (dtype === "float64" ? "float32" : dtype);
-
-function holds(data: Resident, columns: Columns, capacity: number): boolean {
-  const fits = (states: readonly State[], tensors: readonly Tensor[]): boolean =>
-    states.length === tensors.length &&
-    states.every(({ shape, dtype }, i) => {
-      const tensor = tensors[i];
-      return (
-        tensor !== undefined &&
-        dtype === stored(tensor) &&
-        sameShape(shape.slice(1), tensor.shape.slice(1)) &&
-        (shape[0] ?? 0) >= capacity
-      );
-    });
-  return fits(data.x, columns.x) && fits(data.y, columns.y);
-}
-
-function sameColumns(a: Columns, b: Columns): boolean {
-  const same = (p: readonly Tensor[], q: readonly Tensor[]): boolean =>
-    p.length === q.length && p.every((tensor, i) => tensor === q[i]);
-  return same(a.x, b.x) && same(a.y, b.y);
-}
+const storedAs = ({ dtype }: Tensor): State["dtype"] => (dtype === "float64" ? "float32" : dtype);
