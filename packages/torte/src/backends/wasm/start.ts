@@ -31,12 +31,10 @@ let workerUrl: string | undefined;
 let started = false;
 
 /**
- * Settles how the engine is started, before the first model is used. Only pages with a strict Content-Security-Policy need it.
+ * Settles how the engine is started, before the first model is used. Only pages with a strict Content-Security-Policy need it:
+ * `configureEngine({ workerUrl: "/worker.js" })`, where that is a copy of the package's `torte/worker.js`.
  *
  * @throws OptionError where the engine has started already.
- * @example
- * import { configureEngine } from "torte";
- * configureEngine({ workerUrl: import.meta.resolve("torte/worker.js") });
  */
 export function configureEngine(options: EngineOptions): void {
   checkOptions("configureEngine", options, ["workerUrl"]);
