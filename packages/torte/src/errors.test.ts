@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import {
   booleanOption,
   checkOptions,
+  DataError,
   numberIn,
   oneOf,
   OptionError,
@@ -165,5 +166,25 @@ describe("show", () => {
         expect(show(value).length).toBeLessThanOrEqual(200);
       }),
     );
+  });
+});
+
+describe("what comes from a file", () => {
+  it("is told without what a terminal obeys, on one line, and shortened", () => {
+    const name = "\u001b]0;x\u0007\u009b2J\u202eevil\u2028\r\n";
+    const { message, facts } = new DataError({
+      where: name,
+      problem: "is bad",
+      expected: "a\nb",
+      received: "x".repeat(5000),
+    });
+    expect(
+      message.startsWith(
+        "\\u001b]0;x\\u0007\\u009b2J\\u202eevil\\u2028\\u000d\\n: is bad: expected a\\nb, received xxx",
+      ),
+    ).toBe(true);
+    expect(message.length).toBeLessThan(1200);
+    expect(facts.where).toBe(name);
+    expect(new DataError({ where: "a", problem: "two\nlines" }).message).toBe("a: two\nlines.");
   });
 });
