@@ -34,6 +34,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   sigmoid: "derivative",
   softplus: "derivative",
   erf: "derivative",
+  erfc: "derivative",
   sin: "derivative",
   cos: "derivative",
   not: "nothing",

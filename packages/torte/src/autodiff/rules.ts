@@ -93,6 +93,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   softplus: chain((x) => ops.sigmoid(x)),
   // erf'(x) = 2/√π · exp(−x²)
   erf: chain((x) => mul(ops.exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
+  erfc: chain((x) => mul(ops.exp(neg(mul(x, x))), -2 / Math.sqrt(Math.PI))),
   sin: chain((x) => ops.cos(x)),
   cos: chain((x) => neg(ops.sin(x))),
   not: none,

@@ -30,6 +30,7 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
   sigmoid: CLOSE,
   softplus: CLOSE,
   erf: CLOSE,
+  erfc: CLOSE,
   sin: CLOSE,
   cos: CLOSE,
   not: EXACT,

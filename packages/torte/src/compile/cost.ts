@@ -27,6 +27,7 @@ export const COST: { readonly [P in Primitive]: number } = {
   sigmoid: 20,
   softplus: 35,
   erf: 30,
+  erfc: 35,
   sin: 25,
   cos: 25,
   not: 1,

@@ -44,6 +44,7 @@ export interface Attributes {
   sigmoid: None;
   softplus: None;
   erf: None;
+  erfc: None;
   sin: None;
   cos: None;
   not: None;

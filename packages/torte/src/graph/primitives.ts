@@ -252,6 +252,7 @@ const TABLE = {
   sigmoid: unary("sigmoid", FLOAT),
   softplus: unary("softplus", FLOAT),
   erf: unary("erf", FLOAT),
+  erfc: unary("erfc", FLOAT),
   sin: unary("sin", FLOAT),
   cos: unary("cos", FLOAT),
   not: unary("not", ["bool"]),

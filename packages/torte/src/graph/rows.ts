@@ -132,6 +132,7 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   sigmoid: elementwise,
   softplus: elementwise,
   erf: elementwise,
+  erfc: elementwise,
   sin: elementwise,
   cos: elementwise,
   not: elementwise,

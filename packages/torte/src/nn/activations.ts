@@ -1,5 +1,6 @@
 /** Activations: functions of one node, by name or as they are. */
 import { booleanOption, checkOptions, numberIn, OptionError, ShapeError, show } from "../errors.js";
+import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
@@ -30,13 +31,25 @@ export const tanh = plain("tanh", (x) => ops.tanh(x));
 /** x clipped to −1 … 1. */
 export const hardTanh = plain("hardTanh", (x) => ops.clip(x, -1, 1));
 /** x − tanh(x). */
-export const tanhShrink = plain("tanhShrink", (x) => sub(x, ops.tanh(x)));
+export const tanhShrink = plain("tanhShrink", (x) => {
+  const far = ops.less(1, ops.abs(x));
+  const near = where(far, 0, x);
+  const squared = ops.square(near);
+  // The continued fraction tanh x = x/(1 + r), r = x²/(3 + x²/(5 + …)): no difference of two numbers that are nearly equal.
+  const rest = div(
+    squared,
+    [11, 9, 7, 5, 3].reduce((below, odd) => add(div(squared, below), odd), constant(13, x.shape)),
+  );
+  return where(far, sub(x, ops.tanh(x)), mul(near, div(rest, add(rest, 1))));
+});
 /** log(1 + eˣ). */
 export const softplus = plain("softplus", (x) => ops.softplus(x));
 /** 0 up to −1, x from 1 on, (x + 1)²/4 between. */
-export const sparsePlus = plain("sparsePlus", (x) =>
-  where(ops.lessEqual(x, -1), 0, where(ops.lessEqual(1, x), x, mul(ops.square(add(x, 1)), 0.25))),
-);
+export const sparsePlus = plain("sparsePlus", (x) => {
+  const between = where(ops.lessEqual(1, ops.abs(x)), 0, x);
+  const bend = mul(ops.square(add(between, 1)), 0.25);
+  return where(ops.lessEqual(x, -1), 0, where(ops.lessEqual(1, x), x, bend));
+});
 /** x/(1 + |x|). */
 export const softsign = plain("softsign", (x) => div(x, add(1, ops.abs(x))));
 /** eˣ. */
@@ -52,9 +65,21 @@ export const mish = plain("mish", (x) => mul(x, ops.tanh(ops.softplus(x))));
 
 const SELU_SCALE = 1.0507009873554805;
 const SELU_ALPHA = 1.6732632423543772;
-const belowZero = (x: Node, value: Node): Node => where(ops.less(0, x), x, value);
+/**
+ * x above 0, another function up to it. That one gets 0 where x is above, lest it overflow there, but x itself at 0: a bound,
+ * which passes no derivative where it is met, would stop a layer that starts with zero kernels.
+ */
+function belowZero(x: Node, below: (negative: Node) => Node): Node {
+  const positive = ops.less(0, x);
+  return where(positive, x, below(where(positive, 0, x)));
+}
 /** α·x above 0, α·β·(eˣ − 1) below, with the α and β that keep mean 0 and variance 1. Klambauer et al. 2017. */
-export const selu = plain("selu", (x) => mul(belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), SELU_ALPHA)), SELU_SCALE));
+export const selu = plain("selu", (x) =>
+  mul(
+    belowZero(x, (negative) => mul(ops.expm1(negative), SELU_ALPHA)),
+    SELU_SCALE,
+  ),
+);
 
 /** eˣ/Σeˣ over the last axis. */
 export const softmax = plain("softmax", (x) => ops.softmax(x));
@@ -65,9 +90,11 @@ export const logSoftmax = plain("logSoftmax", (x) => ops.logSoftmax(x));
  * max(x − τ, 0) over the last axis, with the τ for which the values add up to 1. Martins and Astudillo 2016.
  *
  * An element belongs to the support if 1 + k·x > Σ of the k elements that are at least as large as it; comparing all pairs
- * takes n² steps and needs no sorting.
+ * takes n² steps and needs no sorting. Only differences to the largest element matter, and those beyond −1 never belong to it.
  */
-export const sparsemax = plain("sparsemax", (x) => {
+export const sparsemax = plain("sparsemax", (logits) => {
+  const highest = ops.stopGradient(ops.max(logits, { axes: [-1], keepDims: true }));
+  const x = ops.maximum(sub(logits, highest), -1);
   const n = x.shape.at(-1) ?? 1;
   const pairs = [...x.shape, n];
   const [one, other] = [
@@ -88,13 +115,13 @@ export const sparsemax = plain("sparsemax", (x) => {
 /** α(eˣ − 1) below 0; α = 1 by default. Clevert et al. 2016. */
 export function elu(alpha = 1): Activation {
   const a = numberIn("elu", "alpha", alpha);
-  return made("activations.elu", (x) => belowZero(x, mul(ops.expm1(ops.minimum(x, 0)), a)), alpha, { alpha });
+  return made("activations.elu", (x) => belowZero(x, (negative) => mul(ops.expm1(negative), a)), alpha, { alpha });
 }
 
 /** α(e^(x/α) − 1) below 0, smooth at 0 for every α; α = 1 by default. Barron 2017. */
 export function celu(alpha = 1): Activation {
   const a = numberIn("celu", "alpha", alpha, { above: 0 });
-  return made("activations.celu", (x) => belowZero(x, mul(ops.expm1(mul(ops.minimum(x, 0), 1 / a)), a)), alpha, {
+  return made("activations.celu", (x) => belowZero(x, (negative) => mul(ops.expm1(mul(negative, 1 / a)), a)), alpha, {
     alpha,
   });
 }
@@ -102,13 +129,15 @@ export function celu(alpha = 1): Activation {
 /** x above 0, slope·x below; the slope is 0.2 by default, as in Keras. Maas et al. 2013. */
 export function leakyRelu(negativeSlope = 0.2): Activation {
   const slope = numberIn("leakyRelu", "negativeSlope", negativeSlope, { min: 0 });
-  return made("activations.leakyRelu", (x) => belowZero(x, mul(x, slope)), negativeSlope, { negativeSlope });
+  return made("activations.leakyRelu", (x) => where(ops.less(0, x), x, mul(x, slope)), negativeSlope, {
+    negativeSlope,
+  });
 }
 
 /** 0 within ±threshold, x beyond; 0.5 by default. */
 export function hardShrink(threshold_ = 0.5): Activation {
   const limit = numberIn("hardShrink", "threshold", threshold_, { min: 0 });
-  return made("activations.hardShrink", (x) => where(ops.less(limit, ops.abs(x)), x, 0), threshold_, {
+  return made("activations.hardShrink", (x) => where(ops.lessEqual(ops.abs(x), limit), 0, x), threshold_, {
     threshold: limit,
   });
 }
@@ -122,7 +151,18 @@ export function softShrink(threshold_ = 0.5): Activation {
 /** (x + √(x² + b))/2; b = 4 by default. */
 export function squareplus(b = 4): Activation {
   const size = numberIn("squareplus", "b", b, { above: 0 });
-  return made("activations.squareplus", (x) => mul(add(x, ops.sqrt(add(ops.square(x), size))), 0.5), b, { b });
+  const root = Math.sqrt(size);
+  const call: Activation = (x) => {
+    const negative = ops.less(x, 0);
+    const magnitude = where(negative, ops.neg(x), x);
+    // Out there √(x² + b) is |x|, and squares would overflow.
+    const far = ops.less(1e9 * root, magnitude);
+    const u = div(where(far, 0, magnitude), root);
+    const larger = where(far, magnitude, mul(add(u, ops.sqrt(add(ops.square(u), 1))), root / 2));
+    // The product of the two roots (√(x² + b) ± x)/2 is b/4.
+    return where(negative, div(size / 4, larger), larger);
+  };
+  return made("activations.squareplus", call, b, { b });
 }
 
 export interface ThresholdOptions {
@@ -137,7 +177,7 @@ export function threshold(options: ThresholdOptions = {}): Activation {
   checkOptions("threshold", options, ["threshold", "defaultValue"]);
   const limit = numberIn("threshold", "threshold", options.threshold ?? 0);
   const otherwise = numberIn("threshold", "defaultValue", options.defaultValue ?? 0);
-  return made("activations.threshold", (x) => where(ops.less(limit, x), x, otherwise), options, {
+  return made("activations.threshold", (x) => where(ops.lessEqual(x, limit), otherwise, x), options, {
     threshold: limit,
     defaultValue: otherwise,
   });
@@ -189,11 +229,13 @@ export function gelu(options: GeluOptions = {}): Activation {
   const sigma = numberIn("gelu", "sigma", options.sigma ?? 1, { above: 0 });
   const approximate = booleanOption("gelu", "approximate", options.approximate ?? false);
   const standard = (x: Node): Node => mul(sub(x, mu), 1 / sigma);
-  const exact: Activation = (x) => mul(mul(x, 0.5), add(1, ops.erf(mul(sub(x, mu), Math.SQRT1_2 / sigma))));
+  // Φ(z) = erfc(−z/√2)/2, which is exact where it is small, unlike 1 + erf.
+  const exact: Activation = (x) => mul(mul(x, 0.5), ops.erfc(mul(sub(x, mu), -Math.SQRT1_2 / sigma)));
   const tanhForm: Activation = (x) => {
-    const z = standard(x);
+    // Saturated long before ±16; (1 + tanh u)/2 = σ(2u) is exact where it is small.
+    const z = ops.clip(standard(x), -16, 16);
     const inner = mul(add(z, mul(mul(mul(z, z), z), 0.044715)), Math.sqrt(2 / Math.PI));
-    return mul(mul(x, 0.5), add(1, ops.tanh(inner)));
+    return mul(x, ops.sigmoid(mul(inner, 2)));
   };
   return made("activations.gelu", approximate ? tanhForm : exact, options, {
     ...(approximate ? { approximate } : {}),

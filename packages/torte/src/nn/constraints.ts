@@ -1,5 +1,6 @@
 /** Constraints: what every update of a weight ends with. */
 import { checkOptions, numberIn } from "../errors.js";
+import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { made, readNamed } from "./named.js";
@@ -16,19 +17,21 @@ export interface AxisOptions {
   readonly axis?: number | readonly number[];
 }
 
-const EPSILON = 1e-7;
-
-/** √Σw² over the axes, kept with size 1. */
-function norms(weight: Node, { axis }: AxisOptions): Node {
+/** The axes of a norm, which is kept with size 1. */
+function alongUnits(weight: Node, { axis }: AxisOptions): ops.ReduceOptions {
   const rank = weight.shape.length;
   const all = Array.from({ length: Math.max(1, rank - 1) }, (_, i) => i);
-  const axes = axis === undefined ? all : typeof axis === "number" ? [axis] : axis;
-  return ops.sqrt(ops.sum(ops.square(weight), { axes, keepDims: true }));
+  return { axes: axis === undefined ? all : typeof axis === "number" ? [axis] : axis, keepDims: true };
+}
+
+/** The weights into one unit with another norm; zeros stay, as they have no direction. */
+function withNorm(weight: Node, options: AxisOptions, wanted: (norm: Node) => Node): Node {
+  const along = alongUnits(weight, options);
+  return ops.mul(ops.normalize(weight, along), wanted(ops.norm(weight, along)));
 }
 
 /**
- * The weights into one unit have a norm of at most `maxValue` (default 2): w·clip(‖w‖, 0, maxValue)/(ε + ‖w‖). Srivastava
- * et al. 2014.
+ * The weights into one unit have a norm of at most `maxValue` (default 2): w·min(‖w‖, maxValue)/‖w‖. Srivastava et al. 2014.
  *
  * @example
  * import { dense, maxNorm } from "torte";
@@ -38,8 +41,13 @@ export function maxNorm(options: AxisOptions & { readonly maxValue?: number } = 
   checkOptions("maxNorm", options, ["maxValue", "axis"]);
   const most = numberIn("maxNorm", "maxValue", options.maxValue ?? 2, { min: 0 });
   const limit: Constraint = (weight) => {
-    const norm = norms(weight, options);
-    return ops.mul(weight, ops.div(ops.clip(norm, 0, most), ops.add(norm, EPSILON)));
+    // Those that hold stay as they are, bit by bit.
+    const fits = ops.lessEqual(ops.norm(weight, alongUnits(weight, options)), most);
+    return ops.where(
+      fits,
+      weight,
+      withNorm(weight, options, () => constant(most, [])),
+    );
   };
   return made("constraints.maxNorm", limit, options, { ...options, maxValue: most });
 }
@@ -59,21 +67,18 @@ export function minMaxNorm(options: MinMaxNormOptions = {}): Constraint {
   const least = numberIn("minMaxNorm", "minValue", options.minValue ?? 0, { min: 0 });
   const most = numberIn("minMaxNorm", "maxValue", options.maxValue ?? 1, { min: least });
   const rate = numberIn("minMaxNorm", "rate", options.rate ?? 1, { above: 0, max: 1 });
-  const move: Constraint = (weight) => {
-    const norm = norms(weight, options);
-    const wanted = ops.add(ops.mul(ops.clip(norm, least, most), rate), ops.mul(norm, 1 - rate));
-    return ops.mul(weight, ops.div(wanted, ops.add(norm, EPSILON)));
-  };
+  const move: Constraint = (weight) =>
+    withNorm(weight, options, (norm) => ops.add(ops.mul(ops.clip(norm, least, most), rate), ops.mul(norm, 1 - rate)));
   return made("constraints.minMaxNorm", move, options, { ...options, minValue: least, maxValue: most, rate });
 }
 
 /** No weight below zero: max(w, 0). */
 export const nonNeg = (): Constraint => made("constraints.nonNeg", (weight) => ops.maximum(weight, 0));
 
-/** The weights into one unit have norm 1: w/(ε + ‖w‖). */
+/** The weights into one unit have norm 1: w/‖w‖, zeros staying zero. */
 export function unitNorm(options: AxisOptions = {}): Constraint {
   checkOptions("unitNorm", options, ["axis"]);
-  return made("constraints.unitNorm", (weight) => ops.div(weight, ops.add(norms(weight, options), EPSILON)), options);
+  return made("constraints.unitNorm", (weight) => ops.normalize(weight, alongUnits(weight, options)), options);
 }
 
 export const CONSTRAINTS = { maxNorm, minMaxNorm, nonNeg, unitNorm };

@@ -2,7 +2,7 @@
 import { checkOptions, numberIn, oneOf, ShapeError } from "../errors.js";
 import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
-import { abs, add, div, einsum, equal, maximum, mul, sqrt, sum, transpose, where } from "../ops/index.js";
+import { abs, add, einsum, equal, mul, norm, normalize, sum, transpose, where } from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
 import { made, readNamed } from "./named.js";
 
@@ -42,16 +42,7 @@ export function l1l2(options: L1L2Options = {}): Regularizer {
 /** λ·√Σw², with gradient 0 where all weights are 0. */
 export function l2Norm(strength_ = 0.01): Regularizer {
   const lambda = strength("l2Norm", strength_);
-  return made(
-    "regularizers.l2Norm",
-    (weight) => {
-      const squares = sum(mul(weight, weight));
-      const none = equal(squares, 0);
-      return mul(where(none, 0, sqrt(where(none, 1, squares))), lambda);
-    },
-    strength_,
-    { strength: lambda },
-  );
+  return made("regularizers.l2Norm", (weight) => mul(norm(weight), lambda), strength_, { strength: lambda });
 }
 
 export interface OrthogonalOptions {
@@ -76,8 +67,7 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
       });
     }
     const rows = mode === "rows" ? weight : transpose(weight, [1, 0]);
-    const norms = sqrt(maximum(sum(mul(rows, rows), { axes: [1], keepDims: true }), 1e-12));
-    const unit = div(rows, norms);
+    const unit = normalize(rows, { axes: [1] });
     const cosines = abs(einsum("ik,jk->ij", unit, unit));
     const [n = 1] = rows.shape;
     const pairs = (n * (n - 1)) / 2;

@@ -51,6 +51,8 @@ export const sigmoid = unary("sigmoid");
 /** log(1 + exp(x)), without overflow. */
 export const softplus = unary("softplus");
 export const erf = unary("erf");
+/** 1 − erf(x), exact where that is small. */
+export const erfc = unary("erfc");
 export const sin = unary("sin");
 export const cos = unary("cos");
 export const logicalNot = unary("not");

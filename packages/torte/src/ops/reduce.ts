@@ -2,7 +2,25 @@
 import { make } from "../graph/make.js";
 import type { Matrix, Node } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
-import { add, cast, div, exp, less, log, logicalNot, mul, neg, stopGradient, sub } from "./basic.js";
+import {
+  abs,
+  add,
+  cast,
+  div,
+  equal,
+  exp,
+  less,
+  log,
+  logicalAnd,
+  logicalNot,
+  mul,
+  neg,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  where,
+} from "./basic.js";
 import { normalizeAxis, reshape } from "./movement.js";
 
 export interface ReduceOptions {
@@ -63,18 +81,49 @@ export function linearMap(x: Node, axis: number, matrix: Matrix, to = axis): Nod
   return make("linearMap", [x], { axis: normalizeAxis(axis, rank), to: normalizeAxis(to, rank), matrix });
 }
 
-/** log Σ exp(x), shifted by the maximum. */
+/** The largest absolute value along the axes, kept with size 1; 1 where that is no measure: 0, infinite or NaN. */
+function scaleOf(x: Node, options: ReduceOptions): Node {
+  const largest = stopGradient(max(abs(x), { ...options, keepDims: true }));
+  return where(logicalAnd(less(0, largest), less(largest, Infinity)), largest, 1);
+}
+
+/**
+ * √Σx², of values measured by the largest one, so that squares neither overflow nor vanish. The derivative is 0 where all
+ * values are 0.
+ */
+export function norm(x: Node, options: ReduceOptions = {}): Node {
+  const scale = scaleOf(x, options);
+  const squares = sum(square(div(x, scale)), options);
+  const none = equal(squares, 0);
+  return mul(where(none, 0, sqrt(where(none, 1, squares))), reshape(scale, squares.shape));
+}
+
+/** x/√Σx² along the axes, for values of any size; zeros stay as they are, derivative 1 included. */
+export function normalize(x: Node, options: ReduceOptions = {}): Node {
+  const scaled = div(x, scaleOf(x, options));
+  const squares = sum(square(scaled), { ...options, keepDims: true });
+  return div(scaled, sqrt(where(equal(squares, 0), 1, squares)));
+}
+
+/** x less its maximum along the axes, so that no exponential overflows and a common offset changes nothing. */
+const belowMaximum = (x: Node, options: ReduceOptions): Node =>
+  sub(x, stopGradient(max(x, { ...options, keepDims: true })));
+
+/** log Σ exp(x), shifted by the maximum where that is finite. */
 export function logSumExp(x: Node, options: ReduceOptions = {}): Node {
-  const shift = stopGradient(max(x, { ...options, keepDims: true }));
+  const highest = stopGradient(max(x, { ...options, keepDims: true }));
+  const shift = where(less(abs(highest), Infinity), highest, 0);
   const total = log(sum(exp(sub(x, shift)), options));
   return add(total, reshape(shift, total.shape));
 }
 
+/** Of the differences to the maximum, which are as exact as the logits are: log Σ is of their size, the maximum may not be. */
 export function logSoftmax(x: Node, axis = -1): Node {
-  return sub(x, logSumExp(x, { axes: [axis], keepDims: true }));
+  const shifted = belowMaximum(x, { axes: [axis] });
+  return sub(shifted, log(sum(exp(shifted), { axes: [axis], keepDims: true })));
 }
 
 export function softmax(x: Node, axis = -1): Node {
-  const shifted = exp(sub(x, stopGradient(max(x, { axes: [axis], keepDims: true }))));
-  return div(shifted, sum(shifted, { axes: [axis], keepDims: true }));
+  const powers = exp(belowMaximum(x, { axes: [axis] }));
+  return div(powers, sum(powers, { axes: [axis], keepDims: true }));
 }

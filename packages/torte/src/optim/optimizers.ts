@@ -130,7 +130,7 @@ export interface RmspropOptions {
   readonly momentum?: number;
   /** Default 1e-7. */
   readonly epsilon?: number;
-  /** Subtracts the squared mean of the gradient. Default false. */
+  /** Takes the variance of the gradient, v − (mean g)², in place of v. Default false. */
   readonly centered?: boolean;
 }
 
@@ -147,11 +147,10 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
     slots: ["v", ...(momentum > 0 ? ["velocity"] : []), ...(centered ? ["mean"] : [])],
     update: ({ weight, gradient, slots, learningRate }) => {
       const average = (name: string, value: Node): Node => flush(add(mul(slot(slots, name), rho), mul(value, 1 - rho)));
-      const v = average("v", square(gradient));
+      // Centered, v is the average of g² less the square of the mean: from the difference to the last mean, without cancellation.
+      const v = average("v", centered ? mul(square(sub(gradient, slot(slots, "mean"))), rho) : square(gradient));
       const mean = centered ? average("mean", gradient) : undefined;
-      // Rounding can make the difference of equal numbers negative.
-      const variance = mean === undefined ? v : ops.maximum(sub(v, square(mean)), 0);
-      const down = div(mul(gradient, learningRate), sqrt(add(variance, epsilon)));
+      const down = div(mul(gradient, learningRate), sqrt(add(v, epsilon)));
       const kept = { v, ...(mean === undefined ? {} : { mean }) };
       if (momentum === 0) return { weight: sub(weight, down), slots: kept };
       const velocity = flush(add(mul(slot(slots, "velocity"), momentum), down));

@@ -337,6 +337,7 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
   sigmoid: unary("sigmoid"),
   softplus: unary("softplus"),
   erf: unary("erf"),
+  erfc: unary("erfc"),
   sin: unary("sin"),
   cos: unary("cos"),
   not: unary("not", "any", () => "bool"),
@@ -441,7 +442,7 @@ const beside = (d: Drawing, x: Node, domain: Domain = "any"): Node => {
 };
 
 const SMOOTH_LINKS: readonly Link[] = [
-  (d, x) => d.one([ops.tanh, ops.sigmoid, ops.sin, ops.cos, ops.erf, ops.neg])(x),
+  (d, x) => d.one([ops.tanh, ops.sigmoid, ops.sin, ops.cos, ops.erf, ops.erfc, ops.neg])(x),
   (_, x) => ops.log1p(ops.exp(bounded(x))),
   (d, x) => bounded(d.one([ops.add, ops.sub, ops.mul])(x, beside(d, x))),
   (d, x) => ops.div(bounded(x), ops.add(beside(d, x, "positive"), 0.5)),

@@ -78,6 +78,7 @@ export const BATCH: { readonly [P in Primitive]: BatchRule<P> } = {
   sigmoid: elementwise,
   softplus: elementwise,
   erf: elementwise,
+  erfc: elementwise,
   sin: elementwise,
   cos: elementwise,
   not: elementwise,

@@ -3,7 +3,7 @@ import type { Attributes, NodeOf, Primitive, State } from "../../graph/node.js";
 import { mixKey, uniformAt } from "../../tensor/random.js";
 import { sizeOf, stridesOf } from "../../tensor/shape.js";
 import { eachPlace, emptyValues, pick, placeOf, type Value, type Values } from "./arrays.js";
-import { erf, sigmoid, softplus } from "./functions.js";
+import { erf, erfc, sigmoid, softplus } from "./functions.js";
 
 export type Evaluate<P extends Primitive> = (
   node: NodeOf<P>,
@@ -206,6 +206,7 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   sigmoid: elementwise((x = 0) => sigmoid(x)),
   softplus: elementwise((x = 0) => softplus(x)),
   erf: elementwise((x = 0) => erf(x)),
+  erfc: elementwise((x = 0) => erfc(x)),
   sin: elementwise((x = 0) => Math.sin(x)),
   cos: elementwise((x = 0) => Math.cos(x)),
   not: elementwise((x = 0) => Number(x === 0)),

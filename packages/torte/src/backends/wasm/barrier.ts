@@ -32,7 +32,7 @@ export function addBarrier(module: WasmModule, threads: number): number {
   load();
   code.get(generation).op(OP.i32Eq).if();
   code.get(polls).i32(1).op(OP.i32Add).tee(polls).i32(POLLS).op(OP.i32LtS).branchIf(1);
-  code.i32(0).get(generation).i64(-1).atomic(ATOMIC.wait32, 2, GENERATION).op(OP.drop).branch(1);
+  code.i32(0).get(generation).i64(-1n).atomic(ATOMIC.wait32, 2, GENERATION).op(OP.drop).branch(1);
   code.op(OP.end).op(OP.end).op(OP.end);
   return module.add([], [], code);
 }

@@ -73,6 +73,7 @@ const EMIT: { readonly [P in Elementwise]: Emit } = {
   sigmoid: call("sigmoid"),
   softplus: call("softplus"),
   erf: call("erf"),
+  erfc: call("erfc"),
   sin: call("sin"),
   cos: call("cos"),
   pow: call("pow"),

@@ -3,9 +3,10 @@
 import type { Buffer } from "../../compile/loops/expr.js";
 
 export const I32 = 0x7f;
+export const I64 = 0x7e;
 export const F32 = 0x7d;
 export const V128 = 0x7b;
-export type ValueType = typeof I32 | typeof F32 | typeof V128;
+export type ValueType = typeof I32 | typeof I64 | typeof F32 | typeof V128;
 
 /** Instructions without immediates. */
 export const OP = {
@@ -29,7 +30,22 @@ export const OP = {
   i32And: 0x71,
   i32Or: 0x72,
   i32Xor: 0x73,
+  i32Shl: 0x74,
+  i32ShrS: 0x75,
   i32ShrU: 0x76,
+  i64Add: 0x7c,
+  i64Sub: 0x7d,
+  i64Mul: 0x7e,
+  i64Or: 0x84,
+  i64Shl: 0x86,
+  i64ShrS: 0x87,
+  i64ShrU: 0x88,
+  f64Mul: 0xa2,
+  i32WrapI64: 0xa7,
+  i64ExtendI32S: 0xac,
+  i64ExtendI32U: 0xad,
+  f32DemoteF64: 0xb6,
+  f64ConvertI64S: 0xb9,
   drop: 0x1a,
 } as const;
 
@@ -38,6 +54,7 @@ export const SIMD = {
   i32x4Splat: 0x11,
   f32x4Splat: 0x13,
   i32x4ReplaceLane: 0x1c,
+  f32x4ReplaceLane: 0x20,
   i32x4Eq: 0x37,
   i32x4LtS: 0x39,
   i32x4GtS: 0x3b,
@@ -53,6 +70,7 @@ export const SIMD = {
   or: 0x50,
   xor: 0x51,
   bitselect: 0x52,
+  anyTrue: 0x53,
   f32x4Floor: 0x68,
   f32x4Nearest: 0x6a,
   i32x4Abs: 0xa0,
@@ -144,6 +162,17 @@ export class Bytes {
       const low = rest & 0x7f;
       rest >>= 7;
       if ((rest === 0 && (low & 0x40) === 0) || (rest === -1 && (low & 0x40) !== 0)) return this.byte(low);
+      this.byte(low | 0x80);
+    }
+  }
+
+  /** A signed number of up to 64 bits. */
+  signedLong(value: bigint): this {
+    let rest = BigInt.asIntN(64, value);
+    for (;;) {
+      const low = Number(rest & 0x7fn);
+      rest >>= 7n;
+      if ((rest === 0n && (low & 0x40) === 0) || (rest === -1n && (low & 0x40) !== 0)) return this.byte(low);
       this.byte(low | 0x80);
     }
   }
@@ -352,8 +381,15 @@ export class Code extends Bytes {
     return this.byte(0xfe).unsigned(code).unsigned(align).unsigned(offset);
   }
 
-  i64(value: number): this {
-    return this.byte(0x42).signed(value);
+  i64(value: bigint): this {
+    return this.byte(0x42).signedLong(value);
+  }
+
+  f64(value: number): this {
+    const words = new Int32Array(Float64Array.of(value).buffer);
+    return this.byte(0x44)
+      .word(words[0] ?? 0)
+      .word(words[1] ?? 0);
   }
 
   call(target: number): this {

@@ -2,9 +2,11 @@
  * Elementary functions on vectors of four float32, as WebAssembly functions.
  *
  * Polynomials and reductions after Cephes (S. L. Moshier, single precision); erf by the rational approximation that
- * Eigen uses. Results are within a few units in the last place; math.test.ts holds them against float64.
+ * Eigen uses; angles far out after Payne and Hanek 1983. Results are within a few units in the last place; math.test.ts holds
+ * them against float64.
  */
-import { type Code, SIMD, V128, type WasmModule } from "./encoder.js";
+import { type Code, OP, SIMD, V128, type WasmModule } from "./encoder.js";
+import { farAngle, farQuarters } from "./far-angle.js";
 
 /** Emits code that leaves a vector on the stack. */
 type Vector = (code: Code) => void;
@@ -44,6 +46,7 @@ const div = two(SIMD.f32x4Div);
 const min = two(SIMD.f32x4PMin);
 const max = two(SIMD.f32x4PMax);
 const less = two(SIMD.f32x4Lt);
+const lessEqual = two(SIMD.f32x4Le);
 const equal = two(SIMD.f32x4Eq);
 const and = two(SIMD.and);
 const or = two(SIMD.or);
@@ -75,12 +78,23 @@ const select =
     mask(code);
     code.simd(SIMD.bitselect);
   };
+/** As `select`, but `a` is evaluated only where some lane needs it. */
+const selectSeldom =
+  (mask: Vector, a: Vector, b: Vector): Vector =>
+  (code) => {
+    mask(code);
+    code.simd(SIMD.anyTrue).if(V128);
+    select(mask, a, b)(code);
+    code.op(OP.else);
+    b(code);
+    code.op(OP.end);
+  };
 /** Horner's rule, highest coefficient first. */
 const polynomial = (x: Vector, coefficients: readonly number[]): Vector =>
   coefficients.slice(1).reduce<Vector>((sum, c) => add(mul(sum, x), number(c)), number(coefficients[0] ?? 0));
 
 export type MathFunction =
-  "exp" | "expm1" | "log" | "log1p" | "tanh" | "sigmoid" | "softplus" | "erf" | "sin" | "cos" | "pow";
+  "exp" | "expm1" | "log" | "log1p" | "tanh" | "sigmoid" | "softplus" | "erf" | "erfc" | "sin" | "cos" | "pow";
 
 type Call = (name: MathFunction, ...args: Vector[]) => Vector;
 /** Keeps a vector in a new local and returns how to read it. */
@@ -121,14 +135,20 @@ function expm1Within(x: Vector, keep: Keep): Vector {
 
 const SQRT_HALF = Math.SQRT1_2;
 
+/** Up to here π/2 in three parts is exact enough to be taken off n times. */
+const FAR = 8192;
+
 function sinCos(x: Vector, keep: Keep, quarter: number): Vector {
+  const size = keep(abs(x));
+  const far = keep(and(lessEqual(number(FAR), size), less(size, number(Infinity))));
   const n = keep(nearest(mul(x, number(2 / Math.PI))));
-  const r = keep(
+  const near = keep(
     sub(
       sub(sub(x, mul(n, number(1.5703125))), mul(n, number(4.837512969970703e-4))),
       mul(n, number(7.549789948768648e-8)),
     ),
   );
+  const r = keep(selectSeldom(far, farAngle(x), near));
   const z = keep(mul(r, r));
   const s = add(mul(mul(polynomial(z, [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]), z), r), r);
   const c = add(
@@ -138,7 +158,7 @@ function sinCos(x: Vector, keep: Keep, quarter: number): Vector {
     ),
     number(1),
   );
-  const q = keep(addInteger(toInteger(n), integer(quarter)));
+  const q = keep(addInteger(selectSeldom(far, farQuarters(x), toInteger(n)), integer(quarter)));
   const odd = subInteger(integer(0), and(q, integer(1)));
   return xor(select(odd, c, s), left(and(q, integer(2)), 30));
 }
@@ -204,15 +224,39 @@ const DEFINITIONS: { readonly [F in MathFunction]: Definition } = {
     );
     return div(mul(c, p), q);
   }),
+  // exp(−x²) · t · P(t) with t = 1/(1 + |x|/2), and 2 less that below 0.
+  erfc: unary((x, keep, call) => {
+    const a = keep(min(abs(x), number(16)));
+    const t = keep(div(number(1), add(mul(a, number(0.5)), number(1))));
+    const p = polynomial(
+      t,
+      [
+        -0.05912459642, 0.2848469913, -0.4877645075, 0.278714776, -0.02707304992, 0.2028767467, 0.2430556118,
+        0.2823819518, 0.2820860445,
+      ],
+    );
+    // What rounding takes from the square matters in the exponent: a = h + l, and h·h is exact.
+    const h = keep(and(a, integer(-4096)));
+    const l = keep(sub(a, h));
+    const squared = keep(mul(a, a));
+    const lost = add(add(sub(mul(h, h), squared), mul(mul(h, l), number(2))), mul(l, l));
+    const power = mul(call("exp", neg(squared)), sub(number(1), lost));
+    const positive = keep(mul(power, mul(t, p)));
+    return select(less(x, number(0)), sub(number(2), positive), positive);
+  }),
   sin: unary((x, keep) => sinCos(x, keep, 0)),
   cos: unary((x, keep) => sinCos(x, keep, 1)),
   pow: ([base, exponent], keep, call) => {
     const [a, b] = [base ?? number(0), exponent ?? number(0)];
     const size = keep(call("exp", mul(b, call("log", abs(a)))));
     const whole = equal(floor(b), b);
-    const oddSign = left(and(toInteger(b), integer(1)), 31);
-    const negative = keep(select(whole, xor(size, oddSign), number(NaN)));
-    return select(equal(b, number(0)), number(1), select(less(a, number(0)), negative, size));
+    // From 2²⁴ on every float is even.
+    const oddSign = and(left(and(toInteger(b), integer(1)), 31), less(abs(b), number(2 ** 24)));
+    const finite = and(less(a, number(0)), less(number(-Infinity), a));
+    const rootOf = select(finite, number(NaN), size);
+    const negative = keep(select(whole, xor(size, oddSign), rootOf));
+    // Asked of the sign bit, which −0 has, too.
+    return select(equal(b, number(0)), number(1), select(right(a, 31), negative, size));
   },
 };
 

@@ -52,6 +52,7 @@ describe("elementwise", () => {
     "sigmoid",
     "softplus",
     "erf",
+    "erfc",
   ] as const) {
     check(op, (c) => [ops[op](c.of(EXTREMES)), ops[op](c.float([3, 7], 3)), ops[op](ops.abs(c.float([50], 100)))]);
   }

@@ -169,9 +169,11 @@ export function relu(options: ReluOptions = {}): LayerFunction {
   const slope = numberIn("relu", "negativeSlope", options.negativeSlope ?? 0, { min: 0 });
   const threshold = numberIn("relu", "threshold", options.threshold ?? 0, { min: 0 });
   return elementwise("relu", options, (x) => {
-    const above = threshold === 0 ? ops.less(0, x) : ops.lessEqual(threshold, x);
     const bounded = most === undefined ? x : ops.minimum(x, most);
-    return ops.where(above, bounded, slope === 0 ? 0 : ops.mul(ops.sub(x, threshold), slope));
+    if (threshold === 0 && slope === 0) return ops.relu(bounded);
+    // Asked whether it is below: a NaN is not, and stays.
+    const below = threshold === 0 ? ops.lessEqual(x, 0) : ops.less(x, threshold);
+    return ops.where(below, slope === 0 ? 0 : ops.mul(ops.sub(x, threshold), slope), bounded);
   });
 }
 

@@ -209,7 +209,7 @@ export function dot(options: DotOptions): LayerFunction {
       const [a, b] = [0, 1].map((i) => {
         const { value } = inputAt(inputs, i);
         const axis = exampleAxis(scope.where, value, given[i] ?? -1);
-        return { axis, value: normalize ? unit(value, axis) : value };
+        return { axis, value: normalize ? ops.normalize(value, { axes: [axis] }) : value };
       });
       if (a === undefined || b === undefined) throw new RangeError("dot takes two inputs");
       const [left, right] = [a.value.shape[a.axis], b.value.shape[b.axis]];
@@ -237,10 +237,4 @@ export function dot(options: DotOptions): LayerFunction {
       return masked(value, mask);
     },
   });
-}
-
-/** Scaled to norm 1 along the axis; zero vectors stay. */
-function unit(value: Node, axis: number): Node {
-  const squares = ops.sum(ops.square(value), { axes: [axis], keepDims: true });
-  return ops.mul(value, ops.rsqrt(ops.maximum(squares, 1e-12)));
 }

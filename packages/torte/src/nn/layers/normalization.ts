@@ -345,8 +345,7 @@ export function unitNormalization(
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const axes = axesOf(scope.where, value, options.axis);
-      const squares = ops.sum(ops.square(value), { axes, keepDims: true });
-      return masked(ops.mul(value, ops.rsqrt(ops.maximum(squares, 1e-12))), mask);
+      return masked(ops.normalize(value, { axes }), mask);
     },
   });
 }

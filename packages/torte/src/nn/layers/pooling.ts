@@ -12,16 +12,7 @@ import {
   refuseMask,
   type Traced,
 } from "../layer.js";
-import {
-  checkRank,
-  LOWEST,
-  masked,
-  spreadMask,
-  validCount,
-  windowMask,
-  type WindowOptions,
-  windowsOf,
-} from "../masks.js";
+import { checkRank, masked, spreadMask, validCount, windowMask, type WindowOptions, windowsOf } from "../masks.js";
 import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
 
 export interface PoolingOptions extends CommonOptions {
@@ -39,8 +30,8 @@ const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) 
 
 /** Masked positions take no part; a window of nothing but those is masked itself. */
 const maxPool: Pool = (value, mask, windows) => {
-  const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, LOWEST);
-  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, LOWEST), {
+  const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, -Infinity);
+  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, -Infinity), {
     axes: tapAxes(windows.size.length),
   });
 };
@@ -146,7 +137,7 @@ function globalPooling(
 
 function globalMax({ value, mask }: Traced, axes: number[], keepDims: boolean): Node {
   if (mask === undefined) return ops.max(value, { axes, keepDims });
-  const lowered = ops.where(spreadMask(mask, value.shape.length), value, LOWEST);
+  const lowered = ops.where(spreadMask(mask, value.shape.length), value, -Infinity);
   const highest = ops.max(lowered, { axes, keepDims });
   // A sequence without a valid position gives zero.
   const some = ops.any(mask, { axes: [1] });
