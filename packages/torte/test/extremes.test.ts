@@ -177,7 +177,7 @@ describe("pooling of infinities and NaN", () => {
 });
 
 describe("rmsprop with the variance of the gradient", () => {
-  it.each(backed([1e-12, 1e-3, 1, 7.3, 100]))(
+  it.each(backed([1e-12, 1e-3, 1, 7.3]))(
     "stays finite under a constant gradient of %s, on %s",
     async (g, backend) => {
       // |e| has derivative ±1, so that the gradient is the input as long as the target is far away.
