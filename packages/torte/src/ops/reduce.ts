@@ -52,10 +52,11 @@ export function mean(x: Node, options: ReduceOptions = {}): Node {
   return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
 }
 
-/** Biased variance, from the deviations, so that an offset does not harm it. */
+/** Biased variance, from the deviations, so that an offset does not harm it, nor what the mean has lost to rounding. */
 export function variance(x: Node, options: ReduceOptions = {}): Node {
-  const deviation = sub(x, mean(x, { ...options, keepDims: true }));
-  return mean(mul(deviation, deviation), options);
+  const deviation = sub(x, stopGradient(mean(x, { ...options, keepDims: true })));
+  const rounded = sub(mean(square(deviation), options), square(mean(deviation, options)));
+  return where(less(rounded, 0), 0, rounded);
 }
 
 /** Whether the condition holds anywhere along the axes. */

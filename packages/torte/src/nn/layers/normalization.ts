@@ -93,34 +93,78 @@ function readAffine(kind: string, options: AffineOptions): Affine {
   };
 }
 
-/** What counts of an array, 0 where a mask leaves positions out, and the mean of such an array over the axes, kept with size 1. */
-function counting(
-  { value, mask }: Traced,
-  axes: readonly number[],
-): { counted: (x: Node) => Node; mean: (x: Node) => Node } {
+interface Counting {
+  /** 0 where a mask leaves positions out. */
+  readonly counted: (x: Node) => Node;
+  /** Of what has been counted, over the axes, kept with size 1. */
+  readonly mean: (x: Node) => Node;
+  /** A number near the mean of the value. */
+  readonly near: Node;
+}
+
+/** The mean of a sample of 1/SAMPLE of the values or more is at most √SAMPLE standard deviations from the mean of all. */
+const SAMPLE = 64;
+
+function counting({ value, mask }: Traced, axes: readonly number[]): Counting {
   const keep = { axes, keepDims: true };
-  if (mask === undefined || !(axes.includes(0) || axes.includes(1)))
-    return { counted: (x) => x, mean: (x) => ops.mean(x, keep) };
+  if (mask === undefined || !(axes.includes(0) || axes.includes(1))) {
+    const [first = 0] = axes;
+    const sample = ops.slice(value, first, 0, Math.ceil((value.shape[first] ?? 1) / SAMPLE));
+    return { counted: (x) => x, mean: (x) => ops.mean(x, keep), near: ops.mean(sample, keep) };
+  }
   const valid = spreadMask(mask, value.shape.length);
   const positions = ops.sum(ops.cast(valid, "float32"), keep);
   const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
   const count = ops.maximum(ops.mul(positions, others), 1);
-  return { counted: (x) => ops.where(valid, x, 0), mean: (x) => ops.div(ops.sum(x, keep), count) };
+  const counted = (x: Node): Node => ops.where(valid, x, 0);
+  const mean = (x: Node): Node => ops.div(ops.sum(x, keep), count);
+  return { counted, mean, near: mean(counted(value)) };
+}
+
+interface Moments {
+  readonly mean: Node;
+  readonly variance: Node;
+  /** x − mean. */
+  readonly deviation: Node;
 }
 
 /**
  * Mean and biased variance over the axes, kept with size 1; positions that a mask leaves out do not count. Both in one
- * pass: of the differences d to the first value, σ² = Σd²/n − (Σd/n)². That value lies where the others lie, so no offset
- * of theirs harms the result. Chan, Golub and LeVeque 1983.
+ * pass: of the differences d to a shift near the mean, σ² = Σd²/n − (Σd/n)². Chan, Golub and LeVeque 1983.
  */
-function moments(input: Traced, axes: readonly number[]): { mean: Node; variance: Node } {
-  const { counted, mean } = counting(input, axes);
-  const first = axes.reduce((x, axis) => ops.slice(x, axis, 0, 1), input.value);
-  const shift = ops.stopGradient(first);
-  const difference = counted(ops.sub(input.value, shift));
-  const average = mean(difference);
-  const variance = ops.maximum(ops.sub(mean(ops.square(difference)), ops.square(average)), 0);
-  return { mean: ops.add(shift, average), variance };
+function moments(input: Traced, axes: readonly number[]): Moments {
+  const { counted, mean, near } = counting(input, axes);
+  const shift = ops.stopGradient(near);
+  const difference = ops.sub(input.value, shift);
+  const average = mean(counted(difference));
+  const rounded = ops.sub(mean(ops.square(counted(difference))), ops.square(average));
+  return {
+    mean: ops.add(shift, average),
+    // Rounding can make it negative; a bound would pass no derivative at 0.
+    variance: ops.where(ops.less(rounded, 0), 0, rounded),
+    // Not x less the mean, which has lost digits where it is large, and x − shift has not.
+    deviation: ops.sub(difference, average),
+  };
+}
+
+/** Values up to it have squares of which millions can be added up; what is larger is measured in units of 2⁸⁰. */
+const LARGE = 2 ** 53;
+const UNIT = 2 ** 80;
+
+/** The unit that makes squares of the values of each group finite, 1 but for large ones, and ε as it is for squares in it. */
+function unitOf(value: Node, axes: readonly number[], epsilon: number): { unit: Node; epsilon: Node } {
+  const largest = ops.stopGradient(ops.max(ops.abs(value), { axes, keepDims: true }));
+  const large = ops.less(LARGE, largest);
+  // In those units ε is nothing, but still keeps equal values from 0/0.
+  return { unit: ops.where(large, UNIT, 1), epsilon: ops.where(large, 2 ** -120, epsilon) };
+}
+
+/** (x − mean)/√(variance + ε) over axes of each example. */
+function standardize({ value, mask }: Traced, axes: readonly number[], epsilon: number): Node {
+  const within = unitOf(value, axes, epsilon);
+  const scaled = ops.div(value, within.unit);
+  const { deviation, variance } = moments(mask === undefined ? { value: scaled } : { value: scaled, mask }, axes);
+  return ops.mul(deviation, ops.rsqrt(ops.add(variance, within.epsilon)));
 }
 
 const readEpsilon = (kind: string, epsilon: number | undefined, otherwise: number): number =>
@@ -173,17 +217,20 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
       const movingMean = scope.weight("movingMean", [width], { initializer: zeros, trainable: false });
       const movingVariance = scope.weight("movingVariance", [width], { initializer: ones, trainable: false });
       const spread = spreadOver(value, [axis]);
-      let [mean, variance] = [ops.reshape(movingMean, spread), ops.reshape(movingVariance, spread)];
+      let standard: Node;
       if (scope.training && scope.trainable) {
         const axes = value.shape.map((_, i) => i).filter((i) => i !== axis);
-        ({ mean, variance } = moments(input, axes));
+        const ofBatch = moments(input, axes);
+        standard = ops.mul(ofBatch.deviation, ops.rsqrt(ops.add(ofBatch.variance, epsilon)));
         const move = (old: Node, now: Node): Node =>
           ops.add(ops.mul(old, momentum), ops.mul(ops.stopGradient(ops.reshape(now, [width])), 1 - momentum));
-        scope.assign("movingMean", move(movingMean, mean));
-        scope.assign("movingVariance", move(movingVariance, variance));
+        scope.assign("movingMean", move(movingMean, ofBatch.mean));
+        scope.assign("movingVariance", move(movingVariance, ofBatch.variance));
+      } else {
+        const deviation = ops.rsqrt(ops.add(ops.reshape(movingVariance, spread), epsilon));
+        standard = ops.mul(ops.sub(value, ops.reshape(movingMean, spread)), deviation);
       }
-      const normal_ = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(variance, epsilon)));
-      return masked(affine(normal_, [width], spread, scope), mask);
+      return masked(affine(standard, [width], spread, scope), mask);
     },
   });
 }
@@ -230,8 +277,7 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
       const input = inputAt(inputs);
       const { value } = input;
       const axes = axesOf(scope.where, value, options.axis);
-      const { mean, variance } = moments(input, axes);
-      const standard = ops.mul(ops.sub(value, mean), ops.rsqrt(ops.add(variance, epsilon)));
+      const standard = standardize(input, axes, epsilon);
       const shape = axes.map((axis) => value.shape[axis] ?? 1);
       return masked(affine(standard, shape, spreadOver(value, axes), scope), input.mask);
     },
@@ -282,8 +328,7 @@ export function groupNormalization(options: GroupNormalizationOptions = {}): Lay
       const axes = grouped.shape.map((_, i) => i).filter((i) => i > 0 && i !== axis);
       // Groups along the sequence would depend on its length.
       if (axis === 1) refuseMask(scope, inputs);
-      const { mean, variance } = moments({ value: grouped, mask }, axes);
-      const standard = ops.mul(ops.sub(grouped, mean), ops.rsqrt(ops.add(variance, epsilon)));
+      const standard = standardize({ value: grouped, mask }, axes, epsilon);
       const back = ops.reshape(standard, value.shape);
       return masked(affine(back, [channels], spreadOver(value, [axis]), scope), mask);
     },
@@ -318,10 +363,12 @@ export function rmsNormalization(options: RmsNormalizationOptions = {}): LayerFu
       const { value, mask } = inputAt(inputs);
       const axes = axesOf(scope.where, value, options.axis);
       const { counted, mean } = counting({ value, mask }, axes);
-      const squares = mean(ops.square(counted(value)));
+      const within = unitOf(value, axes, epsilon);
+      const scaled = ops.div(value, within.unit);
+      const square = mean(ops.square(counted(scaled)));
       const shape = axes.map((axis) => value.shape[axis] ?? 1);
       const scale = scope.weight("scale", shape, { initializer: readInitializer(kind, "scale", "ones") });
-      const standard = ops.mul(value, ops.rsqrt(ops.add(squares, epsilon)));
+      const standard = ops.mul(scaled, ops.rsqrt(ops.add(square, within.epsilon)));
       return masked(ops.mul(standard, ops.reshape(scale, spreadOver(value, axes))), mask);
     },
   });
@@ -355,9 +402,13 @@ export interface SpectralNormalizationOptions extends CommonOptions {
   readonly powerIterations?: number;
 }
 
+/** As many as PyTorch takes when it meets a kernel for the first time. */
+const INFERENCE_ROUNDS = 15;
+
 /**
  * A layer with its kernel divided by the kernel's largest singular value, which power iteration follows while training.
- * Miyato et al. 2018.
+ * In inference it takes enough rounds to find that of any kernel, one that has just been made or loaded, too. A kernel of
+ * zeros stays one. Miyato et al. 2018.
  *
  * The weights are those of the layer, and vectorU (1, units), which is not trained.
  *
@@ -400,21 +451,31 @@ export function spectralNormalization(inner: LayerFunction, options: SpectralNor
         initializer: randomNormal({ stddev: 0.02 }),
         trainable: false,
       });
-      const { left, right } = powerIteration(ops.stopGradient(matrix), start, scope.training ? rounds : 0);
+      const { left, right } = powerIteration(
+        ops.stopGradient(matrix),
+        start,
+        scope.training ? rounds : Math.max(rounds, INFERENCE_ROUNDS),
+      );
       if (scope.training && scope.trainable) scope.assign("vectorU", right);
       const largest = ops.sum(ops.mul(ops.einsum("ri,ij->rj", left, matrix), right));
-      const substitutes = new Map([...tracing.substitutes, [weight.state, ops.div(kernel, largest)]]);
+      const divisor = ops.where(ops.equal(largest, 0), 1, largest);
+      const substitutes = new Map([...tracing.substitutes, [weight.state, ops.div(kernel, divisor)]]);
       return layer.trace(inputs, { ...tracing, substitutes });
     },
   });
 }
 
-const unitVector = (x: Node): Node => ops.mul(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x)), 1e-12)));
-
-/** Left and right singular vectors of the largest singular value, as rows. */
-function powerIteration(matrix: Node, start: Node, rounds: number): { left: Node; right: Node } {
-  const toLeft = (right: Node): Node => unitVector(ops.einsum("rj,ij->ri", right, matrix));
-  let right = unitVector(start);
-  for (let round = 0; round < rounds; round++) right = unitVector(ops.einsum("ri,ij->rj", toLeft(right), matrix));
-  return { left: ops.stopGradient(toLeft(right)), right: ops.stopGradient(right) };
+/**
+ * Left and right singular vectors of the largest singular value, as rows. The matrix is measured by its own norm, so that it
+ * may be of any size; one of zeros leaves the start as it is, from which the next one goes on.
+ */
+function powerIteration(kernel: Node, start: Node, rounds: number): { left: Node; right: Node } {
+  const matrix = ops.normalize(kernel);
+  const toLeft = (right: Node): Node => ops.einsum("rj,ij->ri", right, matrix);
+  let right = ops.normalize(start);
+  for (let round = 0; round < rounds; round++) {
+    const next = ops.einsum("ri,ij->rj", toLeft(right), matrix);
+    right = ops.where(ops.equal(ops.max(ops.abs(next)), 0), right, ops.normalize(next));
+  }
+  return { left: ops.stopGradient(ops.normalize(toLeft(right))), right: ops.stopGradient(right) };
 }
