@@ -56,6 +56,7 @@ export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
 export { maxNorm, minMaxNorm, nonNeg, unitNorm, type Constraint } from "./nn/constraints.js";
 export * from "./losses/index.js";
 export * from "./metrics/index.js";
+export * as metrics from "./metrics/all.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
 export {
   earlyStopping,

@@ -133,7 +133,7 @@ describe("compile", () => {
     ],
     [
       { loss: "meanSquaredError", metrics: ["acc"] },
-      'compile: metric is unknown: expected a metric or "accuracy", received "acc".',
+      'compile: metric is unknown: expected a metric, a loss, or the name of one, such as "accuracy", "auroc" or "meanAbsoluteError", received "acc". Did you mean "accuracy"?',
     ],
   ])("%j", (options, expected) => {
     expect(message(compile(options))).toBe(expected);

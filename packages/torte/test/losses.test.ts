@@ -20,6 +20,7 @@ import {
   type Metric,
   type Model,
   masking,
+  type Node,
   ops,
   permute,
   reshape,
@@ -442,7 +443,7 @@ describe("compile", () => {
     const model = functional({ inputs: x, outputs: [head("a"), head("b")] });
     model.compile({
       loss: "meanSquaredError",
-      metrics: { b: [{ name: "error", call: (y, p) => ops.mean(ops.sub(y, p), { axes: [-1] }) }] },
+      metrics: { b: [{ name: "error", call: (y: Node, p: Node) => ops.mean(ops.sub(y, p), { axes: [-1] }) }] },
     });
     const data = { x: column(1), y: [column(1), column(2)] };
     const { epochs } = await model.fit(data, { validationData: data });

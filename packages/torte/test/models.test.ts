@@ -170,6 +170,7 @@ describe("earlyStopping", () => {
       stop: () => (stopped = true),
       keepWeights: () => Promise.resolve(void (kept = weights)),
       restoreWeights: () => Promise.resolve(void (weights = kept)),
+      direction: () => "min",
       setLearningRate: () => Promise.resolve(),
     };
     await callback.onTrainBegin?.(control);

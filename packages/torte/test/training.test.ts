@@ -9,6 +9,7 @@ import {
   input,
   l2,
   lambda,
+  type Metric,
   type Model,
   type Node,
   ops,
@@ -202,6 +203,7 @@ describe("early stopping", () => {
       keepWeights: () => Promise.resolve(void seen.push("keep")),
       restoreWeights: () => Promise.resolve(void seen.push("restore")),
       setLearningRate: () => Promise.resolve(),
+      direction: (figure: string) => (figure === "loss" ? ("min" as const) : undefined),
     };
     await callback.onTrainBegin?.(control);
     for (const [epoch, loss] of values.entries()) {
@@ -222,8 +224,24 @@ describe("early stopping", () => {
   it("counts only changes above minDelta", async () => {
     expect(await run([3, 2.95, 2.9], { patience: 2, minDelta: 0.2 })).toBe("0 keep 1 2 stop restore");
   });
-  it("looks upwards for accuracies, and where it is told to", async () => {
+  it("looks upwards where it is told to", async () => {
     expect(await run([3, 2], { mode: "max", patience: 1, restoreBestWeights: false })).toBe("0 1 stop");
+  });
+  it("looks where the figure's metric points, whatever its name", async () => {
+    const wrong: Metric = { name: "accident", direction: "min", call: (_, p) => ops.mean(p, { axes: [-1] }) };
+    const plain: Metric = { ...wrong, name: "plain", direction: "none" };
+    const model = sequential(input({ shape: [1] }), dense({ units: 1 }));
+    model.compile({ loss: "meanSquaredError", optimizer: sgd(), metrics: [wrong, "r2Score", plain] });
+    const seen: unknown[] = [];
+    const callback: Callback = {
+      onEpochEnd: (_, logs, control) => void seen.push(...Object.keys(logs).map((name) => control.direction(name))),
+    };
+    await model.fit(line(8), { validationData: line(8), callbacks: [callback] });
+    expect(seen).toEqual(["min", "min", "max", "none", "min", "min", "max", "none"]);
+    await expect(model.fit(line(8), { callbacks: [earlyStopping({ monitor: "plain" })] })).rejects.toThrow(
+      'earlyStopping: nothing says whether more or less of plain is better: expected mode "min" or "max". Or give the metric a direction.',
+    );
+    await model.close();
   });
   it("begins where it is told to", async () => {
     expect(await run([1, 2, 3], { startFromEpoch: 2, patience: 1 })).toBe("0 1 2 keep restore");

@@ -24,7 +24,7 @@ import {
   poisson,
 } from "./regression.js";
 
-const NAMED = {
+export const LOSSES = {
   binaryCrossentropy,
   categoricalCrossentropy,
   sparseCategoricalCrossentropy,
@@ -50,14 +50,14 @@ const NAMED = {
 /** One loss for each position, (…) for targets and predictions (…, n), or one for the whole batch. */
 export type LossFunction = (target: Node, prediction: Node) => Node;
 /** A loss, its name, or a function of one's own, whose targets are numbers. */
-export type LossOption = Loss | keyof typeof NAMED | LossFunction;
+export type LossOption = Loss | keyof typeof LOSSES | LossFunction;
 
 export function readLoss(option: LossOption): Loss {
   if (typeof option === "function") return ownLoss(option);
   if (isRule(option, "call")) return option;
-  const found = Object.entries(NAMED).find(([name]) => name === option);
+  const found = Object.entries(LOSSES).find(([name]) => name === option);
   if (found !== undefined) return found[1]();
-  const names = Object.keys(NAMED);
+  const names = Object.keys(LOSSES);
   throw new OptionError({
     where: "compile",
     problem: "loss is unknown",
@@ -68,7 +68,7 @@ export function readLoss(option: LossOption): Loss {
 }
 
 /** What other libraries call them. */
-const ABBREVIATIONS: Readonly<Record<string, keyof typeof NAMED>> = {
+const ABBREVIATIONS: Readonly<Record<string, keyof typeof LOSSES>> = {
   mse: "meanSquaredError",
   mae: "meanAbsoluteError",
   mape: "meanAbsolutePercentageError",
@@ -86,7 +86,7 @@ function lossHint(name: string, names: readonly string[]): { readonly fix?: stri
 
 /** A factory of the library that was not called gets the answer that its author needs. */
 function ownLoss(call: LossFunction): Loss {
-  const factory = Object.values(NAMED).find((other) => (other as unknown) === call);
+  const factory = Object.values(LOSSES).find((other) => (other as unknown) === call);
   if (factory === undefined) return { name: call.name === "" ? "loss" : call.name, targets: "numbers", call };
   throw new OptionError({
     where: "compile",

@@ -1,14 +1,9 @@
 /** Shares of right answers. */
+import { checkOptions, numberIn, positiveInteger } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import type { MeanMetric, Meaning } from "./metric.js";
-
-/** What a prediction must exceed to be a yes: 0.5 for a probability, 0 for a logit or beside targets of ±1. */
-export function thresholdOf({ targets, predictions }: Meaning): number {
-  return predictions === "logits" || targets === "signs" ? 0 : 0.5;
-}
-
-const asNumber = (condition: Node): Node => ops.cast(condition, "float32");
+import { asNumber, classesLast, isCategorical, type NameOption, readName, thresholdOf } from "./common.js";
+import type { MeanMetric, Meaning, MetricContext } from "./metric.js";
 
 /**
  * Share of right answers. What is right follows what the loss declares its targets to be, never its name: for classes and
@@ -21,19 +16,83 @@ export const accuracy: MeanMetric = {
   direction: "max",
   needsMeaning: true,
   call: (target, prediction, meaning) => {
-    const axes = [meaning.axis ?? -1];
-    switch (meaning.targets) {
-      case "classes":
-        return asNumber(ops.equal(ops.argmax(prediction, { axes }), target));
-      case "distribution":
-        return asNumber(ops.equal(ops.argmax(prediction, { axes }), ops.argmax(target, { axes })));
-      case "probabilities":
-      case "signs":
-      case "numbers": {
-        const yes = ops.less(thresholdOf(meaning), prediction);
-        const label = ops.less(meaning.targets === "signs" ? 0 : 0.5, target);
-        return ops.mean(asNumber(ops.equal(asNumber(yes), asNumber(label))), { axes: [-1] });
-      }
-    }
+    if (isCategorical(meaning)) return rightClass(target, prediction, meaning);
+    const label = ops.less(meaning.targets === "signs" ? 0 : 0.5, target);
+    return rightLabels(asNumber(label), prediction, thresholdOf(meaning));
   },
 };
+
+function rightClass(target: Node, prediction: Node, meaning: Meaning): Node {
+  const axes = [meaning.axis ?? -1];
+  const actual = meaning.targets === "classes" ? target : ops.argmax(target, { axes });
+  return asNumber(ops.equal(ops.argmax(prediction, { axes }), actual));
+}
+
+const rightLabels = (label: Node, prediction: Node, threshold: number): Node =>
+  ops.mean(asNumber(ops.equal(asNumber(ops.less(threshold, prediction)), label)), { axes: [-1] });
+
+export interface ThresholdOption extends NameOption {
+  /** What a prediction must exceed to be a yes. Default 0.5; for logits 0. */
+  readonly threshold?: number;
+}
+
+/** Share of elements whose label is p > threshold. */
+export function binaryAccuracy(options: ThresholdOption = {}): MeanMetric {
+  const where = "binaryAccuracy";
+  checkOptions(where, options, ["threshold", "name"]);
+  const threshold = options.threshold === undefined ? undefined : numberIn(where, "threshold", options.threshold);
+  return {
+    name: readName(where, options),
+    direction: "max",
+    targets: "probabilities",
+    call: (target, prediction, meaning) => rightLabels(target, prediction, threshold ?? thresholdOf(meaning)),
+  };
+}
+
+const categorical =
+  (where: string, targets: "classes" | "distribution") =>
+  (options: NameOption = {}): MeanMetric => {
+    checkOptions(where, options, ["name"]);
+    return { name: readName(where, options), direction: "max", targets, call: (y, p, m) => rightClass(y, p, m) };
+  };
+
+/** Share of positions whose largest prediction is where the target is largest. */
+export const categoricalAccuracy = categorical("categoricalAccuracy", "distribution");
+/** Share of positions whose largest prediction is that of the class. */
+export const sparseCategoricalAccuracy = categorical("sparseCategoricalAccuracy", "classes");
+
+export interface TopKOptions extends NameOption {
+  /** How many of the largest predictions may be right, at least 1. Default 5. */
+  readonly k?: number;
+}
+
+const topK =
+  (where: string, targets?: "classes" | "distribution") =>
+  (options: TopKOptions = {}): MeanMetric => {
+    checkOptions(where, options, ["k", "name"]);
+    const k = positiveInteger(where, "k", options.k ?? 5);
+    return {
+      name: readName(where, options),
+      direction: "max",
+      needsMeaning: true,
+      ...(targets === undefined ? {} : { targets }),
+      call: (target, prediction, meaning) => withinTop(target, prediction, meaning, k),
+    };
+  };
+
+/** Whether fewer than k predictions are larger than that of the target's class; equal ones do no harm. */
+function withinTop(target: Node, prediction: Node, meaning: MetricContext, k: number): Node {
+  const scores = classesLast(prediction, meaning);
+  const actual = meaning.targets === "classes" ? target : ops.argmax(classesLast(target, meaning), { axes: [-1] });
+  const chosen = ops.greater(ops.oneHot(actual, scores.shape.at(-1) ?? 1), 0);
+  const own = ops.sum(ops.where(chosen, scores, 0), { axes: [-1], keepDims: true });
+  const larger = ops.sum(asNumber(ops.less(ops.broadcastTo(own, scores.shape), scores)), { axes: [-1] });
+  return asNumber(ops.less(larger, k));
+}
+
+/** Share of positions whose class is among the k largest predictions; what targets are, the loss declares. */
+export const topKAccuracy = topK("topKAccuracy");
+/** As topKAccuracy, for targets that are distributions. */
+export const topKCategoricalAccuracy = topK("topKCategoricalAccuracy", "distribution");
+/** As topKAccuracy, for targets that are classes. */
+export const sparseTopKCategoricalAccuracy = topK("sparseTopKCategoricalAccuracy", "classes");

@@ -25,6 +25,8 @@ interface MetricBase {
   readonly predictions?: Meaning["predictions"];
   /** Makes no sense of targets that are just numbers. Default false. */
   readonly needsMeaning?: boolean;
+  /** Positions whose target is this class do not count. Default: those of the loss. */
+  readonly ignoreClass?: number;
 }
 
 /** One number for each position, averaged over the epoch: Σ w·m / Σ w. */
@@ -40,7 +42,7 @@ export interface CountsMetric extends MetricBase {
   /** The sums over a batch, one axis. */
   readonly call: (target: Node, prediction: Node, context: MetricContext) => Node;
   /** The figure, from the sums over the whole epoch. */
-  readonly figure: (sums: Float64Array) => number;
+  readonly figure: (sums: Float64Array, meaning: Meaning) => number;
 }
 
 /** Values that are brought out of the step, and a figure of all of them, computed in float64. */
@@ -49,7 +51,7 @@ export interface CollectMetric extends MetricBase {
   /** What is brought out: arrays whose first axes are the positions. */
   readonly call: (target: Node, prediction: Node, context: MetricContext) => readonly Node[];
   /** The figure, from what was brought out of the whole epoch. */
-  readonly figure: (collected: Collected) => number | Promise<number>;
+  readonly figure: (collected: Collected, meaning: Meaning) => number | Promise<number>;
 }
 
 /** What was brought out of an epoch, in the order of the rows; what is masked or has weight 0 is left out. */

@@ -1,28 +1,125 @@
 /** Metrics by name, as `compile` takes them. */
-import { isRule, OptionError, show } from "../errors.js";
-import { accuracy } from "./accuracy.js";
+import { hintFor, isRule, OptionError, show } from "../errors.js";
+import { LOSSES } from "../losses/losses.js";
+import type { Loss } from "../losses/loss.js";
+import * as accuracies from "./accuracy.js";
+import { auc } from "./auc.js";
+import * as counts from "./counts.js";
+import * as ious from "./iou.js";
 import type { Metric } from "./metric.js";
+import { brierScore, expectedCalibrationError, perplexity } from "./probability.js";
+import { auroc, averagePrecision } from "./ranking.js";
+import * as numbers from "./regression.js";
+import { balancedAccuracy, cohenKappa, mcc } from "./table.js";
 
-export type MetricOption = Metric | "accuracy";
+const OWN = {
+  accuracy: () => accuracies.accuracy,
+  binaryAccuracy: accuracies.binaryAccuracy,
+  categoricalAccuracy: accuracies.categoricalAccuracy,
+  sparseCategoricalAccuracy: accuracies.sparseCategoricalAccuracy,
+  topKAccuracy: accuracies.topKAccuracy,
+  topKCategoricalAccuracy: accuracies.topKCategoricalAccuracy,
+  sparseTopKCategoricalAccuracy: accuracies.sparseTopKCategoricalAccuracy,
+  precision: counts.precision,
+  recall: counts.recall,
+  specificity: counts.specificity,
+  fBetaScore: counts.fBetaScore,
+  f1Score: counts.f1Score,
+  truePositives: counts.truePositives,
+  falsePositives: counts.falsePositives,
+  trueNegatives: counts.trueNegatives,
+  falseNegatives: counts.falseNegatives,
+  balancedAccuracy,
+  mcc,
+  cohenKappa,
+  iou: ious.iou,
+  meanIou: ious.meanIou,
+  binaryIou: ious.binaryIou,
+  oneHotIou: ious.oneHotIou,
+  oneHotMeanIou: ious.oneHotMeanIou,
+  auroc,
+  averagePrecision,
+  auc,
+  brierScore,
+  expectedCalibrationError,
+  perplexity,
+  rootMeanSquaredError: numbers.rootMeanSquaredError,
+  r2Score: numbers.r2Score,
+  pearsonCorrelation: numbers.pearsonCorrelation,
+  spearmanCorrelation: numbers.spearmanCorrelation,
+  concordanceCorrelation: numbers.concordanceCorrelation,
+  cosineSimilarity: numbers.cosineSimilarity,
+  mean: numbers.mean,
+  sum: numbers.sum,
+};
 
+/** Losses as metrics by their names; of the same name, the metric comes first. */
+const NAMED: Readonly<Record<string, () => Metric>> = {
+  ...Object.fromEntries(Object.entries(LOSSES).map(([name, make]) => [name, () => numbers.lossMetric(make())])),
+  ...OWN,
+};
+
+export type MetricName = keyof typeof OWN | keyof typeof LOSSES;
+/** A metric, its name, or a loss, which is a metric, too: its mean is reported. */
+export type MetricOption = Metric | MetricName;
+
+/** @throws OptionError for what is no list of metrics, or for two of one name. */
 export function readMetrics(options: readonly MetricOption[]): Metric[] {
-  if (Array.isArray(options)) return options.map((option: MetricOption) => readMetric(option));
-  const expected = 'a list, such as ["accuracy"]';
+  if (!Array.isArray(options)) {
+    const expected = 'a list, such as ["accuracy"]';
+    const received = show(options);
+    throw new OptionError({ where: "compile", problem: "metrics has the wrong type", expected, received });
+  }
+  const metrics = options.map((option: MetricOption) => readMetric(option));
+  const names = metrics.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return metrics;
   throw new OptionError({
     where: "compile",
-    problem: "metrics has the wrong type",
-    expected,
-    received: show(options),
+    problem: `two metrics are called ${JSON.stringify(twice)}`,
+    fix: "Give one of them another name with the option name.",
   });
 }
 
 function readMetric(option: MetricOption): Metric {
-  if (isRule(option, "call")) return option;
-  if ((option as string) === "accuracy") return accuracy;
+  if (isRule(option, "call")) return isLoss(option) ? numbers.lossMetric(option) : option;
+  const name: unknown = option;
+  const make = typeof name === "string" && Object.hasOwn(NAMED, name) ? NAMED[name] : undefined;
+  if (make !== undefined) return make();
+  const names = Object.keys(NAMED);
   throw new OptionError({
     where: "compile",
     problem: "metric is unknown",
-    expected: 'a metric or "accuracy"',
+    expected: 'a metric, a loss, or the name of one, such as "accuracy", "auroc" or "meanAbsoluteError"',
     received: show(option),
+    ...(typeof name === "string" ? metricHint(name, names) : {}),
   });
+}
+
+/** Losses say how they are reduced; metrics do not. */
+const isLoss = (option: Metric): option is Metric & Loss => "reduction" in option;
+
+/** What other libraries call them. */
+const SYNONYMS: Readonly<Record<string, MetricName>> = {
+  acc: "accuracy",
+  auroc: "auroc",
+  rocauc: "auroc",
+  prauc: "averagePrecision",
+  f1: "f1Score",
+  r2: "r2Score",
+  matthewscorrcoef: "mcc",
+  sensitivity: "recall",
+  rmse: "rootMeanSquaredError",
+  mse: "meanSquaredError",
+  mae: "meanAbsoluteError",
+  mape: "meanAbsolutePercentageError",
+  pearson: "pearsonCorrelation",
+  spearman: "spearmanCorrelation",
+  ece: "expectedCalibrationError",
+  kappa: "cohenKappa",
+};
+
+function metricHint(name: string, names: readonly string[]): { readonly fix?: string } {
+  const plain = name.toLowerCase().replaceAll(/[_-]/g, "");
+  return hintFor(Object.hasOwn(SYNONYMS, plain) ? (SYNONYMS[plain] ?? name) : name, names);
 }

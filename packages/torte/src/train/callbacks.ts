@@ -1,5 +1,6 @@
 /** What happens around epochs: the interface of callbacks, and early stopping. */
 import { booleanOption, checkOptions, numberIn, oneOf, OptionError, show, wholeNumber } from "../errors.js";
+import type { Direction } from "../metrics/metric.js";
 
 /** Figures of one epoch by name: loss, accuracy, valLoss, valAccuracy, … */
 export type Logs = Readonly<Record<string, number>>;
@@ -22,6 +23,8 @@ export interface TrainingControl {
   keepWeights(): Promise<void>;
   restoreWeights(): Promise<void>;
   setLearningRate(value: number): Promise<void>;
+  /** Whether more ("max") or less ("min") of a figure is better, as its metric says; undefined where there is no such figure. */
+  direction(figure: string): Direction | undefined;
 }
 
 export interface Callback {
@@ -59,6 +62,18 @@ export function checkCallbacks(where: string, callbacks: unknown): void {
   });
 }
 
+/** Whether more is better, as the figure's metric says. @throws OptionError where it does not say it. */
+function isUpwards(where: string, figure: string, control: TrainingControl): boolean {
+  const direction = control.direction(figure);
+  if (direction === "max" || direction === "min") return direction === "max";
+  throw new OptionError({
+    where,
+    problem: `nothing says whether more or less of ${figure} is better`,
+    expected: 'mode "min" or "max"',
+    fix: "Or give the metric a direction.",
+  });
+}
+
 export interface EarlyStoppingOptions {
   /** The figure to watch. Default "valLoss". */
   readonly monitor?: string;
@@ -66,7 +81,7 @@ export interface EarlyStoppingOptions {
   readonly patience?: number;
   /** Least change that counts, at least 0. Default 0. */
   readonly minDelta?: number;
-  /** Whether less or more is better. Default "auto": more for accuracies, else less. */
+  /** Whether less or more is better. Default "auto": what the figure's metric says. */
   readonly mode?: "auto" | "min" | "max";
   /** The figure must become better than this. Default none. */
   readonly baseline?: number;
@@ -103,16 +118,15 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const start = wholeNumber(where, "startFromEpoch", options.startFromEpoch ?? 0);
   const restore = booleanOption(where, "restoreBestWeights", options.restoreBestWeights ?? true);
   const baseline = options.baseline === undefined ? undefined : numberIn(where, "baseline", options.baseline);
-  const upwards = mode === "max" || (mode === "auto" && /acc/i.test(monitor));
-  const better = (value: number, than: number): boolean =>
-    upwards ? value - minDelta > than : value + minDelta < than;
-  const worst = upwards ? -Infinity : Infinity;
-  let best = worst;
+  let upwards = mode === "max";
+  const better = (value: number, than: number | undefined): boolean =>
+    than === undefined || (upwards ? value - minDelta > than : value + minDelta < than);
+  let best: number | undefined;
   let waited = 0;
   let kept = false;
   return {
     onTrainBegin: () => {
-      [best, waited, kept] = [worst, 0, false];
+      [best, waited, kept] = [undefined, 0, false];
     },
     onEpochEnd: async (epoch, logs, control) => {
       const value = logs[monitor];
@@ -125,8 +139,9 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
           fix,
         });
       }
+      if (mode === "auto") upwards = isUpwards(where, monitor, control);
       if (epoch < start) return;
-      if (better(value, best)) {
+      if (!Number.isNaN(value) && better(value, best)) {
         best = value;
         if (restore) await control.keepWeights();
         kept = restore;

@@ -2,11 +2,11 @@
 import type { Tensor } from "../tensor/tensor.js";
 import { State } from "../graph/node.js";
 import { read } from "../graph/make.js";
-import type { CollectMetric, Direction } from "../metrics/metric.js";
+import type { CollectMetric, Direction, Meaning } from "../metrics/metric.js";
 import { newTracing } from "../nn/layer.js";
 import { sizeOf } from "../tensor/shape.js";
 import type { Logs } from "./callbacks.js";
-import { type Goal, measureOutputs, type Objective } from "./measure.js";
+import { type Goal, meaningOf, measureOutputs, type Objective } from "./measure.js";
 
 /**
  * Names of figures: of a single output `loss`, `accuracy`, …; of several `loss` for their sum and `output.loss`,
@@ -30,6 +30,7 @@ interface SumFigure {
 interface CollectedFigure {
   readonly name: string;
   readonly metric: CollectMetric;
+  readonly meaning: Meaning;
   /** Position of its weights among all that is collected; its values follow. */
   readonly from: number;
   readonly count: number;
@@ -85,14 +86,15 @@ export class Figures {
         names.push(name);
         directions.set(name, metric.direction ?? "none");
         if (metric.kind === "collect") {
-          collected.push({ name, metric, from: column, count: nodes.length });
+          collected.push({ name, metric, meaning: meaningOf(metric, goal.loss), from: column, count: nodes.length });
           column += nodes.length;
           return;
         }
         const [start, length] = [at, sizeOf(nodes[0]?.shape ?? [])];
         at += length;
+        const meaning = meaningOf(metric, goal.loss);
         const of = metric.kind === "counts" ? metric.figure : ([sum = 0, weight = 0]: Float64Array) => sum / weight;
-        sums.push({ name, of: (all) => of(all.subarray(start, start + length)) });
+        sums.push({ name, of: (all) => of(all.subarray(start, start + length), meaning) });
       });
     });
     const penalty = (all: Float64Array): number => (all[1] ?? 0) / (all[0] ?? 1);
@@ -123,8 +125,8 @@ export class Figures {
   /** All figures of an epoch. */
   async logs(sums: Tensor, collector: Collector): Promise<Logs> {
     const known: Record<string, number> = { ...this.ofSums(sums) };
-    for (const { name, metric, from, count } of this.#collected)
-      known[name] = await metric.figure(collector.collected(from, count));
+    for (const { name, metric, meaning, from, count } of this.#collected)
+      known[name] = await metric.figure(collector.collected(from, count), meaning);
     return Object.fromEntries(this.#order.map((name) => [name, known[name] ?? NaN]));
   }
 }

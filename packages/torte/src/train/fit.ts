@@ -97,6 +97,7 @@ export class Trainer {
       restoreWeights: () => session.restore(best),
       setLearningRate: async (value) =>
         session.write(compiled.states.learningRate, scalar(learningRateOption("setLearningRate", value))),
+      direction: (figure) => compiled.figures.direction(figure),
     };
   }
 

@@ -111,7 +111,9 @@ function measureGoal(
     metrics: metrics.map((metric) => {
       const meaning = meaningOf(metric, loss);
       const own = meaning.targets === loss.targets ? goal : alignTarget(target, output, meaning.targets, meaning.axis);
-      return ops.withOrigin(metric.name, () => measureMetric(metric, own, output.value, meaning, positions));
+      const places =
+        metric.ignoreClass === undefined ? positions : positions.without(ignoredIn(own, { ...metric, ...meaning }));
+      return ops.withOrigin(metric.name, () => measureMetric(metric, own, output.value, meaning, places));
     }),
   };
 }
@@ -135,7 +137,7 @@ function alignTarget(target: Node, { value, mask }: Traced, kind: TargetKind, ax
   return ops.where(spreadMask(mask, shape.length), aligned, 0);
 }
 
-function ignoredIn(target: Node, { ignoreClass, targets }: Loss): Node | undefined {
+function ignoredIn(target: Node, { ignoreClass, targets }: Pick<Loss, "ignoreClass" | "targets">): Node | undefined {
   return ignoreClass === undefined || targets !== "classes" ? undefined : ops.equal(target, ignoreClass);
 }
 
@@ -149,6 +151,16 @@ class Positions {
     this.#mask = mask;
     this.#weights = weights === undefined ? undefined : ops.cast(weights, "float32");
     this.#ignored = ignored;
+  }
+
+  /** Without positions that are ignored besides. */
+  without(ignored: Node | undefined): Positions {
+    const both = this.#ignored?.shape.length === ignored?.shape.length ? this.#ignored : undefined;
+    return new Positions(
+      this.#mask,
+      this.#weights,
+      both === undefined || ignored === undefined ? (ignored ?? this.#ignored) : ops.logicalOr(both, ignored),
+    );
   }
 
   /** Whether each position counts; undefined where all do. */

@@ -1,0 +1,153 @@
+/** Metrics of the order of scores, exact: all scores of the epoch are brought out. */
+import { checkOptions, numberIn } from "../errors.js";
+import {
+  actualLabels,
+  type Average,
+  type ClassOption,
+  isCategorical,
+  type NameOption,
+  readAverage,
+  readClass,
+  readName,
+  scoresOf,
+} from "./common.js";
+import { areaUnderRoc, averagePrecisionOf, thresholdCounts, type ThresholdCounts } from "./curves.js";
+import type { Collected, CollectMetric, Meaning } from "./metric.js";
+
+export interface RankingOptions extends NameOption, ClassOption {
+  /**
+   * How several classes become one figure, each against the rest: "macro" their mean, "weighted" by the number of targets,
+   * "micro" all decisions together. Default "macro"; with two classes the figure is that of class 1.
+   */
+  readonly average?: Average;
+}
+
+const OPTIONS = ["classId", "average", "name"] as const;
+
+/** A metric of the counts at all thresholds. */
+function ofRanking(
+  where: string,
+  options: RankingOptions,
+  figure: (counts: ThresholdCounts) => number,
+  own: readonly string[] = [],
+): CollectMetric {
+  checkOptions(where, options, [...OPTIONS, ...own]);
+  const average = readAverage(where, options.average) ?? "macro";
+  const classId = readClass(where, options.classId);
+  return {
+    name: readName(where, options),
+    kind: "collect",
+    direction: "max",
+    needsMeaning: true,
+    call: (target, prediction, context) => [scoresOf(prediction, context), actualLabels(target, prediction, context)],
+    figure: (collected, meaning) => figureOf(collected, meaning, figure, { average, classId }),
+  };
+}
+
+async function figureOf(
+  { values: [scores = new Float64Array(), labels = new Float64Array()], weights }: Collected,
+  meaning: Meaning,
+  figure: (counts: ThresholdCounts) => number,
+  { average, classId }: { average: Average; classId: number | undefined },
+): Promise<number> {
+  const classes = weights.length === 0 ? 1 : scores.length / weights.length;
+  const one = async (k: number): Promise<ThresholdCounts> =>
+    thresholdCounts(column(scores, classes, k), column(labels, classes, k), weights);
+  if (classId !== undefined) return figure(await one(classId));
+  if (classes === 1) return figure(await one(0));
+  if (classes === 2 && isCategorical(meaning)) return figure(await one(1));
+  if (average === "micro") {
+    const repeated = Float64Array.from({ length: scores.length }, (_, i) => weights[Math.floor(i / classes)] ?? 0);
+    return figure(await thresholdCounts(scores, labels, repeated));
+  }
+  let [sum, total] = [0, 0];
+  for (let k = 0; k < classes; k++) {
+    const counts = await one(k);
+    const share = average === "weighted" ? counts.positives : 1;
+    sum += share * figure(counts);
+    total += share;
+  }
+  return sum / total;
+}
+
+const column = (values: Float64Array, width: number, k: number): Float64Array =>
+  width === 1 ? values : Float64Array.from({ length: values.length / width }, (_, i) => values[i * width + k] ?? NaN);
+
+/**
+ * Area under the ROC curve: the probability that a positive has a higher score than a negative, ties counting half. Exact, by
+ * ranks; of logits where they are known, so that sure predictions stay in order. Where one class is missing it is not defined:
+ * NaN. y = [0, 0, 1, 1], s = [.1, .4, .35, .8] give 0.75.
+ *
+ * @example
+ * import { auroc, dense, input, sequential, tensor } from "torte";
+ * const model = sequential(input({ shape: [1] }), dense({ units: 1, activation: "sigmoid", kernelInitializer: "ones" }));
+ * model.compile({ loss: "binaryCrossentropy", metrics: [auroc()] });
+ * const figures = await model.evaluate({ x: tensor([[0.1], [0.4], [0.35], [0.8]]), y: tensor([[0], [0], [1], [1]]) });
+ * console.log(figures.auroc); // 0.75
+ */
+export const auroc = (options: RankingOptions = {}): CollectMetric => ofRanking("auroc", options, areaUnderRoc);
+
+/**
+ * Average precision Σ (Rₙ − Rₙ₋₁)·Pₙ over falling thresholds, R being recall and P precision: the area under the
+ * precision-recall curve without interpolation. Without positives it is not defined: NaN. y = [0, 0, 1, 1], s = [.1, .4, .35,
+ * .8] give 0.833333.
+ */
+export const averagePrecision = (options: RankingOptions = {}): CollectMetric =>
+  ofRanking("averagePrecision", options, averagePrecisionOf);
+
+/** What can be had at the best threshold that keeps a condition; the threshold that is above all scores included. */
+export interface OperatingPoint {
+  readonly value: number;
+  /** A prediction is a yes from this score on; Infinity where nothing is. */
+  readonly threshold: number;
+}
+
+type Rate = "sensitivity" | "specificity" | "precision";
+
+/** The rates at the i-th threshold; above all scores for i = −1. */
+function rateAt({ tp, fp, positives, negatives }: ThresholdCounts, i: number, rate: Rate): number {
+  const [t, f] = i < 0 ? [0, 0] : [tp[i] ?? 0, fp[i] ?? 0];
+  if (rate === "sensitivity") return positives === 0 ? 0 : t / positives;
+  if (rate === "specificity") return negatives === 0 ? 0 : (negatives - f) / negatives;
+  return t + f === 0 ? 0 : t / (t + f);
+}
+
+/** The largest `wanted` among the thresholds where `kept` is at least `limit`; 0 at no threshold where there is none. */
+export function bestPoint(counts: ThresholdCounts, wanted: Rate, kept: Rate, limit: number): OperatingPoint {
+  let best: OperatingPoint = { value: 0, threshold: Infinity };
+  for (let i = -1; i < counts.thresholds.length; i++) {
+    if (rateAt(counts, i, kept) < limit) continue;
+    const value = rateAt(counts, i, wanted);
+    if (value > best.value) best = { value, threshold: counts.thresholds[i] ?? Infinity };
+  }
+  return best;
+}
+
+const atLeast =
+  <const Option extends string>(where: string, option: Option, wanted: Rate, kept: Rate) =>
+  (options: RankingOptions & Readonly<Record<Option, number>>): CollectMetric => {
+    const limit = numberIn(where, option, (options as Partial<Record<Option, number>> | undefined)?.[option], {
+      min: 0,
+      max: 1,
+    });
+    return ofRanking(where, options, (counts) => bestPoint(counts, wanted, kept, limit).value, [option]);
+  };
+
+/** The largest sensitivity (recall) among all thresholds whose specificity is at least the given one; 0 where there is none. */
+export const sensitivityAtSpecificity = atLeast(
+  "sensitivityAtSpecificity",
+  "specificity",
+  "sensitivity",
+  "specificity",
+);
+/** The largest specificity among all thresholds whose sensitivity (recall) is at least the given one; 0 where there is none. */
+export const specificityAtSensitivity = atLeast(
+  "specificityAtSensitivity",
+  "sensitivity",
+  "specificity",
+  "sensitivity",
+);
+/** The largest precision among all thresholds whose recall is at least the given one; 0 where there is none. */
+export const precisionAtRecall = atLeast("precisionAtRecall", "recall", "precision", "sensitivity");
+/** The largest recall among all thresholds whose precision is at least the given one; 0 where there is none. */
+export const recallAtPrecision = atLeast("recallAtPrecision", "precision", "sensitivity", "precision");

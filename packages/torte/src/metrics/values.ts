@@ -1,0 +1,161 @@
+/** Confusion matrices and curves as values, from targets and predictions at hand. */
+import { checkOptions, DataError, positiveInteger } from "../errors.js";
+import { Tensor } from "../tensor/tensor.js";
+import { areaUnderRoc, averagePrecisionOf, thresholdCounts, type ThresholdCounts } from "./curves.js";
+
+/** Numbers: a tensor or a list. */
+export type Numbers = Tensor | ArrayLike<number>;
+
+const numbersOf = (values: Numbers): Float64Array => Float64Array.from(values instanceof Tensor ? values.data : values);
+
+export interface ValueOptions {
+  /** One for each target. Default 1. */
+  readonly sampleWeight?: Numbers;
+}
+
+export interface ConfusionOptions extends ValueOptions {
+  /** Number of classes. Default: one more than the largest label. */
+  readonly classes?: number;
+}
+
+/** Σ of the weights of each pair of classes: row i are the targets of class i, column j the predictions of class j. */
+export interface ConfusionMatrix {
+  readonly classes: number;
+  readonly rows: readonly (readonly number[])[];
+}
+
+/**
+ * How often class i was taken for class j: `rows[i][j]`, rows being true, columns predicted, as in scikit-learn.
+ *
+ * @throws DataError for labels that are no classes, or lists of different lengths.
+ * @example
+ * import { confusionMatrix } from "torte";
+ * console.log(confusionMatrix([0, 1, 1, 2], [0, 1, 2, 2]).rows); // [[1, 0, 0], [0, 1, 1], [0, 0, 1]]
+ */
+export function confusionMatrix(
+  targets: Numbers,
+  predictions: Numbers,
+  options: ConfusionOptions = {},
+): ConfusionMatrix {
+  const where = "confusionMatrix";
+  checkOptions(where, options, ["classes", "sampleWeight"]);
+  const [actual, predicted] = [numbersOf(targets), numbersOf(predictions)];
+  const weights = checkedWeights(where, actual, predicted, options);
+  const largest = actual.reduce(
+    (most, label) => Math.max(most, label),
+    predicted.reduce((a, b) => Math.max(a, b), 0),
+  );
+  const classes = positiveInteger(where, "classes", options.classes ?? largest + 1);
+  const rows = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  actual.forEach((label, i) => {
+    const other = predicted[i] ?? NaN;
+    const row = rows[label];
+    if (row === undefined || row[other] === undefined) {
+      const received = `${label} and ${other} at ${i}`;
+      throw new DataError({
+        where,
+        problem: "a label is out of range",
+        expected: `whole numbers 0…${classes - 1}`,
+        received,
+      });
+    }
+    row[other] = (row[other] ?? 0) + (weights[i] ?? 0);
+  });
+  return { classes, rows };
+}
+
+function checkedWeights(
+  where: string,
+  targets: Float64Array,
+  others: Float64Array,
+  options: ValueOptions,
+): Float64Array {
+  const weights =
+    options.sampleWeight === undefined ? new Float64Array(targets.length).fill(1) : numbersOf(options.sampleWeight);
+  const found = [others, weights].find(({ length }) => length !== targets.length);
+  if (found === undefined) return weights;
+  const [expected, received] = [`${targets.length}, as many as targets`, String(found.length)];
+  throw new DataError({ where, problem: "the lists have different lengths", expected, received });
+}
+
+async function countsOf(
+  where: string,
+  targets: Numbers,
+  scores: Numbers,
+  options: ValueOptions,
+): Promise<ThresholdCounts> {
+  checkOptions(where, options, ["sampleWeight"]);
+  const [labels, values] = [numbersOf(targets), numbersOf(scores)];
+  return thresholdCounts(values, labels, checkedWeights(where, labels, values, options));
+}
+
+/** From no prediction to all: a point for each different score. */
+export interface RocCurve {
+  /** A prediction is a yes from this score on; Infinity for the first point. */
+  readonly thresholds: readonly number[];
+  readonly falsePositiveRate: readonly number[];
+  readonly truePositiveRate: readonly number[];
+  /** By trapezoids: what `auroc` reports. */
+  readonly area: number;
+}
+
+/**
+ * The rate of true over that of false positives at all thresholds.
+ *
+ * @throws DataError for lists of different lengths.
+ * @example
+ * import { rocCurve } from "torte";
+ * const { area, truePositiveRate } = await rocCurve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]);
+ * console.log(area, truePositiveRate); // 0.75 [0, 0.5, 0.5, 1, 1]
+ */
+export async function rocCurve(targets: Numbers, scores: Numbers, options: ValueOptions = {}): Promise<RocCurve> {
+  const counts = await countsOf("rocCurve", targets, scores, options);
+  return {
+    thresholds: [Infinity, ...counts.thresholds],
+    falsePositiveRate: [0, ...counts.fp].map((fp) => fp / counts.negatives),
+    truePositiveRate: [0, ...counts.tp].map((tp) => tp / counts.positives),
+    area: areaUnderRoc(counts),
+  };
+}
+
+/** From no prediction to all: a point for each different score. */
+export interface PrecisionRecallCurve {
+  /** A prediction is a yes from this score on; Infinity for the first point. */
+  readonly thresholds: readonly number[];
+  /** 1 where nothing is a yes. */
+  readonly precision: readonly number[];
+  readonly recall: readonly number[];
+  /** Σ (Rₙ − Rₙ₋₁)·Pₙ: what `averagePrecision` reports. */
+  readonly averagePrecision: number;
+  /** The area by trapezoids, which is too large where the curve is a staircase. */
+  readonly trapezoid: number;
+}
+
+/**
+ * Precision over recall at all thresholds.
+ *
+ * @throws DataError for lists of different lengths.
+ * @example
+ * import { precisionRecallCurve } from "torte";
+ * const { averagePrecision, trapezoid } = await precisionRecallCurve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]);
+ * console.log(averagePrecision.toFixed(6), trapezoid.toFixed(6)); // 0.833333 0.791667
+ */
+export async function precisionRecallCurve(
+  targets: Numbers,
+  scores: Numbers,
+  options: ValueOptions = {},
+): Promise<PrecisionRecallCurve> {
+  const counts = await countsOf("precisionRecallCurve", targets, scores, options);
+  const precision = [1, ...Array.from(counts.tp, (tp, i) => tp / (tp + (counts.fp[i] ?? 0)))];
+  const recall = [0, ...Array.from(counts.tp, (tp) => tp / counts.positives)];
+  const trapezoid = recall.slice(1).reduce((sum, r, i) => {
+    return sum + ((r - (recall[i] ?? 0)) * ((precision[i] ?? 0) + (precision[i + 1] ?? 0))) / 2;
+  }, 0);
+  return {
+    thresholds: [Infinity, ...counts.thresholds],
+    precision,
+    recall,
+    averagePrecision: averagePrecisionOf(counts),
+    trapezoid,
+  };
+}
