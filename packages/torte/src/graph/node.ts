@@ -5,7 +5,8 @@
  * primitives. Nothing is computed here; backends interpret or compile the graph.
  */
 import type { DType } from "../tensor/dtype.js";
-import type { Shape } from "../tensor/shape.js";
+import { formatShape, type Shape } from "../tensor/shape.js";
+import { noValue } from "./no-value.js";
 
 /** A named array that outlives a step: a weight, an optimizer moment, a resident data column, a counter. */
 export class State {
@@ -15,6 +16,11 @@ export class State {
     readonly shape: Shape,
     readonly dtype: DType,
   ) {}
+
+  /** In messages about what is computed from it. */
+  get description(): string {
+    return this.name;
+  }
 }
 
 /** Attributes without content. */
@@ -141,15 +147,44 @@ export type Node = { [P in Primitive]: NodeOf<P> }[Primitive];
 
 /** What nodes are made of. */
 export class GraphNode {
+  readonly id: number;
+  readonly op: Primitive;
+  readonly inputs: readonly Node[];
+  readonly attributes: Attributes[Primitive];
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly origin: string;
+
   constructor(
-    readonly id: number,
-    readonly op: Primitive,
-    readonly inputs: readonly Node[],
-    readonly attributes: Attributes[Primitive],
-    readonly shape: Shape,
-    readonly dtype: DType,
-    readonly origin: string,
-  ) {}
+    id: number,
+    op: Primitive,
+    inputs: readonly Node[],
+    attributes: Attributes[Primitive],
+    shape: Shape,
+    dtype: DType,
+    origin: string,
+  ) {
+    this.id = id;
+    this.op = op;
+    this.inputs = inputs;
+    this.attributes = attributes;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.origin = origin;
+  }
+}
+
+// Behind the prototype, where only what a node does not have is looked for.
+Object.setPrototypeOf(GraphNode.prototype, noValue<Node>(describeNode));
+
+/** "float32(2, 3), made by mul in dense of argument [0] of grad(loss)". */
+function describeNode(node: Node): string {
+  const states = topological([node]).flatMap((other) => (other.op === "state" ? [other.attributes.state] : []));
+  const sources = [...new Set(states)].slice(0, 3).map(({ description }) => description);
+  const made = node.op === "state" ? sources.join("") : `made by ${node.op}`;
+  const where = node.origin === "" ? "" : ` in ${node.origin}`;
+  const from = node.op === "state" || sources.length === 0 ? "" : ` of ${sources.join(", ")}`;
+  return `${node.dtype}${formatShape(node.shape)}, ${made}${where}${from}`;
 }
 
 export const isNode = (value: unknown): value is Node => value instanceof GraphNode;

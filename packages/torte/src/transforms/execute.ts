@@ -16,6 +16,7 @@ import { type Node, State, topological } from "../graph/node.js";
 import { attributesKey } from "../graph/print.js";
 import { sizeOf } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type Stage, stagesOf } from "./stages.js";
 import { workOf } from "./work.js";
 
 type Results = Tensor[] | Promise<Tensor[]>;
@@ -95,16 +96,55 @@ function make(outputs: readonly Node[], states: readonly State[], settings: stri
   const own = new Map(states.map((state) => [state, new State(state.name, state.shape, state.dtype)]));
   const stateOf = (state: State): State => own.get(state) ?? state;
   const nodes = rewriteNodes(outputs, (node) => (node.op === "state" ? read(stateOf(node.attributes.state)) : node));
-  const program = { name: "function", outputs: nodes, updates: [] };
   const places = states.map(stateOf);
+  const stages = stagesOf(nodes);
+  return stages === undefined
+    ? oneProgram(nodes, places, settings, options)
+    : inStages(stages, places, settings, options);
+}
+
+function oneProgram(
+  outputs: readonly Node[],
+  states: readonly State[],
+  settings: string,
+  options: BackendOptions,
+): Runnable {
   const { backend, precision } = readBackend("compile", options);
-  if (backend === "wasm" && isSmall(nodes)) {
-    const run = compileInline(program, places, precision);
+  if (backend === "wasm" && isSmall(outputs)) {
+    const run = compileInline({ name: "function", outputs, updates: [] }, states, precision);
     return { run, dispose: () => undefined };
   }
   let session = sessions.get(settings);
   if (session === undefined) sessions.set(settings, (session = selectBackend(options).createSession()));
-  return inSession(session, program.outputs, places);
+  return inSession(session, outputs, states);
+}
+
+function inStages(
+  stages: readonly Stage[],
+  states: readonly State[],
+  settings: string,
+  options: BackendOptions,
+): Runnable {
+  const made = stages.map(({ outputs, results }) => {
+    const reads = topological(outputs).flatMap((node) => (node.op === "state" ? [node.attributes.state] : []));
+    const from = [...new Set(reads)];
+    // Programs have states of their own: the same one may be read by several.
+    return { from, results, program: make(outputs, from, settings, options) };
+  });
+  return {
+    run: async (values) => {
+      const known = new Map(states.map((state, i) => [state, values[i]]));
+      let last: Tensor[] = [];
+      for (const { from, results, program } of made) {
+        last = await program.run(from.map((state) => known.get(state)).filter((value) => value !== undefined));
+        results.forEach((state, i) => known.set(state, last[i]));
+      }
+      return last;
+    },
+    dispose: () => {
+      for (const { program } of made) program.dispose();
+    },
+  };
 }
 
 function inSession(session: Session, outputs: readonly Node[], states: readonly State[]): Runnable {

@@ -35,7 +35,7 @@ export class Trace {
     const lines = this.#here.stack?.split("\n").slice(1) ?? [];
     const line = lines.find((text) => !/\/(torte|packages\/torte)\/(src|dist)\//.test(text) && !text.includes("node:"));
     const place = line?.match(/([^/\\(]+:\d+:\d+)\)?$/)?.[1];
-    return place === undefined ? "" : ` at ${place}`;
+    return place === undefined ? (this.outer?.place ?? "") : ` at ${place}`;
   }
 }
 
@@ -56,6 +56,10 @@ export class Argument extends State {
     readonly mapped = false,
   ) {
     super(name, shape, dtype);
+  }
+
+  override get description(): string {
+    return `${this.name}, called${this.trace.place}`;
   }
 }
 
@@ -160,12 +164,15 @@ function checkResult(trace: Trace, result: unknown): unknown {
   };
   const visit = (value: unknown, path: Path): unknown => {
     const at = path.length === 0 ? "what the function gives" : `result${formatPath(path)}`;
-    if (value instanceof Promise)
+    if (value instanceof Promise) {
+      // This error says it all.
+      value.catch(() => undefined);
       return fail(
         `${at} is a promise`,
         "a promise",
         "Write the function without async and await: it is traced, not run. What has to be awaited comes in as an argument.",
       );
+    }
     if (isNode(value)) return value;
     if (value instanceof Tensor) return captured(value);
     if (typeof value === "number") return constant(value);
@@ -186,7 +193,7 @@ function checkLeaves(trace: Trace, nodes: readonly Node[]): void {
     if (state instanceof Argument) {
       throw new GraphError({
         where: trace.what,
-        problem: `a node is used after its function has returned: it was made from ${state.name}, called${state.trace.place}`,
+        problem: `a node is used after its function has returned: it was made from ${state.description}`,
         fix: "Return it from that function, or give it to this one as an argument.",
       });
     }
