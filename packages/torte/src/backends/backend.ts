@@ -30,12 +30,16 @@ export interface Session {
   read(state: State): Promise<Tensor>;
   /** States that the program mentions must be allocated. */
   compile(program: Program): Promise<Executable>;
+  /** Gives back what a program takes; it cannot run any more. */
+  unload(executable: Executable): Promise<void>;
   /** Runs the program `steps` times; returns the outputs of each run, stacked: output i has shape [steps, ...shape]. */
   run(executable: Executable, options?: RunOptions): Promise<Tensor[]>;
   /** Keeps a copy of the states, in place of an earlier one of that name; for replays and for the best weights. */
   snapshot(name: string, states: readonly State[]): Promise<void>;
   /** Writes the states back as they were; the copy stays. */
   restore(name: string): Promise<void>;
+  /** Drops a copy. */
+  forget(name: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -247,11 +247,18 @@ export class Trainer {
     const executable = await this.#program(data, batch);
     const everything = [...allTrainingStates(states), data.cursor, ...this.#model.weights];
     const before = performance.now();
-    const [, outputs, badStep] = await Promise.all([
-      this.#session.snapshot(this.#chunkStart, everything),
+    const kept = this.#session.snapshot(this.#chunkStart, everything);
+    const requests = [
+      kept,
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
-    ]);
+    ] as const;
+    const [, outputs, badStep] = await Promise.all(requests).catch(async (error: unknown) => {
+      // Steps that failed may have changed some of the weights.
+      const [snapshot] = await Promise.allSettled(requests);
+      if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#chunkStart)]);
+      throw error;
+    });
     const took = performance.now() - before;
     const [bad = -1] = badStep.data;
     if (bad >= 0) await this.#fail(data, batch, bad);

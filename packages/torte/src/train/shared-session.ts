@@ -143,6 +143,10 @@ export class SharedSession implements Session {
     return executable;
   }
 
+  unload(executable: Executable): Promise<void> {
+    return this.#enter({}, () => this.#session.unload(executable));
+  }
+
   run(executable: Executable, options?: RunOptions): Promise<Tensor[]> {
     return this.#enter(this.#access.get(executable) ?? {}, () => this.#session.run(executable, options));
   }
@@ -155,6 +159,11 @@ export class SharedSession implements Session {
   restore(name: string): Promise<void> {
     const changes = weightsAmong(this.#snapshots.get(name) ?? []);
     return this.#enter({ changes }, () => this.#session.restore(name));
+  }
+
+  forget(name: string): Promise<void> {
+    this.#snapshots.delete(name);
+    return this.#enter({}, () => this.#session.forget(name));
   }
 
   close(): Promise<void> {

@@ -91,6 +91,10 @@ class ReferenceSession implements Session {
     return Promise.resolve({ program });
   }
 
+  unload(): Promise<void> {
+    return Promise.resolve();
+  }
+
   run({ program }: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
     const written = writes.map(({ state, value }) => ({ state, data: value.data.slice() }));
     return this.#inOrder(() => {
@@ -137,9 +141,14 @@ class ReferenceSession implements Session {
     });
   }
 
+  forget(name: string): Promise<void> {
+    return this.#inOrder(() => void this.#snapshots.delete(name));
+  }
+
   close(): Promise<void> {
     return this.#inOrder(() => {
       this.#states.clear();
+      this.#snapshots.clear();
     });
   }
 }

@@ -11,6 +11,7 @@ export type ValueType = typeof I32 | typeof I64 | typeof F32 | typeof V128;
 /** Instructions without immediates. */
 export const OP = {
   else: 0x05,
+  unreachable: 0x00,
   end: 0x0b,
   return: 0x0f,
   i32Eqz: 0x45,

@@ -1,6 +1,7 @@
 /**
- * The engine: one worker for all models, started with its first use. It holds the process open only while it owes an
- * answer.
+ * The engine: the threads that all models share, started with their first use. One carries out requests, in the order in which
+ * they are made; helpers take part in its runs. They hold the process open only while they owe an answer. If one of them ends,
+ * all do: whoever waits is told, and the next request starts new ones.
  */
 import { TrainingError } from "../../errors.js";
 import { type Port, startWorker } from "./start.js";
@@ -12,51 +13,107 @@ interface Reply {
 }
 
 interface Waiting {
+  readonly where: string;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
+export interface Request {
+  readonly message?: object;
+  readonly transfer?: ArrayBuffer[];
+  /** For errors. Default "engine". */
+  readonly where?: string;
+}
+
 export class Engine {
   readonly #waiting = new Map<number, Waiting>();
-  #port: Promise<Port> | undefined;
+  readonly #main: Promise<Port>;
+  readonly #helpers: Promise<Port>[] = [];
   #next = 0;
+  #lost: Error | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
 
-  /** Sends one request, at once; requests are carried out in the order in which they are made. */
-  async request(action: string, message: object, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    this.#port ??= startWorker({ receive: this.#receive, fail: this.#fail });
-    const port = await this.#port.catch(this.#unstarted);
+  /** `after`: what has to end before. */
+  constructor(after: Promise<unknown> = Promise.resolve()) {
+    this.#main = after.then(() => startWorker({ receive: this.#receive, fail: this.#fail }));
+    this.#main.catch((error: unknown) => this.#lose(error as Error));
+  }
+
+  /** Whether its threads have ended, or never began. */
+  get lost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** Settles when none of its threads touches any memory any more, once it is lost. */
+  get ended(): Promise<unknown> {
+    return this.#ended;
+  }
+
+  async request(action: string, { message = {}, transfer = [], where = "engine" }: Request = {}): Promise<unknown> {
+    const port = await this.#main;
+    if (this.#lost !== undefined) throw this.#lost;
     const id = this.#next++;
-    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const answer = new Promise<unknown>((resolve, reject) => this.#waiting.set(id, { where, resolve, reject }));
     port.hold();
-    port.post({ ...message, action, id }, transfer);
     try {
+      port.post({ ...message, action, id }, transfer);
       return await answer;
     } finally {
+      this.#waiting.delete(id);
       if (this.#waiting.size === 0) port.release();
     }
   }
 
+  /** Sees to it that there are so many helpers. */
+  async help(count: number): Promise<void> {
+    await this.#main;
+    if (this.#lost !== undefined) throw this.#lost;
+    while (this.#helpers.length < count) {
+      const helper = this.#startHelper(this.#helpers.length);
+      helper.catch((error: unknown) => this.#lose(error as Error));
+      this.#helpers.push(helper);
+    }
+    await Promise.all(this.#helpers.slice(0, count));
+  }
+
+  /** A thread that hears from the main one only. */
+  async #startHelper(index: number): Promise<Port> {
+    const helper = await startWorker({ receive: () => undefined, fail: this.#fail });
+    // Nobody stops it later.
+    if (this.#lost !== undefined) await helper.stop();
+    const { port1, port2 } = new MessageChannel();
+    helper.post({ action: "serve", port: port1 }, [port1]);
+    (await this.#main).post({ action: "employ", index, port: port2 }, [port2]);
+    return helper;
+  }
+
   readonly #receive = ({ id, result, error }: Reply): void => {
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
-    if (id === undefined || waiting === undefined) return;
-    this.#waiting.delete(id);
+    if (waiting === undefined) return;
     if (error === undefined) waiting.resolve(result);
-    else waiting.reject(new TrainingError({ where: "engine", problem: error }));
+    else waiting.reject(new TrainingError({ where: waiting.where, problem: error }));
   };
 
   readonly #fail = ({ message }: Error): void => {
-    const error = new TrainingError({ where: "engine", problem: `the worker failed: ${message}` });
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
-    this.#port = undefined;
+    const fix = "What was asked of it last has not been done; the next request starts a new one.";
+    this.#lose(
+      new TrainingError({ where: "engine", problem: `the engine was lost, a thread failed: ${message}`, fix }),
+    );
   };
 
-  /** The next request tries again. */
-  readonly #unstarted = (error: unknown): never => {
-    this.#port = undefined;
-    throw error;
-  };
+  #lose(error: Error): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = error;
+    for (const { reject } of this.#waiting.values()) reject(error);
+    const threads = [this.#main, ...this.#helpers];
+    this.#ended = Promise.allSettled(threads.map(async (thread) => (await thread).stop()));
+  }
 }
 
-/** Shared by all models of the process or page. */
-export const engine = new Engine();
+let current: Engine | undefined;
+
+/** The engine of the process or page; a new one where it has been lost. */
+export function engine(): Engine {
+  if (current?.lost !== false) current = new Engine(current?.ended);
+  return current;
+}

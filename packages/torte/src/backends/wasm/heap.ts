@@ -2,17 +2,23 @@
 const ALIGNMENT = 64;
 
 export class Heap {
-  /** Free and taken blocks by address, in order; the last one ends at `end`. */
+  /** Free and taken blocks by address, in order, without gaps; the last one is taken. */
   readonly #blocks: { address: number; bytes: number; taken: boolean }[] = [];
-  #end: number;
+  readonly #start: number;
 
   constructor(start: number) {
-    this.#end = start;
+    this.#start = start;
   }
 
-  /** The first byte that has never been needed. */
+  /** The first byte behind everything that is taken. */
   get end(): number {
-    return this.#end;
+    const last = this.#blocks.at(-1);
+    return last === undefined ? this.#start : last.address + last.bytes;
+  }
+
+  /** Bytes that are taken. */
+  get taken(): number {
+    return this.#blocks.reduce((sum, { bytes, taken }) => sum + (taken ? bytes : 0), 0);
   }
 
   allocate(bytes: number): number {
@@ -20,9 +26,8 @@ export class Heap {
     const i = this.#blocks.findIndex((block) => !block.taken && block.bytes >= size);
     const block = this.#blocks[i];
     if (block === undefined) {
-      const address = this.#end;
+      const address = this.end;
       this.#blocks.push({ address, bytes: size, taken: true });
-      this.#end += size;
       return address;
     }
     if (block.bytes > size) {
@@ -45,5 +50,6 @@ export class Heap {
         this.#blocks.splice(at + 1, 1);
       }
     }
+    if (this.#blocks.at(-1)?.taken === false) this.#blocks.pop();
   }
 }

@@ -1,5 +1,5 @@
 /** A session of the compiled backend: the memory of one model, and the programs that run over it. */
-import { DataError } from "../../errors.js";
+import { DataError, TrainingError } from "../../errors.js";
 import { type Program, roots, type State, topological } from "../../graph/node.js";
 import { verify } from "../../graph/verify.js";
 import { isNode } from "../../host.js";
@@ -7,9 +7,11 @@ import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import { BARRIER } from "./barrier.js";
 import { debugs, memoryReport, profileReport } from "./debug.js";
-import { engine } from "./engine.js";
+import { type Engine, engine, type Request } from "./engine.js";
 import { Heap } from "./heap.js";
+import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
 import { type CompiledModule, compileModule } from "./module.js";
 
 export const PAGE = 65536;
@@ -19,8 +21,26 @@ export const MAXIMUM_PAGES = 65536;
 interface WasmExecutable extends Executable {
   readonly id: number;
   readonly module: CompiledModule;
-  /** Steps that have been measured kernel by kernel, where TORTE_DEBUG asks for it; Infinity once that is printed. */
+  readonly states: ReadonlySet<State>;
+  /** Kernels that are measured, none where TORTE_DEBUG does not ask for it. */
+  readonly kernels: number;
+  /** The one that has loaded it. */
+  engine: Engine | undefined;
+  /** Steps that have been measured kernel by kernel; Infinity once that is printed. */
   profiled: number;
+}
+
+/** A copy of states, in memory that outlives the engine where memory can be shared. */
+interface Snapshot {
+  readonly regions: readonly Region[];
+  readonly copy: SharedArrayBuffer | undefined;
+  /** All of it has been copied. */
+  whole: boolean;
+}
+
+interface Region {
+  readonly address: number;
+  readonly bytes: number;
 }
 
 const WARM_UP = 20;
@@ -46,9 +66,16 @@ class WasmSession implements Session {
   readonly #heap = new Heap(PAGE);
   readonly #addresses = new Map<State, number>();
   readonly #executables = new Set<WasmExecutable>();
+  readonly #snapshots = new Map<string, Snapshot>();
   readonly #options: WasmOptions;
   readonly #threads: number;
+  /** Where threads can share it: it is still there when the engine is lost, and the next one goes on with it. */
+  #memory: WebAssembly.Memory | undefined;
+  #engine: Engine | undefined;
   #opened: Promise<unknown> | undefined;
+  /** The memory is the engine's alone, and has something in it. */
+  #elsewhere = false;
+  #closed = false;
   #nextProgram = 0;
 
   constructor(options: WasmOptions) {
@@ -56,40 +83,81 @@ class WasmSession implements Session {
     this.#threads = canShareMemory() ? options.threads : alone(options.threads);
   }
 
-  async #request(action: string, message: object = {}, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    const memory = { pages: 1, maximum: MAXIMUM_PAGES, threads: this.#threads };
-    this.#opened ??= engine.request("open", { ...memory, session: this.#id });
+  async #request(
+    action: string,
+    { message = {}, ...request }: Request = {},
+    program?: WasmExecutable,
+  ): Promise<unknown> {
+    const now = await this.#connect();
+    if (program !== undefined && program.engine !== now) this.#load(now, program).catch(() => undefined);
+    return now.request(action, { ...request, message: { ...message, session: this.#id } });
+  }
+
+  /** The engine, which has this session. */
+  async #connect(): Promise<Engine> {
+    if (this.#closed) throw new TrainingError({ where: "engine", problem: `no session ${this.#id}` });
+    const now = engine();
+    if (this.#engine !== now) {
+      if (this.#elsewhere) throw memoryIsLost();
+      this.#engine = now;
+      this.#opened = this.#open(now).catch((error: unknown) => {
+        if (this.#engine === now) this.#engine = undefined;
+        throw error;
+      });
+    }
     await this.#opened;
-    return engine.request(action, { ...message, session: this.#id }, transfer);
+    return now;
+  }
+
+  async #open(now: Engine): Promise<void> {
+    await now.help(this.#threads - 1);
+    const pages = { initial: 1, maximum: MAXIMUM_PAGES };
+    if (canShareMemory()) this.#memory ??= new WebAssembly.Memory({ ...pages, shared: true });
+    const snapshots = [...this.#snapshots]
+      .filter(([, { whole }]) => whole)
+      .map(([name, { regions, copy }]) => [name, { regions, copy }]);
+    const message = { session: this.#id, memory: this.#memory, pages: 1, maximum: MAXIMUM_PAGES, snapshots };
+    await now.request("open", { message: { ...message, threads: this.#threads, barrier: BARRIER } });
+    this.#elsewhere = this.#memory === undefined;
   }
 
   async allocate(states: readonly State[]): Promise<void> {
-    const cleared = states
-      .filter((state) => !this.#addresses.has(state))
-      .map((state) => {
-        const bytes = 4 * sizeOf(state.shape);
-        const address = this.#heap.allocate(bytes);
-        this.#addresses.set(state, address);
-        return { address, bytes };
-      });
-    if (cleared.length === 0) return;
-    // On their way before anybody else can write there.
-    await Promise.all([
-      this.#request("reserve", { bytes: this.#heap.end }),
-      ...cleared.map((region) => this.#request("clear", region)),
-    ]);
+    const added = [...new Set(states)].filter((state) => !this.#addresses.has(state));
+    if (added.length === 0) return;
+    const regions = added.map((state) => {
+      const region = { address: this.#heap.allocate(4 * sizeOf(state.shape)), bytes: 4 * sizeOf(state.shape) };
+      this.#addresses.set(state, region.address);
+      return region;
+    });
+    try {
+      // Cleared before anybody else can write there.
+      await Promise.all([this.#reserve(statesNeed(added)), this.#request("clear", { message: { regions } })]);
+    } catch (error) {
+      this.#free(added);
+      throw error;
+    }
+  }
+
+  /** Sees to it that there is as much memory as the heap has given away. */
+  async #reserve(need: MemoryNeed): Promise<void> {
+    this.#checkSize(need);
+    const there = await this.#request("reserve", { message: { bytes: this.#heap.end } });
+    if (there === false) throw outOfMemory(need, this.#heap.taken - need.bytes, "no more than this machine has left");
+  }
+
+  #checkSize(need: MemoryNeed): void {
+    if (this.#heap.end <= PAGE * MAXIMUM_PAGES) return;
+    throw outOfMemory(need, this.#heap.taken - need.bytes, "at most 4 GiB, all that WebAssembly can address");
   }
 
   async release(states: readonly State[]): Promise<void> {
-    const gone = new Set(states.map((state) => this.#addresses.get(state)));
-    for (const executable of [...this.#executables]) {
-      const uses = [...executable.program.updates.map(({ state }) => state), ...statesOf(executable)];
-      if (!uses.some((state) => gone.has(this.#addresses.get(state)))) continue;
-      this.#executables.delete(executable);
-      this.#heap.free(executable.module.arena.address);
-      this.#heap.free(executable.module.constants.address);
-      await this.#request("unload", { program: executable.id });
-    }
+    const gone = new Set(states);
+    const users = [...this.#executables].filter((executable) => states.some((state) => executable.states.has(state)));
+    this.#free([...gone]);
+    await Promise.all(users.map((executable) => this.unload(executable)));
+  }
+
+  #free(states: readonly State[]): void {
     for (const state of states) {
       const address = this.#addresses.get(state);
       if (address !== undefined) this.#heap.free(address);
@@ -97,9 +165,27 @@ class WasmSession implements Session {
     }
   }
 
+  async unload(executable: Executable): Promise<void> {
+    const known = [...this.#executables].find((candidate) => candidate === executable);
+    if (known === undefined) return;
+    this.#executables.delete(known);
+    this.#heap.free(known.module.arena.address);
+    this.#heap.free(known.module.constants.address);
+    await this.#tell("unload", { program: known.id });
+  }
+
+  /** What an engine that is lost need not hear. */
+  async #tell(action: string, message: object): Promise<void> {
+    const now = this.#engine;
+    if (now?.lost !== false || this.#closed) return;
+    await this.#request(action, { message }).catch((error: unknown) => {
+      if (!now.lost) throw error;
+    });
+  }
+
   async write(state: State, value: Tensor): Promise<void> {
     const written = this.#written(state, value);
-    await this.#request("write", written, [written.data]);
+    await this.#request("write", { message: written, transfer: [written.data] });
   }
 
   /** The bytes of a value, and where they go. */
@@ -120,7 +206,7 @@ class WasmSession implements Session {
 
   async read(state: State): Promise<Tensor> {
     const bytes = 4 * sizeOf(state.shape);
-    const buffer = await this.#request("read", { address: this.#address(state), bytes });
+    const buffer = await this.#request("read", { message: { address: this.#address(state), bytes } });
     return fromMemory(state.dtype, asBuffer(buffer), state.shape);
   }
 
@@ -132,34 +218,60 @@ class WasmSession implements Session {
 
   async compile(program: Program): Promise<Executable> {
     verify(program);
-    const profile = debugs("profile");
-    const module = compileModule(
-      program,
-      {
-        shared: this.#threads > 1,
-        threads: this.#threads,
-        maximumPages: MAXIMUM_PAGES,
-        fma: this.#options.precision === "fast" && hasRelaxedSimd(),
-        profile,
-      },
-      {
-        lowest: PAGE,
-        stateAddress: (state) => this.#address(state),
-        reserve: (bytes) => this.#heap.allocate(bytes),
-      },
-    );
-    await this.#request("reserve", { bytes: this.#heap.end });
-    if (debugs("memory")) {
-      const stateBytes = [...this.#addresses.keys()].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
-      console.error(memoryReport(program.name, module.plan, stateBytes));
+    const reserved: number[] = [];
+    const id = this.#nextProgram++;
+    try {
+      const executable = this.#compiled(program, id, reserved);
+      const { arena } = executable.module;
+      await this.#reserve(programNeed(program, arena.bytes));
+      await this.#load(await this.#connect(), executable);
+      this.#executables.add(executable);
+      return executable;
+    } catch (error) {
+      for (const address of reserved) this.#heap.free(address);
+      // Helpers may have it.
+      await this.#tell("unload", { program: id });
+      throw error;
     }
-    const executable: WasmExecutable = { program, id: this.#nextProgram++, module, profiled: 0 };
+  }
+
+  /** What it takes of the heap is added to `reserved`. */
+  #compiled(program: Program, id: number, reserved: number[]): WasmExecutable {
+    const profile = debugs("profile");
+    const fma = this.#options.precision === "fast" && hasRelaxedSimd();
+    const target = { shared: canShareMemory(), threads: this.#threads, maximumPages: MAXIMUM_PAGES, fma, profile };
+    const module = compileModule(program, target, {
+      lowest: PAGE,
+      stateAddress: (state) => this.#address(state),
+      reserve: (bytes) => {
+        const address = this.#heap.allocate(bytes);
+        reserved.push(address);
+        // No code can be made for addresses that do not exist.
+        this.#checkSize(programNeed(program, bytes));
+        return address;
+      },
+    });
+    if (debugs("memory")) console.error(memoryReport(program.name, module.plan, this.#stateBytes()));
     const kernels = profile ? module.kernels.length : 0;
+    return { program, id, module, states: statesOf(program), kernels, engine: undefined, profiled: 0 };
+  }
+
+  #stateBytes(): number {
+    return [...this.#addresses.keys()].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+  }
+
+  async #load(now: Engine, executable: WasmExecutable): Promise<void> {
+    const { program, id, module, kernels } = executable;
     const { address, words } = module.constants;
     const writes = [{ address, data: words.buffer }];
-    await this.#request("load", { program: executable.id, code: module.bytes, kernels, writes });
-    this.#executables.add(executable);
-    return executable;
+    executable.engine = now;
+    const message = { session: this.#id, program: id, code: module.bytes, kernels, writes };
+    try {
+      await now.request("load", { message, where: `engine, ${program.name}` });
+    } catch (error) {
+      executable.engine = undefined;
+      throw error;
+    }
   }
 
   async run(executable: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
@@ -169,11 +281,9 @@ class WasmSession implements Session {
     const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
     const threads = threadsFor(known.module, steps);
     const written = writes.map(({ state, value }) => this.#written(state, value));
-    const results = await this.#request(
-      "run",
-      { program: known.id, steps, threads, outputs: regions, writes: written },
-      written.map(({ data }) => data),
-    );
+    const message = { program: known.id, steps, threads, outputs: regions, writes: written };
+    const transfer = written.map(({ data }) => data);
+    const results = await this.#request("run", { message, transfer, where: `engine, ${known.program.name}` }, known);
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
     if (debugs("profile")) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
@@ -183,7 +293,7 @@ class WasmSession implements Session {
   async #profile(executable: WasmExecutable, steps: number): Promise<void> {
     const { id, module, program } = executable;
     if (executable.profiled === Infinity) return;
-    const times = await this.#request("profile", { program: id });
+    const times = await this.#request("profile", { message: { program: id } });
     // Another run may have been on its way at the same time.
     const { profiled } = executable;
     executable.profiled += steps;
@@ -194,15 +304,30 @@ class WasmSession implements Session {
 
   async snapshot(name: string, states: readonly State[]): Promise<void> {
     const regions = states.map((state) => ({ address: this.#address(state), bytes: 4 * sizeOf(state.shape) }));
-    await this.#request("snapshot", { name, regions });
+    const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
+    const before = this.#snapshots.get(name)?.copy;
+    const fresh = (): SharedArrayBuffer | undefined => (canShareMemory() ? new SharedArrayBuffer(bytes) : undefined);
+    const copy = before?.byteLength === bytes ? before : fresh();
+    const snapshot = { regions, copy, whole: false };
+    this.#snapshots.set(name, snapshot);
+    await this.#request("snapshot", { message: { name, regions, bytes, copy } });
+    snapshot.whole = true;
   }
 
   async restore(name: string): Promise<void> {
-    await this.#request("restore", { name });
+    await this.#request("restore", { message: { name } });
+  }
+
+  async forget(name: string): Promise<void> {
+    if (this.#snapshots.delete(name)) await this.#tell("forget", { name });
   }
 
   async close(): Promise<void> {
-    if (this.#opened !== undefined) await this.#request("close");
+    const closing = this.#tell("close", {});
+    this.#closed = true;
+    this.#memory = undefined;
+    this.#snapshots.clear();
+    await closing;
   }
 }
 
@@ -210,11 +335,18 @@ class WasmSession implements Session {
 const threadsFor = ({ threads, work }: CompiledModule, steps: number): number =>
   work * steps < WORTH_WAKING && !debugs("profile") ? 1 : threads;
 
-function statesOf(executable: WasmExecutable): State[] {
-  const found: State[] = [];
-  for (const node of topological(roots(executable.program))) if (node.op === "state") found.push(node.attributes.state);
+function statesOf(program: Program): Set<State> {
+  const found = new Set(program.updates.map(({ state }) => state));
+  for (const node of topological(roots(program))) if (node.op === "state") found.add(node.attributes.state);
   return found;
 }
+
+const memoryIsLost = (): TrainingError =>
+  new TrainingError({
+    where: "engine",
+    problem: "the engine was lost, and with it the model's memory: its weights are gone",
+    fix: "Build the model again, and load its weights from where they were saved. Pages that are cross-origin isolated keep them.",
+  });
 
 function asBuffer(value: unknown): ArrayBuffer {
   if (!(value instanceof ArrayBuffer)) throw new RangeError("the engine returns a buffer");

@@ -42,7 +42,7 @@ describe("the start of the engine", () => {
       const { configureEngine, startWorker } = await fresh();
       configureEngine(options);
       const port = await startWorker(reading);
-      port.stop();
+      await port.stop();
     }
   });
 
@@ -70,7 +70,7 @@ describe("the start of the engine", () => {
     configureEngine({ workerUrl });
     expect(await message(startWorker(reading))).toMatch(expected);
     configureEngine({ workerUrl: worker });
-    (await startWorker(reading)).stop();
+    await (await startWorker(reading)).stop();
   });
 
   it("does not wait for ever for a script that says nothing", async () => {
@@ -115,6 +115,6 @@ describe("the start of the engine", () => {
     expect(() => configureEngine({ workerUrl: worker })).toThrow(
       "configureEngine: the engine has started already. Call configureEngine before the first model is used.",
     );
-    port.stop();
+    await port.stop();
   });
 });

@@ -5,12 +5,13 @@ import { workerCode, workerStamp } from "./worker-code.js";
 
 /** A worker that has started. */
 export interface Port {
-  readonly post: (message: object, transfer: ArrayBuffer[]) => void;
+  readonly post: (message: object, transfer: (ArrayBuffer | MessagePort)[]) => void;
   /** Keeps the process open. */
   readonly hold: () => void;
   /** Lets the process end. */
   readonly release: () => void;
-  readonly stop: () => void;
+  /** Ends it, whatever it does; settles when it has ended. */
+  readonly stop: () => Promise<unknown>;
 }
 
 /** Who hears what the worker says once it has started. */
@@ -67,7 +68,7 @@ export function startWorker({ receive, fail }: Listener): Promise<Port> {
     let worker: Port | undefined;
     const refuse = (problem: string): void => {
       clearTimeout(timer);
-      worker?.stop();
+      void worker?.stop();
       reject(cannotStart(problem));
     };
     const timer = setTimeout(() => refuse("it does not answer"), PATIENCE);
@@ -98,15 +99,15 @@ function inNode(listener: Listener): Port {
   const worker = new Worker(workerUrl === undefined ? workerCode : new URL(workerUrl), {
     name: "torte",
     eval: workerUrl === undefined,
-    workerData: { code: workerCode, url: workerUrl }, // for the helpers
     execArgv: [], // without the options of node's command line, some of which (--input-type) no worker takes
   });
   worker.on("message", (message: object) => listener.receive(message));
   worker.on("error", (error) => listener.fail(error));
+  worker.on("messageerror", (error) => listener.fail(error));
   worker.on("exit", (code) => listener.fail(new Error(`it ended with exit code ${code}`)));
   return {
     post: (message, transfer) => {
-      worker.postMessage(message, transfer);
+      worker.postMessage(message, transfer as Parameters<typeof worker.postMessage>[1]);
     },
     hold: () => {
       worker.ref();
@@ -114,7 +115,7 @@ function inNode(listener: Listener): Port {
     release: () => {
       worker.unref();
     },
-    stop: () => void worker.terminate(),
+    stop: () => worker.terminate(),
   };
 }
 
@@ -122,7 +123,7 @@ let blobUrl: string | undefined;
 
 function inPage(listener: Listener): Port {
   if (typeof Worker !== "function") throw new Error("this host has none");
-  // The address stays: helpers are started from it, too.
+  // The address stays: every thread is started from it.
   const url = workerUrl ?? (blobUrl ??= URL.createObjectURL(new Blob([workerCode], { type: "text/javascript" })));
   const worker = new Worker(url);
   worker.onmessage = (event: MessageEvent<object>) => listener.receive(event.data);
@@ -130,6 +131,9 @@ function inPage(listener: Listener): Port {
     // What fails within the worker has a message; what kept it from being loaded has none.
     const { message = "" } = event as Partial<ErrorEvent>;
     listener.fail(new Error(message === "" ? `nothing was loaded from ${url}` : message));
+  };
+  worker.onmessageerror = () => {
+    listener.fail(new Error("what it says cannot be read"));
   };
   const nothing = (): void => undefined;
   return {
@@ -140,6 +144,7 @@ function inPage(listener: Listener): Port {
     release: nothing,
     stop: () => {
       worker.terminate();
+      return Promise.resolve();
     },
   };
 }

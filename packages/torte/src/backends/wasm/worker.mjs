@@ -1,13 +1,15 @@
 // @ts-check
 /**
- * The engine's worker: owns the memories, runs the compiled programs. It is started from its text, as a script (start.ts), so
- * that there is nothing to be found at run time, in Node, in browsers, in a bundle: it has no import and no export.
+ * A thread of the engine. The main one carries out requests over the sessions' memories, runs the compiled programs, and tells
+ * the others, its helpers, what to do. It is started from its text, as a script (start.ts), so that there is nothing to be found
+ * at run time, in Node, in browsers, in a bundle: it has no import and no export.
  *
  * @typedef {(steps: number, thread: number) => void} Run
  * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
  * kernel, where they are measured.
- * @typedef {{ memory: WebAssembly.Memory, threads: number, programs: Map<number, Loaded>, snapshots: Map<string, Copy[]> }} Session
- * @typedef {{ address: number, data: Uint8Array }} Copy
+ * @typedef {{ memory: WebAssembly.Memory, threads: number, barrier: Barrier, programs: Map<number, Loaded>, snapshots: Map<string, Snapshot> }} Session
+ * @typedef {{ arrived: number, generation: number, aborted: number }} Barrier addresses of what threads meet at (barrier.ts)
+ * @typedef {{ regions: Region[], copy: ArrayBufferLike }} Snapshot the regions' contents, one after the other
  * @typedef {{ address: number, bytes: number }} Region
  * @typedef {{ address: number, data: ArrayBuffer }} Write
  */
@@ -26,10 +28,24 @@ function session(id) {
   return found;
 }
 
-/** @param {WebAssembly.Memory} memory @param {number} bytes */
+/** Whether there is room for so many bytes now. @param {WebAssembly.Memory} memory @param {number} bytes */
 function reserve(memory, bytes) {
   const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
-  if (missing > 0) memory.grow(missing);
+  try {
+    if (missing > 0) memory.grow(missing);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {number} bytes @param {string} what */
+function room(bytes, what) {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch {
+    throw new Error(`there is no memory for ${what}, ${bytes} bytes`);
+  }
 }
 
 /** @param {Session} session @param {Write} write */
@@ -39,43 +55,59 @@ function write({ memory }, { address, data }) {
 
 /** @type {Record<string, (message: any) => unknown>} */
 const actions = {
-  open: async ({ session: id, pages, maximum, threads }) => {
-    const memory = new WebAssembly.Memory({ initial: pages, maximum, shared: threads > 1 });
-    while (helpers.length < threads - 1) helpers.push(await startHelper());
-    const adopted = { memory, threads, programs: new Map(), snapshots: new Map() };
-    sessions.set(id, adopted);
-    tellHelpers(adopted, { action: "adopt", session: id, memory });
+  // Of the whole thread.
+  employ: ({ index, port }) => void (helpers[index] = employ(port)),
+  serve: ({ port }) => {
+    const receive = handler((message) => port.postMessage(message));
+    port.onmessage = (/** @type {MessageEvent} */ event) => void receive(event.data);
   },
-  adopt: ({ session: id, memory }) =>
-    void sessions.set(id, { memory, threads: 1, programs: new Map(), snapshots: new Map() }),
+  // Of a session. Memory that threads share comes from whoever opens it, and outlives them.
+  open: ({ session: id, memory: given, pages, maximum, threads, barrier, snapshots }) => {
+    const memory = given ?? new WebAssembly.Memory({ initial: pages, maximum });
+    const adopted = { memory, threads, barrier, programs: new Map(), snapshots: new Map(snapshots) };
+    if (given !== undefined) leaveBarrier(adopted);
+    sessions.set(id, adopted);
+    tellHelpers(adopted, { action: "adopt", session: id, memory, barrier });
+  },
+  adopt: ({ session: id, memory, barrier }) =>
+    void sessions.set(id, { memory, threads: 1, barrier, programs: new Map(), snapshots: new Map() }),
   close: ({ session: id }) => {
     tellHelpers(session(id), { action: "close", session: id });
     sessions.delete(id);
   },
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
   write: ({ session: id, address, data }) => write(session(id), { address, data }),
-  clear: ({ session: id, address, bytes }) => {
-    new Uint8Array(session(id).memory.buffer, address, bytes).fill(0);
+  clear: ({ session: id, regions }) => {
+    const { memory } = session(id);
+    for (const { address, bytes } of regions) new Uint8Array(memory.buffer, address, bytes).fill(0);
   },
-  read: ({ session: id, address, bytes }) =>
-    new Uint8Array(session(id).memory.buffer).slice(address, address + bytes).buffer,
-  snapshot: ({ session: id, name, regions }) => {
+  read: ({ session: id, address, bytes }) => {
+    const copy = room(bytes, "what is read");
+    new Uint8Array(copy).set(new Uint8Array(session(id).memory.buffer, address, bytes));
+    return copy;
+  },
+  snapshot: ({ session: id, name, regions, bytes, copy: given }) => {
     const { memory, snapshots } = session(id);
-    const before = snapshots.get(name) ?? [];
-    const copy = (/** @type {Region} */ { address, bytes }, /** @type {number} */ i) => {
-      // New memory takes longer to come by than its contents take to copy.
-      const known = before[i]?.data;
-      const data = known?.length === bytes ? known : new Uint8Array(bytes);
-      data.set(new Uint8Array(memory.buffer, address, bytes));
-      return { address, data };
-    };
-    snapshots.set(name, regions.map(copy));
+    // New memory takes longer to come by than its contents take to copy.
+    const before = snapshots.get(name)?.copy;
+    const copy = given ?? (before?.byteLength === bytes ? before : room(bytes, "a copy of weights"));
+    let at = 0;
+    for (const { address, bytes: length } of regions) {
+      new Uint8Array(copy, at, length).set(new Uint8Array(memory.buffer, address, length));
+      at += length;
+    }
+    snapshots.set(name, { regions, copy });
   },
   restore: ({ session: id, name }) => {
     const { memory, snapshots } = session(id);
-    const bytes = new Uint8Array(memory.buffer);
-    for (const { address, data } of snapshots.get(name) ?? []) bytes.set(data, address);
+    const { regions, copy } = snapshots.get(name) ?? { regions: [], copy: new ArrayBuffer(0) };
+    let at = 0;
+    for (const { address, bytes } of regions) {
+      new Uint8Array(memory.buffer, address, bytes).set(new Uint8Array(copy, at, bytes));
+      at += bytes;
+    }
   },
+  forget: ({ session: id, name }) => void session(id).snapshots.delete(name),
   load: async ({ session: id, program, code, kernels, writes }) => {
     const owner = session(id);
     for (const contents of writes) write(owner, contents);
@@ -99,7 +131,9 @@ const actions = {
   },
   run: ({ session: id, program, steps, threads, outputs, writes }) =>
     run(session(id), { id, program, steps, threads, outputs, writes }),
-  help: ({ session: id, program, steps, thread }) => session(id).programs.get(program)?.run(steps, thread),
+  // Of a helper.
+  help: (task) => help(task),
+  report: () => failure,
 };
 
 /** Runs the kernels one by one and adds up their times. @param {Record<string, (thread: number) => void>} exports @param {Float64Array} times @returns {Run} */
@@ -115,31 +149,81 @@ function measured(exports, times) {
   };
 }
 
-/** @param {Session} session @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
+/** @param {Session} owner @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
 function run(owner, { id, program, steps, threads, outputs, writes }) {
   const { memory, programs } = owner;
   const loaded = programs.get(program);
   const step = threads > 1 ? loaded?.run : loaded?.alone;
   if (step === undefined) throw new Error(`no program ${program}`);
+  const results = outputs.map(({ bytes }) => room(bytes * steps, "the results"));
   for (const contents of writes) write(owner, contents);
-  for (let thread = 1; thread < threads; thread++) {
-    helpers[thread - 1]?.post({ action: "help", session: id, program, steps, thread });
-  }
-  if (outputs.length === 0) {
-    step(steps, 0);
-    return [];
-  }
-  const results = outputs.map(({ bytes }) => new Uint8Array(bytes * steps));
-  for (let i = 0; i < steps; i++) {
-    step(1, 0);
-    outputs.forEach(({ address, bytes }, k) => {
-      results[k]?.set(new Uint8Array(memory.buffer, address, bytes), i * bytes);
-    });
-  }
-  return results.map((result) => result.buffer);
+  const work = () => {
+    if (outputs.length === 0) step(steps, 0);
+    for (let i = 0; outputs.length > 0 && i < steps; i++) {
+      step(1, 0);
+      outputs.forEach(({ address, bytes }, k) => {
+        new Uint8Array(results[k] ?? room(0, ""), i * bytes, bytes).set(new Uint8Array(memory.buffer, address, bytes));
+      });
+    }
+    return results;
+  };
+  return threads > 1 ? together(owner, { session: id, program, steps }, threads, work) : work();
 }
 
-/** The other threads, shared by all sessions. @type {{ post: (message: object) => void }[]} */
+/**
+ * Helpers do their part meanwhile. If one of them or this thread fails, all of them do where they meet next; when the last one
+ * has, the memory is nobody else's again.
+ *
+ * @template T @param {Session} owner @param {object} task @param {number} threads @param {() => T} work
+ */
+async function together(owner, task, threads, work) {
+  const team = helpers.slice(0, threads - 1);
+  team.forEach((helper, i) => helper.post({ action: "help", ...task, thread: i + 1 }));
+  try {
+    return work();
+  } catch (error) {
+    const first = abort(owner);
+    const failures = await Promise.all(team.map((helper) => helper.report()));
+    leaveBarrier(owner);
+    const cause = failures.find((failure) => failure?.first);
+    throw first || cause === undefined ? error : new Error(cause.error);
+  }
+}
+
+/** How this helper's part of the last run has failed, if it has. @type {Failure | undefined} */
+let failure;
+
+/** A helper's part of a run. Whoever waits for it can be told of a failure through the memory only. @param {any} task */
+function help({ session: id, program, steps, thread }) {
+  const owner = session(id);
+  failure = undefined;
+  try {
+    const step = owner.programs.get(program)?.run;
+    if (step === undefined) throw new Error(`a helper has no program ${program}`);
+    step(steps, thread);
+  } catch (error) {
+    failure = { first: abort(owner), error: messageOf(error) };
+  }
+}
+
+/** Lets nobody wait at the barrier any more; whether this thread is the first to fail. @param {Session} session */
+function abort({ memory, barrier: { generation, aborted } }) {
+  const words = new Int32Array(memory.buffer);
+  const first = Atomics.exchange(words, aborted / 4, 1) === 0;
+  Atomics.add(words, generation / 4, 1);
+  Atomics.notify(words, generation / 4);
+  return first;
+}
+
+/** Nobody is at the barrier, and nobody has failed. @param {Session} session */
+function leaveBarrier({ memory, barrier: { arrived, aborted } }) {
+  const words = new Int32Array(memory.buffer);
+  Atomics.store(words, arrived / 4, 0);
+  Atomics.store(words, aborted / 4, 0);
+}
+
+/** @typedef {{ first: boolean, error: string }} Failure `first`: the others failed because of it */
+/** The other threads, shared by all sessions. @type {{ post: (message: object) => void, report: () => Promise<Failure | undefined> }[]} */
 const helpers = [];
 
 /** @param {Session} session @param {object} message */
@@ -147,31 +231,16 @@ function tellHelpers({ threads }, message) {
   for (const helper of helpers.slice(0, threads - 1)) helper.post(message);
 }
 
-/** Another worker of this code, which does only what this one tells it. @returns {Promise<{ post: (message: object) => void }>} */
-function startHelper() {
-  return new Promise((resolve, reject) => {
-    const helper = inNode ? helperInNode(reject) : helperInPage(reject);
-    const ready = () => resolve({ post: (message) => helper.postMessage(message) });
-    if (inNode) helper.once("message", ready);
-    else helper.onmessage = ready;
-  });
-}
-
-/** @param {(error: Error) => void} fail */
-function helperInNode(fail) {
-  const { code, url } = threads.workerData;
-  const options = { name: "torte helper", eval: url === undefined, workerData: threads.workerData, execArgv: [] };
-  const helper = new threads.Worker(url === undefined ? code : new URL(url), options);
-  helper.once("error", fail);
-  helper.unref();
-  return helper;
-}
-
-/** @param {(error: Error) => void} fail */
-function helperInPage(fail) {
-  const helper = new Worker(location.href);
-  helper.onerror = ({ message }) => fail(new Error(`a helper cannot start: ${message ?? "it was not loaded"}`));
-  return helper;
+/** A helper says something only when it is asked, after what it was told before. @param {MessagePort} port */
+function employ(port) {
+  const post = (/** @type {object} */ message) => port.postMessage(message);
+  /** @returns {Promise<Failure | undefined>} */
+  const report = () =>
+    new Promise((resolve) => {
+      port.onmessage = ({ data }) => resolve(data.result);
+      post({ action: "report", id: 0 });
+    });
+  return { post, report };
 }
 
 /** @param {unknown} result @returns {Transferable[]} */
@@ -199,9 +268,13 @@ async function handle(message, post) {
     const result = await actions[message.action]?.(message);
     if (message.id !== undefined) post({ id: message.id, result }, transferable(result));
   } catch (error) {
-    post({ id: message.id, error: error instanceof Error ? error.message : String(error) }, []);
+    if (message.id !== undefined) post({ id: message.id, error: messageOf(error) }, []);
+    // Without its session a helper can tell nobody; without a program it can, when it is to run it.
+    else if (message.action !== "load") setTimeout(() => { throw error; }); // prettier-ignore
   }
 }
+
+const messageOf = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : String(error));
 
 /** Says that the messages can come, and whose code this is: the build names it. @param {(message: unknown, transfer: Transferable[]) => void} post */
 function begin(post) {
