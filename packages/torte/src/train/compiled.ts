@@ -4,7 +4,7 @@ import { State } from "../graph/node.js";
 import type { Optimizer } from "../optim/optimizers.js";
 import { Figures } from "./figures.js";
 import type { Objective } from "./measure.js";
-import { trainable, type TrainingStates, trainingStates } from "./programs.js";
+import { allTrainingStates, trainable, type TrainingStates, trainingStates } from "./programs.js";
 
 /** How far a model's training has come; compiling anew does not set it back, so that no order and no random number returns. */
 export class Course {
@@ -35,5 +35,10 @@ export class Compiled {
     this.figures = new Figures(objective);
     this.states = trainingStates(trainable(objective.network), optimizer, this.figures.size, course.random);
     this.evaluationSums = new State("evaluation.sums", [2, this.figures.size], "float32");
+  }
+
+  /** States that nobody needs without it. */
+  get ownStates(): State[] {
+    return [...allTrainingStates(this.states).filter((state) => state !== this.course.random), this.evaluationSums];
   }
 }

@@ -18,7 +18,7 @@ export async function findBadLayer(
   const floats = topological([loss]).filter((node) => node.dtype === "float32" && node.op !== "constant");
   const finite = (node: Node): Node => ops.all(ops.less(ops.abs(node), Infinity));
   const executable = await session.compile({ name: "diagnose", outputs: floats.map(finite), updates: [] });
-  const results = await session.run(executable);
+  const results = await session.run(executable).finally(() => session.unload(executable));
   const first = floats.find((_, i) => results[i]?.data[0] === 0);
   if (first === undefined) return "the optimizer";
   if (first.op === "state") return `the weight ${first.attributes.state.name}, which an earlier update has made so`;

@@ -31,6 +31,9 @@ export type DataName = keyof typeof PARTS;
 
 let nextModel = 0;
 
+/** Programs that a model keeps: the ones that it has used last. */
+const PROGRAMS = 12;
+
 export class EngineModel {
   readonly network: Network;
   readonly seed: number;
@@ -86,17 +89,37 @@ export class EngineModel {
   /** The compiled program over some resident data, made once. */
   executable(data: Resident, make: (data: Resident) => Program, name: string): Promise<Executable> {
     const key = `${data.cursor.name} ${name}`;
-    let executable = this.#executables.get(key);
-    if (executable === undefined) {
-      executable = this.session.compile(make(data));
-      this.#executables.set(key, executable);
+    const executable = this.#executables.get(key) ?? this.session.compile(make(data));
+    executable.catch(() => {
+      if (this.#executables.get(key) === executable) this.#executables.delete(key);
+    });
+    // Behind all others, as the one that was used last.
+    this.#executables.delete(key);
+    this.#executables.set(key, executable);
+    const [oldest] = this.#executables;
+    if (oldest !== undefined && this.#executables.size > PROGRAMS) {
+      this.#executables.delete(oldest[0]);
+      void this.#unload(oldest[1]);
     }
     return executable;
   }
 
-  /** The programs of what the model was compiled for are not needed any more. */
-  forgetPrograms(): void {
+  async #unload(executable: Promise<Executable>): Promise<void> {
+    await executable.then((loaded) => this.session.unload(loaded)).catch(() => undefined);
+  }
+
+  /** What the model was compiled for is not needed any more: its programs, its states, and the copies of them. */
+  forget(compiled: Compiled): void {
+    const programs = [...this.#executables.values()];
+    if (compiled.finite !== undefined) programs.push(Promise.resolve(compiled.finite));
     this.#executables.clear();
+    // An evaluation may be on its way.
+    const release = this.#turns.run(async () => {
+      for (const program of programs) await this.#unload(program);
+      await this.session.release(compiled.ownStates);
+      for (const copy of ["chunk start", "best weights"]) await this.session.forget(this.snapshotName(copy));
+    });
+    release.catch(() => undefined);
   }
 
   /** Loss and metrics over the rows; the columns stay in the engine under their name. */
@@ -139,7 +162,9 @@ export class EngineModel {
     const places = new Map<number, { data: Resident; executable: Executable }>();
     for (const { batch, room } of chunks) {
       if (places.has(batch)) continue;
-      const data = await this.#resident.room(`predict ${room}`, columns, room);
+      // So that many sizes share few rooms.
+      const capacity = 2 ** Math.ceil(Math.log2(room));
+      const data = await this.#resident.room(`predict ${capacity}`, columns, capacity);
       const make = (resident: Resident): Program => predictProgram(this.network, resident, batch);
       places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
     }
@@ -154,8 +179,8 @@ export class EngineModel {
   }
 
   /** Gives the engine's memory back, and with it the values of weights that no other model uses. */
-  close(): Promise<void> {
-    this.#closed ??= this.session.leave(this.weights);
+  close(compiled?: Compiled): Promise<void> {
+    this.#closed ??= this.session.leave(this.weights, [...this.#resident.states, ...(compiled?.ownStates ?? [])]);
     return this.#closed;
   }
 }

@@ -183,7 +183,7 @@ export class Model<Output extends Outputs = Tensor> {
     this.#refuseWhileTraining("compile");
     const goals = readGoals(this.network, options);
     const optimizer = readOptimizer(options.optimizer ?? "rmsprop");
-    this.#engine.forgetPrograms();
+    if (this.#compiled !== undefined) this.#engine.forget(this.#compiled);
     this.#compiled = new Compiled({ network: this.network, goals }, optimizer, this.#compiled?.course);
   }
 
@@ -424,7 +424,7 @@ export class Model<Output extends Outputs = Tensor> {
    * afterwards. Not needed: a model that is forgotten costs only memory.
    */
   close(): Promise<void> {
-    return this.#engine.close();
+    return this.#engine.close(this.#compiled);
   }
 }
 

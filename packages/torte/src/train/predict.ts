@@ -23,12 +23,13 @@ export interface Chunk {
 
 /**
  * Chunks for so many rows. Where rows can be computed apart, what is missing of the last batch is computed and thrown away;
- * for less than a batch the next power of two is taken, so that the sizes that people ask for share their programs.
+ * for less than a batch the next power of two is taken, and other sizes are rounded, so that the sizes that people ask for
+ * share their programs.
  * Where they cannot, each batch has exactly the rows that were given: the last one is a chunk of its own.
  */
 export function chunksFor(rows: number, batchSize: number, apart: boolean): Chunk[] {
   const most = Math.min(batchSize, rows);
-  const batch = apart ? Math.min(batchSize, 2 ** Math.ceil(Math.log2(most))) : most;
+  const batch = apart ? Math.min(rounded(batchSize), 2 ** Math.ceil(Math.log2(most))) : most;
   const last = apart ? 0 : rows % batch;
   const room = rows - last <= batch ? batch : CHUNK * batch;
   const chunks: Chunk[] = [];
@@ -36,6 +37,12 @@ export function chunksFor(rows: number, batchSize: number, apart: boolean): Chun
     chunks.push({ from, to: Math.min(from + room, rows - last), batch, room });
   if (last > 0) chunks.push({ from: rows - last, to: rows, batch: last, room: last });
   return chunks;
+}
+
+/** Up, to three binary digits: by a quarter at most. */
+function rounded(size: number): number {
+  const unit = 2 ** Math.max(0, Math.floor(Math.log2(size)) - 2);
+  return unit * Math.ceil(size / unit);
 }
 
 const known = new WeakMap<Network, boolean>();

@@ -57,8 +57,7 @@ export class ResidentData {
     if (contents !== known.contents || check.purpose !== known.purpose) check.run(columns);
     const writes = contents === known.contents ? [] : contentsOf(data, columns);
     Object.assign(known, { contents, purpose: check.purpose });
-    const all = [...writes, orderOf(data, order), start(data)];
-    await Promise.all(all.map(({ state, value }) => this.#session.write(state, value)));
+    await this.#write(name, [...writes, orderOf(data, order), start(data)]);
     return data;
   }
 
@@ -67,12 +66,28 @@ export class ResidentData {
     const known = this.#fitting(name, columns, capacity);
     if (known !== undefined) return known.data;
     const { data } = await this.#allocate(name, columns, capacity);
-    const { state, value } = orderOf(
-      data,
-      Int32Array.from({ length: capacity }, (_, i) => i),
-    );
-    await this.#session.write(state, value);
+    const rows = Int32Array.from({ length: capacity }, (_, i) => i);
+    await this.#write(name, [orderOf(data, rows)]);
     return data;
+  }
+
+  get states(): State[] {
+    return [...this.#known.values()].flatMap(({ data }) => statesOf(data));
+  }
+
+  /** What is not known to have arrived is not there. */
+  async #write(name: string, writes: readonly Write[]): Promise<void> {
+    const known = this.#known.get(name);
+    try {
+      await Promise.all(writes.map(({ state, value }) => this.#session.write(state, value)));
+    } catch (error) {
+      if (known !== undefined && this.#known.get(name) === known) {
+        this.#known.delete(name);
+        this.#forgotten(known.data);
+        await this.#session.release(statesOf(known.data)).catch(() => undefined);
+      }
+      throw error;
+    }
   }
 
   #fitting(name: string, columns: Columns, capacity: number): Known | undefined {

@@ -91,8 +91,11 @@ export class SharedSession implements Session {
     await whileMoving([truth], write, () => truth.changedIn(this.#session));
   }
 
-  /** A model with these weights is closed. The session ends with its last user, a weight's values with its last model. */
-  async leave(states: readonly State[]): Promise<void> {
+  /**
+   * A model with these weights is closed, and needs the other states no more. The session ends with its last user, a weight's
+   * values with its last model.
+   */
+  async leave(states: readonly State[], others: readonly State[] = []): Promise<void> {
     this.#users--;
     for (const state of states) {
       const truth = truths.get(state);
@@ -103,7 +106,7 @@ export class SharedSession implements Session {
     }
     const unused = (): State[] => states.filter((state) => !this.#models.has(state));
     for (const state of unused()) await this.#forget(state);
-    await (this.#users > 0 ? this.release(unused()) : this.#session.close());
+    await (this.#users > 0 ? this.release([...unused(), ...others]) : this.#session.close());
   }
 
   async #forget(state: State): Promise<void> {

@@ -32,7 +32,7 @@ export const programNeed = ({ name }: Program, bytes: number): MemoryNeed => ({
 
 /** `taken`: what the model and others that share its memory have already. */
 export function outOfMemory({ where, bytes, what, fix }: MemoryNeed, taken: number, expected: string): TrainingError {
-  const received = `${inUnits(bytes)} for ${what}${taken > 0 ? `, beside ${inUnits(taken)} that are taken` : ""}`;
+  const received = `${inUnits(bytes)} for ${what}${taken >= 1024 ? `, beside ${inUnits(taken)} that are taken` : ""}`;
   return new TrainingError({ where, problem: "there is not enough memory", expected, received, fix });
 }
 

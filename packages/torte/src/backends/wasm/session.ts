@@ -119,6 +119,8 @@ class WasmSession implements Session {
     const message = { session: this.#id, memory: this.#memory, pages: 1, maximum: MAXIMUM_PAGES, snapshots };
     await now.request("open", { message: { ...message, threads: this.#threads, barrier: BARRIER } });
     this.#elsewhere = this.#memory === undefined;
+    unreachable.unregister(this);
+    unreachable.register(this, { engine: now, session: this.#id }, this);
   }
 
   async allocate(states: readonly State[]): Promise<void> {
@@ -324,12 +326,18 @@ class WasmSession implements Session {
 
   async close(): Promise<void> {
     const closing = this.#tell("close", {});
+    unreachable.unregister(this);
     this.#closed = true;
     this.#memory = undefined;
     this.#snapshots.clear();
     await closing;
   }
 }
+
+/** Closes sessions that nobody can use any more, as their models are forgotten. */
+const unreachable = new FinalizationRegistry<{ engine: Engine; session: number }>((held) => {
+  if (!held.engine.lost) held.engine.request("close", { message: { session: held.session } }).catch(() => undefined);
+});
 
 /** As many as the module is for, or one; kernels are measured by all together. */
 const threadsFor = ({ threads, work }: CompiledModule, steps: number): number =>
