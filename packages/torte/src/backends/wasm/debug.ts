@@ -1,4 +1,4 @@
-/** What TORTE_DEBUG shows of the engine: a list of the words passes, memory and profile. Everything goes to standard error. */
+/** What TORTE_DEBUG shows of the engine: a list of the words passes, loops, memory and profile. Everything goes to standard error. */
 import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary, Statement } from "../../compile/loops/loops.js";
 import type { MemoryPlan } from "../../compile/schedule/memory.js";
@@ -7,7 +7,7 @@ import { print } from "../../graph/print.js";
 import { environment } from "../../host.js";
 
 /** Whether TORTE_DEBUG has the word. */
-export function debugs(word: "passes" | "memory" | "profile"): boolean {
+export function debugs(word: "passes" | "loops" | "memory" | "profile"): boolean {
   return environment("TORTE_DEBUG")?.split(",").includes(word) ?? false;
 }
 

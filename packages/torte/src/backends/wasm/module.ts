@@ -6,13 +6,14 @@ import type { Buffer } from "../../compile/loops/expr.js";
 import { type FusedProgram, fuse } from "../../compile/fusion/fuse.js";
 import { lower } from "../../compile/lower/lower.js";
 import { iterationsOf } from "../../compile/loops/loops.js";
+import { printKernel } from "../../compile/loops/print.js";
 import { type MemoryPlan, planMemory } from "../../compile/schedule/memory.js";
 import { simplify } from "../../compile/pipeline.js";
 import { scheduleThreads, type ScheduledKernel, costOf } from "../../compile/schedule/threads.js";
 import type { Program, State } from "../../graph/node.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
-import { bytesOf, flopsOf, type MeasuredKernel, passObserver } from "./debug.js";
+import { bytesOf, debugs, flopsOf, type MeasuredKernel, passObserver } from "./debug.js";
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
@@ -114,6 +115,7 @@ function compileKernels(
   const math = new MathLibrary(module);
   return lower(fused, { fma }, (kernel) => {
     const { body, ...summary } = kernel;
+    if (debugs("loops")) console.error(`${printKernel(kernel)}\n`);
     return {
       ...summary,
       code: emitKernel(kernel, { fma, lowest, module, math }),
