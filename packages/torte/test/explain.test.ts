@@ -338,7 +338,7 @@ describe("receptive fields", () => {
     ["up and down", () => [upSampling1d({ size: 2 }), conv({ strides: 2 })]],
     ["transposed", () => [conv1dTranspose({ filters: 4, kernelSize: 4, strides: 2 }), conv({ strides: 2 })]],
     ["margins", () => [zeroPadding1d(), conv({}), cropping1d()]],
-    ["residue", () => [residual([conv({ padding: "same" }), conv({ padding: "same" })])]],
+    ["residual", () => [residual([conv({ padding: "same" }), conv({ padding: "same" })])]],
     ["softmax over steps", () => [conv({}), softmax({ axis: 1 })]],
     ["norm over steps", () => [layerNormalization({ axis: [1, 2] })]],
   ];

@@ -144,7 +144,7 @@ const pieces: readonly Piece[] = [
     make: () => block("side by side", (x) => dense({ units: 4 })(concatenate()([x, causal()(x)]))),
   },
   { name: "block", make: () => block("some block", [conv1d({ filters: 4, kernelSize: 2 }), dropout({ rate: 0.1 })]) },
-  { name: "residue", make: () => residual([dense({ units: 4, activation: "relu" })]) },
+  { name: "residual", make: () => residual([dense({ units: 4, activation: "relu" })]) },
 ];
 
 const piece: fc.Arbitrary<Piece> = fc.oneof(

@@ -27,7 +27,7 @@ const PATHS: Readonly<Record<string, (x: SymbolicTensor) => SymbolicTensor>> = {
   "by itself": (x) => overBatch()(x),
   "in a block": (x) => block("b", [overBatch()])(x),
   "in a block in a block": (x) => block("a", [block("b", [overBatch()])])(x),
-  "in a residue": (x) =>
+  "in a residual block": (x) =>
     dense({ units: 2, kernelInitializer: "identity" })(
       lambda((y) => ops.slice(y, 1, 2))(residual([overBatch()], { merge: "concatenate" })(x)),
     ),

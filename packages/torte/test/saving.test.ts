@@ -85,7 +85,7 @@ describe("a model in a file", () => {
     expect((await loaded.getWeights())["last.kernel"]).toEqual((await model.getWeights())["last.kernel"]);
   });
 
-  it("has blocks, residues, wrappers, models as layers, shared layers and masks", async () => {
+  it("has blocks, residual blocks, wrappers, models as layers, shared layers and masks", async () => {
     const tokens = input({ shape: [12], dtype: "int32", name: "tokens" });
     const shared = dense({ units: 4, activation: "tanh" });
     const looked = embedding({ inputDim: 9, outputDim: 4, maskZero: true })(tokens);

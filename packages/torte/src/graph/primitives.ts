@@ -378,3 +378,12 @@ export function isElementwise(node: Node): node is Extract<Node, { op: Elementwi
   const { kind } = PRIMITIVES[node.op];
   return kind === "unary" || kind === "binary" || kind === "select";
 }
+
+/** One entry for all primitives of some kinds: a part of a total table over primitives. */
+export function forKinds<K extends Kind, T>(kinds: readonly K[], entry: T): { readonly [P in OfKind<K>]: T } {
+  const ops = Object.entries(PRIMITIVES).filter(([, { kind }]) => (kinds as readonly Kind[]).includes(kind));
+  return Object.fromEntries(ops.map(([op]) => [op, entry])) as { [P in OfKind<K>]: T };
+}
+
+/** Primitives that give each element from the corresponding elements of their operands, copies included. */
+export const POINTWISE = ["unary", "binary", "select", "identity"] as const;

@@ -1,6 +1,7 @@
 /** Which rows of its data a result depends on: told by following the axis of the rows through the graph. */
 import { sameShape, type Shape, stridesOf } from "../tensor/shape.js";
 import { type Node, type NodeOf, type Primitive, type State, topological } from "./node.js";
+import { forKinds, POINTWISE } from "./primitives.js";
 
 /** The same results traced for two numbers of rows; `data` are the states whose first axis the rows are. */
 export interface TracedRows {
@@ -119,41 +120,7 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   iota: leaf,
   state: leaf,
   uniform: leaf,
-  neg: elementwise,
-  abs: elementwise,
-  sign: elementwise,
-  floor: elementwise,
-  exp: elementwise,
-  expm1: elementwise,
-  log: elementwise,
-  log1p: elementwise,
-  sqrt: elementwise,
-  tanh: elementwise,
-  sigmoid: elementwise,
-  softplus: elementwise,
-  erf: elementwise,
-  erfc: elementwise,
-  sin: elementwise,
-  cos: elementwise,
-  not: elementwise,
-  cast: elementwise,
-  stopGradient: elementwise,
-  copy: elementwise,
-  add: elementwise,
-  sub: elementwise,
-  mul: elementwise,
-  div: elementwise,
-  pow: elementwise,
-  max: elementwise,
-  min: elementwise,
-  mod: elementwise,
-  bitXor: elementwise,
-  less: elementwise,
-  lessEqual: elementwise,
-  equal: elementwise,
-  and: elementwise,
-  or: elementwise,
-  select: elementwise,
+  ...forKinds(POINTWISE, elementwise),
   reshape: (node, [x], rows) =>
     moved(x, ({ axis, inner }) => {
       // Places in memory that lie this far apart belong to rows that follow each other.

@@ -37,7 +37,7 @@ export interface LayerDescription {
   readonly trainable: boolean;
   /** Shapes of the layer's own weights. */
   readonly weights: Readonly<Record<string, readonly number[]>>;
-  /** The network inside, of a block, a residue or a model. */
+  /** The network inside, of a block, a residual block or a model. */
   readonly network?: NetworkDescription;
 }
 

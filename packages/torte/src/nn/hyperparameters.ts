@@ -126,7 +126,7 @@ function guessed(options: Readonly<Record<string, unknown>>): Readonly<Record<st
   return Object.fromEntries(entries);
 }
 
-/** Whether the input of a residue is projected on its way around the body. */
+/** Whether the input of a residual block is projected on its way around the body. */
 function projects({ kind, network }: Layer): boolean {
   if (kind !== "residual" || network === undefined) return false;
   const [around] = network.outputs[0]?.producer.inputs ?? [];

@@ -166,7 +166,7 @@ export class Layer {
     return this.#definition.children?.() ?? this.network?.layers ?? [];
   }
 
-  /** The network inside, of a block, a residue or a model; undefined before it has been applied, and for other layers. */
+  /** The network inside, of a block, a residual block or a model; undefined before it has been applied, and for other layers. */
   get network(): Network | undefined {
     return this.#definition.network?.();
   }

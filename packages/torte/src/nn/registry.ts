@@ -13,7 +13,7 @@ export type LayerFactory = (options: never) => LayerFunction;
 
 type Inner = { readonly layer: LayerFunction };
 
-/** Blocks and residues are told by their networks, and lambda is a function: their options do not make them. */
+/** Blocks and residual blocks are told by their networks, and lambda is a function: their options do not make them. */
 const incomplete = (kind: string) => (): never => {
   throw new DataError({ where: kind, problem: "the file does not say what the layer does" });
 };

@@ -3,9 +3,10 @@
  * table is total, so that whatever can be computed for one example can be computed for a batch, in one graph.
  */
 import { GraphError } from "../errors.js";
-import { freeLabel } from "../compile/rewrite/embedding-product.js";
+import { freeLabel } from "../graph/labels.js";
 import { iota, make, originOf, uniform } from "../graph/make.js";
 import { type Node, type NodeOf, type Primitive, topological } from "../graph/node.js";
+import { forKinds, POINTWISE } from "../graph/primitives.js";
 import * as ops from "../ops/index.js";
 import { uniformByKeys } from "./uniform-by-keys.js";
 
@@ -65,41 +66,7 @@ export const BATCH: { readonly [P in Primitive]: BatchRule<P> } = {
     if (!key.batched) return uniform(key.node, stream, [batch, ...shape]);
     return uniformByKeys(key.node, stream, shape);
   },
-  neg: elementwise,
-  abs: elementwise,
-  sign: elementwise,
-  floor: elementwise,
-  exp: elementwise,
-  expm1: elementwise,
-  log: elementwise,
-  log1p: elementwise,
-  sqrt: elementwise,
-  tanh: elementwise,
-  sigmoid: elementwise,
-  softplus: elementwise,
-  erf: elementwise,
-  erfc: elementwise,
-  sin: elementwise,
-  cos: elementwise,
-  not: elementwise,
-  cast: elementwise,
-  stopGradient: elementwise,
-  copy: elementwise,
-  add: elementwise,
-  sub: elementwise,
-  mul: elementwise,
-  div: elementwise,
-  pow: elementwise,
-  max: elementwise,
-  min: elementwise,
-  mod: elementwise,
-  bitXor: elementwise,
-  less: elementwise,
-  lessEqual: elementwise,
-  equal: elementwise,
-  and: elementwise,
-  or: elementwise,
-  select: elementwise,
+  ...forKinds(POINTWISE, elementwise),
   reshape: (node, operands, batch) => make("reshape", [x(operands, batch)], { shape: [batch, ...node.shape] }),
   transpose: ({ attributes }, operands, batch) =>
     make("transpose", [x(operands, batch)], { permutation: [0, ...next(attributes.permutation)] }),

@@ -1,6 +1,7 @@
 /**
- * Places: byte offsets of array elements, in i32 locals. Each part of a place is computed in the loop of the variable that
- * it depends on; what depends on the variable itself advances by addition at the end of each round.
+ * Addresses: byte offsets of array elements, in i32 locals. Each loop-invariant part of an address is computed in the loop of the
+ * innermost variable that it depends on; what depends on the variable itself is an induction variable, which advances by
+ * addition at the end of each iteration (strength reduction).
  */
 import { type Buffer, type Condition, dynamics, type Expr } from "../../compile/loops/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/loops/index-expr.js";

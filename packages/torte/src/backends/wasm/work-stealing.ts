@@ -1,16 +1,15 @@
 /**
- * Kernels in chunks, of which each thread has as many as any other and takes one after the other, so that it finds in its
- * cache what it has written before. Whoever has none left goes on with those of another thread, which may be slower or may
- * have been held up.
+ * Work stealing: of a kernel's chunks each thread has an equal run, takes them one after the other, so that it finds in its
+ * cache what it has written before, and steals from the others when its own are done: they may be slower or held up.
  *
- * What a thread has left of a kernel stands in a counter, beside those of its other kernels and away from other threads'.
- * It deals them to itself before a step; until then the others find nothing there.
+ * What a thread has left of a kernel stands in a counter, beside those of its other kernels and away from other threads'
+ * cache lines. It refills its counters before a step; until then the others find nothing there.
  */
 import { ATOMIC, Code, I32, OP, type WasmModule } from "./encoder.js";
 
 const LINE = 64;
 
-/** Parameters of the function that takes a chunk: who takes it, the counter among a thread's own, how much each thread has. */
+/** Parameters of `steal`: who takes a chunk, the counter among a thread's own, how many chunks each thread has. */
 const [THIEF, COUNTER, COUNT] = [0, 1, 2];
 
 export interface Chunks {

@@ -1,11 +1,11 @@
-/** Which nodes have to wait for which others, while they are put together into kernels, and in which order those run. */
+/** The dependency graph of kernels while nodes are merged into them, and their topological order. */
 import type { Node } from "../../graph/node.js";
 
 export class DependencyGraph {
-  /** What has to wait for each node. */
+  /** Edges: what has to wait for each node. */
   readonly #successors = new Map<Node, Set<Node>>();
   readonly #kernelOf = new Map<Node, Node[]>();
-  /** An order in which the nodes can run one by one, and for each place the first one that a kernel over it reaches back to. */
+  /** Topological numbers; and for each number the smallest one in the same kernel, which prunes the search of `reaches`. */
   readonly #numbers = new Map<Node, number>();
   readonly #lowest: number[] = [];
 
@@ -30,9 +30,9 @@ export class DependencyGraph {
   merge(producer: readonly Node[], consumer: readonly Node[]): void {
     const merged = [...producer, ...consumer];
     for (const node of merged) this.#kernelOf.set(node, merged);
-    const places = merged.map((node) => this.#numbers.get(node) ?? 0);
-    const first = Math.min(...places);
-    for (let i = Math.max(...places); i > first; i--) this.#lowest[i] = Math.min(first, this.#lowest[i] ?? i);
+    const numbers = merged.map((node) => this.#numbers.get(node) ?? 0);
+    const first = Math.min(...numbers);
+    for (let i = Math.max(...numbers); i > first; i--) this.#lowest[i] = Math.min(first, this.#lowest[i] ?? i);
   }
 
   /** Whether `to` has to wait for `from`; with `between`, for a third kernel that has to wait for `from`. */
@@ -54,17 +54,17 @@ export class DependencyGraph {
     return false;
   }
 
-  /** The first place that something which has to wait for the node can have. */
+  /** The smallest topological number that a kernel which has to wait for the node can contain. */
   #lowestReachable(node: Node): number {
-    let place = this.#numbers.get(node) ?? -1;
-    for (let first = this.#lowest[place]; first !== undefined && first < place; first = this.#lowest[place])
-      place = first;
-    return place;
+    let number = this.#numbers.get(node) ?? -1;
+    for (let first = this.#lowest[number]; first !== undefined && first < number; first = this.#lowest[number])
+      number = first;
+    return number;
   }
 
   /**
-   * Numbers the nodes, to be called when all are there and none are merged. What has become ready last comes next, so that
-   * nodes which will be merged have places close to each other.
+   * Numbers the nodes topologically (Kahn's algorithm, with a stack), to be called when all are there and none are merged.
+   * What has become ready last comes next, so that nodes which will be merged have numbers close to each other.
    */
   numberTopologically(): void {
     const waiting = new Map<Node, number>();

@@ -48,18 +48,18 @@ export interface Condition {
   readonly every: number;
 }
 
-/** What is known of every expression. */
+/** What every expression has. */
 interface ExprBase {
   readonly id: number;
   readonly dtype: DType;
   /** The expressions and the index expressions that stand directly in it. */
   readonly operands: readonly Expr[];
   readonly indices: readonly Index[];
-  /** The operands, then the values that the indices read at run time. */
+  /** Child expressions: the operands, then the values that the indices read at run time. */
   readonly children: readonly Expr[];
   /** The loop variables that it depends on. */
   readonly variables: readonly LoopVariable[];
-  /** It may change while those stay: an accumulator or a value in scratch memory enters. */
+  /** Reads an accumulator or scratch memory, so that it is never hoisted out of a loop. */
   readonly volatile: boolean;
 }
 

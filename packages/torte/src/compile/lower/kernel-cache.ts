@@ -1,6 +1,6 @@
 /**
- * Kernels that do the same to other arrays, as those of a deep network's repeated blocks: what is made of the first
- * serves them all.
+ * The cache of lowered kernels: kernels that are equal up to their arrays, as those of a deep network's repeated blocks, are
+ * lowered and emitted once.
  */
 import type { Node } from "../../graph/node.js";
 import { attributesKey } from "../../graph/print.js";
@@ -8,23 +8,23 @@ import type { Buffer } from "../loops/expr.js";
 import type { FusedProgram, Kernel } from "../fusion/fuse.js";
 import type { KernelSummary } from "../loops/loops.js";
 
-interface Known<K> {
-  readonly made: K;
+interface Lowered<K> {
+  readonly kernel: K;
   readonly arrays: readonly Buffer[];
 }
 
 export class KernelCache<K extends KernelSummary> {
   readonly #fused: FusedProgram;
-  readonly #known = new Map<string, Known<K>>();
+  readonly #lowered = new Map<string, Lowered<K>>();
 
-  /** How many kernels have an outline; one that is alone with its own is like no other. */
+  /** How many kernels have a coarse key; one that is alone with its own is like no other. */
   readonly #coarseKeys = new Map<string, number>();
 
   constructor(fused: FusedProgram) {
     this.#fused = fused;
     for (const kernel of fused.kernels) {
-      const outline = coarseKey(kernel);
-      this.#coarseKeys.set(outline, (this.#coarseKeys.get(outline) ?? 0) + 1);
+      const key = coarseKey(kernel);
+      this.#coarseKeys.set(key, (this.#coarseKeys.get(key) ?? 0) + 1);
     }
   }
 
@@ -32,14 +32,14 @@ export class KernelCache<K extends KernelSummary> {
   getOrLower(kernel: Kernel, make: () => K): K {
     if (this.#coarseKeys.get(coarseKey(kernel)) === 1) return make();
     const { key, arrays } = this.#signature(kernel);
-    const known = this.#known.get(key);
+    const known = this.#lowered.get(key);
     if (known !== undefined) return this.#like(known, kernel, arrays);
-    const made = make();
-    this.#known.set(key, { made, arrays });
-    return made;
+    const lowered = make();
+    this.#lowered.set(key, { kernel: lowered, arrays });
+    return lowered;
   }
 
-  #like({ made: first, arrays: firstArrays }: Known<K>, kernel: Kernel, arrays: readonly Buffer[]): K {
+  #like({ kernel: first, arrays: firstArrays }: Lowered<K>, kernel: Kernel, arrays: readonly Buffer[]): K {
     const origin = kernel.nodes[0]?.origin ?? "";
     const own = new Map(firstArrays.map((buffer, i) => [buffer, arrays[i] ?? buffer]));
     const replaced = (buffer: Buffer): Buffer => {

@@ -1,4 +1,4 @@
-/** Equal nodes become one, constants are folded, and what changes nothing falls away. */
+/** Common-subexpression elimination, constant folding, and removal of what changes nothing. */
 import { constant } from "../../graph/make.js";
 import type { Node, Program } from "../../graph/node.js";
 import { attributesKey } from "../../graph/print.js";
@@ -9,18 +9,18 @@ import { rewrite } from "./rewrite.js";
 import { simplifySum } from "./simplify-sums.js";
 
 export function eliminateCommonSubexpressions(program: Program): Program {
-  const known = new Map<string, Node>();
+  const representatives = new Map<string, Node>();
   const states = new Map<object, number>();
   const shared = (node: Node): Node => {
     const key = keyOf(node, states);
-    const found = known.get(key);
-    if (found === undefined) known.set(key, node);
+    const found = representatives.get(key);
+    if (found === undefined) representatives.set(key, node);
     return found ?? node;
   };
   return rewrite(program, (node) => shared(simplifyNode(node, shared)));
 }
 
-/** Type and shape follow from the inputs where there are some. */
+/** The same key for equal nodes: type and shape follow from the inputs where there are some. */
 function keyOf(node: Node, states: Map<object, number>): string {
   if (node.op === "state") {
     const { state } = node.attributes;

@@ -3,6 +3,7 @@
  * and many positions that saves almost all multiplications. Done before differentiation, so that the gradient is a
  * scatter into the small table, too.
  */
+import { freeLabel } from "../../graph/labels.js";
 import { iota, make } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../../ops/index.js";
@@ -107,11 +108,4 @@ function lookUpMapped({ table, indices }: Lookup, map: Node, { own, other, out, 
     total,
     [...out].map((label) => labels.indexOf(label)),
   );
-}
-
-/** A label for one more axis of a product with these. */
-export function freeLabel(used: string): string {
-  const label = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].find((candidate) => !used.includes(candidate));
-  if (label === undefined) throw new RangeError("a product has too many axes");
-  return label;
 }

@@ -1,7 +1,8 @@
 /**
- * What overlaps and is added up is never made. The gradient of a convolution's input: a product whose windows are added up
- * is a product over windows of its (padded) factor with the kernel turned around. The same of a fast convolution: tiles
- * that are mixed and then added up are linear maps of all the tiles that meet at a place.
+ * Turns the scatter of overlapping windows (`fold`, col2im) into a gather, so that what overlaps and is added up is never
+ * made. The gradient of a convolution's input, a product whose windows are added up, becomes a product over windows of its
+ * padded factor with the kernel turned around. Of a fast convolution, tiles that are transformed and then added up become one
+ * linear map of all the tiles that meet at a place.
  */
 import { make } from "../../graph/make.js";
 import { type Node, nodesOf, type Program } from "../../graph/node.js";

@@ -1,4 +1,4 @@
-/** What sums can be replaced by that is less work. */
+/** Algebraic simplification of sums: factors leave them, sums over scattered or chosen elements become sums over the source. */
 import { constant, make } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import { sameShape, sizeOf, stridesOf } from "../../tensor/shape.js";

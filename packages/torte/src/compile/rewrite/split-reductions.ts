@@ -3,11 +3,11 @@
  * axis get results of their own, which are added up in order. A thread then also finds in its cache what it has written
  * of that axis itself. The number of parts depends on the shapes alone, never on the threads.
  */
+import { freeLabel } from "../../graph/labels.js";
 import { make } from "../../graph/make.js";
 import type { Node, Program } from "../../graph/node.js";
 import { reshape, scatterAdd, sum } from "../../ops/index.js";
 import { largestDivisor, sizeOf } from "../../tensor/shape.js";
-import { freeLabel } from "./embedding-product.js";
 import { inputOf } from "../loops/inline.js";
 import { rewrite } from "./rewrite.js";
 

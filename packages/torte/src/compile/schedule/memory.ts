@@ -1,4 +1,4 @@
-/** Memory for temporaries: one arena, laid out so that arrays which are alive at the same time do not overlap. */
+/** Arena allocation by liveness: temporaries whose live ranges (from the first kernel to the last that touches them) meet do not overlap. */
 import type { Buffer } from "../loops/expr.js";
 import type { KernelSummary } from "../loops/loops.js";
 
@@ -14,7 +14,8 @@ export interface MemoryPlan {
   readonly spans: readonly Readonly<Placed>[];
 }
 
-interface Lifetime {
+/** A live range: the kernels from the first to the last that touch an array. */
+interface LiveRange {
   readonly buffer: Buffer;
   readonly bytes: number;
   readonly from: number;
@@ -23,7 +24,7 @@ interface Lifetime {
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-interface Placed extends Lifetime {
+interface Placed extends LiveRange {
   readonly at: number;
 }
 
@@ -41,25 +42,25 @@ export function planMemory(
   kept: ReadonlySet<Buffer>,
   threads: number,
 ): MemoryPlan {
-  const lifetimes = lifetimesOf(kernels, persistent, kept);
-  const lowerBound = mostAlive(lifetimes, kernels.length);
+  const ranges = liveRangesOf(kernels, persistent, kept);
+  const lowerBound = peakLive(ranges, kernels.length);
   const most = SLACK * lowerBound;
-  const roomy = threads > 1 ? place(lifetimes, most) : undefined;
-  const spans = roomy !== undefined && endOf(roomy) <= most ? roomy : place(lifetimes, 0);
+  const aligned = threads > 1 ? place(ranges, most) : undefined;
+  const spans = aligned !== undefined && endOf(aligned) <= most ? aligned : place(ranges, 0);
   return { offsets: new Map(spans.map(({ buffer, at }) => [buffer, at])), bytes: endOf(spans), lowerBound, spans };
 }
 
 const endOf = (spans: readonly Placed[]): number => spans.reduce((end, { at, bytes }) => Math.max(end, at + bytes), 0);
 
 /** The largest first: in the middle of an earlier one while all stay within `most` bytes, then where there is room. */
-function place(lifetimes: readonly Lifetime[], most: number): Placed[] {
+function place(ranges: readonly LiveRange[], most: number): Placed[] {
   /** From the lowest place to the highest. */
   const placed: Placed[] = [];
   /** Arrays that others have their middle in common with, the smallest last. */
   const hosts: Placed[] = [];
   let total = 0;
-  for (const lifetime of [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.from - b.from)) {
-    const { bytes, from, to } = lifetime;
+  for (const range of [...ranges].sort((a, b) => b.bytes - a.bytes || a.from - b.from)) {
+    const { bytes, from, to } = range;
     const others = placed.filter((other) => other.from <= to && from <= other.to);
     const isFree = (at: number): boolean =>
       others.every((other) => other.at >= at + bytes || at >= other.at + other.bytes);
@@ -67,7 +68,7 @@ function place(lifetimes: readonly Lifetime[], most: number): Placed[] {
     const middle = middles.findLast(isFree);
     const isHost = middle === undefined && total + bytes <= most;
     const at = middle ?? (isHost ? total : firstFit(others, bytes));
-    const own = { ...lifetime, at };
+    const own = { ...range, at };
     if (isHost) hosts.push(own);
     const above = placed.findIndex((other) => other.at > at);
     placed.splice(above < 0 ? placed.length : above, 0, own);
@@ -86,9 +87,9 @@ function firstFit(others: readonly Placed[], bytes: number): number {
   return at;
 }
 
-function mostAlive(lifetimes: readonly Lifetime[], kernels: number): number {
+function peakLive(ranges: readonly LiveRange[], kernels: number): number {
   const changes = Array<number>(kernels + 1).fill(0);
-  for (const { bytes, from, to } of lifetimes) {
+  for (const { bytes, from, to } of ranges) {
     changes[from] = (changes[from] ?? 0) + bytes;
     changes[to + 1] = (changes[to + 1] ?? 0) - bytes;
   }
@@ -97,22 +98,22 @@ function mostAlive(lifetimes: readonly Lifetime[], kernels: number): number {
   return most;
 }
 
-function lifetimesOf(
+function liveRangesOf(
   kernels: readonly KernelSummary[],
   persistent: ReadonlySet<Buffer>,
   kept: ReadonlySet<Buffer>,
-): Lifetime[] {
-  const lifetimes = new Map<Buffer, Lifetime>();
+): LiveRange[] {
+  const ranges = new Map<Buffer, LiveRange>();
   for (const [time, kernel] of kernels.entries()) {
     for (const buffer of [...kernel.writes, ...kernel.reads]) {
       if (persistent.has(buffer)) continue;
-      const known = lifetimes.get(buffer);
+      const known = ranges.get(buffer);
       if (known === undefined)
-        lifetimes.set(buffer, { buffer, bytes: align(4 * Math.max(1, buffer.size)), from: time, to: time });
+        ranges.set(buffer, { buffer, bytes: align(4 * Math.max(1, buffer.size)), from: time, to: time });
       else known.to = time;
-      const lifetime = lifetimes.get(buffer);
-      if (lifetime !== undefined && kept.has(buffer)) lifetime.to = kernels.length - 1;
+      const range = ranges.get(buffer);
+      if (range !== undefined && kept.has(buffer)) range.to = kernels.length - 1;
     }
   }
-  return [...lifetimes.values()];
+  return [...ranges.values()];
 }

@@ -16,7 +16,7 @@ export interface Assignment {
 
 /** Vector operations below which sharing costs more than it saves: about a microsecond. */
 const MIN_SHARED_COST = 3000;
-/** As much in a chunk is worth taking it by itself, so that threads which are done early help the others. */
+/** Least cost of a chunk: below it, taking it costs more than balance among the threads gains. */
 const CHUNK_COST = 6000;
 const MOST_CHUNKS = 16;
 

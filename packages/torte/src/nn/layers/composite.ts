@@ -1,4 +1,4 @@
-/** Layers made of layers: blocks, residues, models used as layers, wrappers. */
+/** Layers made of layers: blocks, residual blocks, models used as layers, wrappers. */
 import { checkOptions, oneOf, OptionError, ShapeError, show } from "../../errors.js";
 import { read } from "../../graph/make.js";
 import { State } from "../../graph/node.js";
