@@ -4,14 +4,17 @@
  * A value or a place is computed in the loop of the innermost variable that it depends on, once. Places advance by
  * addition at the end of each round; what is constant in them goes into the offset of the memory instruction.
  */
-import type { Buffer, Condition, Expr } from "../../compile/loops/expr.js";
-import { factorOf, type Index } from "../../compile/loops/index-expr.js";
+import type { Expr } from "../../compile/loops/expr.js";
+import type { Index } from "../../compile/loops/index-expr.js";
 import { type Loop, type LoweredKernel, type Statement, iterationsOf } from "../../compile/loops/loops.js";
-import { type Code, I32, LANE_MEMORY, MEMORY, OP, SIMD, V128, type WasmModule } from "./encoder.js";
+import { type Code, I32, OP, V128, type WasmModule } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
 import { emitKey, emitUniform } from "./emit-random.js";
 import { Accumulators } from "./accumulators.js";
+import { Conditions } from "./conditions.js";
+import { iterationsIn, type Range, withinIteration } from "./iteration-range.js";
+import { VectorAccess } from "./vector-access.js";
 import { Addresses, visitValues } from "./addresses.js";
 
 export interface Target {
@@ -23,12 +26,8 @@ export interface Target {
   readonly math: MathLibrary;
 }
 
-/** Some of the rounds that threads share, as locals: from one up to another. The first are a kernel's parameters. */
-interface Rounds {
-  readonly from: number;
-  readonly to: number;
-}
-const GIVEN: Rounds = { from: 0, to: 1 };
+/** The parameters of a kernel's function. */
+const GIVEN: Range = { from: 0, to: 1 };
 
 /** The code of a kernel, which leaves open where its arrays lie. */
 export function emitKernel(kernel: LoweredKernel, target: Target): Code {
@@ -40,6 +39,8 @@ class Emitter {
   readonly #kernel: LoweredKernel;
   readonly #target: Target;
   readonly #addresses: Addresses;
+  readonly #access: VectorAccess;
+  readonly #conditions: Conditions;
   readonly #accumulators: Accumulators;
   readonly #uses = new Map<Expr, number>();
   /** Whether there are values that depend on no loop. */
@@ -51,11 +52,13 @@ class Emitter {
     this.#target = target;
     this.code = target.module.newCode(2);
     this.#addresses = new Addresses(this.code, target.lowest, (value) => this.#scalar(value));
+    this.#access = new VectorAccess(this.code, this.#addresses, (value) => this.value(value));
+    this.#conditions = new Conditions(this.code, this.#addresses, this.#access);
     this.#accumulators = new Accumulators(
       this.code,
       target.fma,
       (value) => this.value(value),
-      (index) => this.#position(index),
+      (index) => this.#access.position(index),
     );
   }
 
@@ -93,7 +96,7 @@ class Emitter {
   // ---- Statements.
 
   /** Parallel loops, of which the rounds that are given run, counted through all of them and those within them. */
-  #parallel(body: readonly Statement[], { from, to }: Rounds): void {
+  #parallel(body: readonly Statement[], { from, to }: Range): void {
     const { code } = this;
     this.#hoist(body);
     let before = 0;
@@ -127,14 +130,14 @@ class Emitter {
         return;
       case "store":
         this.#addresses.lane = statement.lane;
-        this.#store(statement);
+        this.#access.store(statement);
         return;
       case "reset":
         for (const accumulator of statement.accumulators) this.#accumulators.reset(accumulator);
         return;
       case "restore":
         this.#addresses.lane = statement.lane;
-        this.#load(statement.buffer, statement.index);
+        this.#access.load(statement.buffer, statement.index);
         code.set(this.#accumulators.registers(statement.accumulator).value);
         return;
       case "accumulate":
@@ -149,7 +152,7 @@ class Emitter {
         return;
       case "addTo":
         this.#addresses.lane = statement.lane;
-        this.#addTo(statement);
+        this.#access.addTo(statement);
         return;
     }
   }
@@ -177,7 +180,7 @@ class Emitter {
         for (let i = 0, other = children[0]; other !== undefined; other = children[++i]) visit(other);
       for (let i = 0, index = indices[0]; index !== undefined; index = indices[++i]) prepareIndex(index);
       if (expr.op === "guard" && indices.every((index) => this.#addresses.isKnown(index)))
-        this.#hoistCondition(expr.conditions);
+        this.#conditions.hoist(expr.conditions);
     };
     const walk = (statements: readonly Statement[], deep: boolean): void => {
       for (const statement of statements) {
@@ -207,9 +210,9 @@ class Emitter {
   }
 
   /** All rounds, or those in which some of the `part` lies, of which each round has as many as there are `within` it. */
-  #loop({ variable, body }: Loop, shared?: { part: Rounds; within: number }): void {
+  #loop({ variable, body }: Loop, shared?: { part: Range; within: number }): void {
     const { code } = this;
-    const range = shared === undefined ? undefined : this.#rounds(shared);
+    const range = shared === undefined ? undefined : iterationsIn(code, shared);
     const pointers = this.#addresses.inductionVariables(variable, body);
     const counter = code.newLocal(I32);
     if (range !== undefined) code.get(range.from).set(counter);
@@ -226,7 +229,7 @@ class Emitter {
       for (const { sum, local } of pointers) this.#addresses.remember(sum, local);
       this.#addresses.remember(variable, counter);
       if (shared === undefined || shared.within === 1) this.#block(body);
-      else this.#parallel(body, this.#inRound(shared, counter));
+      else this.#parallel(body, withinIteration(this.code, shared, counter));
     });
     for (const { local, step } of pointers) code.get(local).i32(step).op(OP.i32Add).set(local);
     code.get(counter).i32(1).op(OP.i32Add).tee(counter);
@@ -234,33 +237,6 @@ class Emitter {
     else code.i32(variable.extent);
     code.op(OP.i32LtS).branchIf(0).op(OP.end);
     if (range !== undefined) code.op(OP.end);
-  }
-
-  /** The rounds of a loop in which the part lies. */
-  #rounds({ part, within }: { part: Rounds; within: number }): Rounds {
-    if (within === 1) return part;
-    const { code } = this;
-    const rounds = { from: code.newLocal(I32), to: code.newLocal(I32) };
-    code.get(part.from).i32(within).op(OP.i32DivU).set(rounds.from);
-    code
-      .get(part.to)
-      .i32(within - 1)
-      .op(OP.i32Add)
-      .i32(within)
-      .op(OP.i32DivU)
-      .set(rounds.to);
-    return rounds;
-  }
-
-  /** The part as seen from one round: it may begin before or end after what is within the round. */
-  #inRound({ part, within }: { part: Rounds; within: number }, counter: number): Rounds {
-    const { code } = this;
-    const [from, to] = [part.from, part.to].map((bound) => {
-      const local = code.newLocal(I32);
-      code.get(bound).get(counter).i32(within).op(OP.i32Mul).op(OP.i32Sub).set(local);
-      return local;
-    });
-    return { from: from ?? part.from, to: to ?? part.to };
   }
 
   /** Pushes an int32 value of the first lane as a scalar. */
@@ -304,13 +280,13 @@ class Emitter {
         else code.splat(expr.dtype === "bool" ? -Number(expr.value !== 0) : expr.value);
         return;
       case "load":
-        this.#load(expr.buffer, expr.index);
+        this.#access.load(expr.buffer, expr.index);
         return;
       case "position":
-        this.#position(expr.index);
+        this.#access.position(expr.index);
         return;
       case "random":
-        emitUniform(code, this.#randomKey(expr), () => this.#position(expr.index));
+        emitUniform(code, this.#randomKey(expr), () => this.#access.position(expr.index));
         return;
       case "apply":
         emitApply(expr.primitive, {
@@ -338,134 +314,14 @@ class Emitter {
     return key;
   }
 
-  #laneFactor(index: Index): number {
-    if (this.#addresses.lane === undefined || this.#addresses.lane.extent === 1) return 0;
-    const factor = factorOf(index, this.#addresses.lane);
-    if (factor === undefined) throw new RangeError("the lanes of a vector do not lie at constant distances");
-    return factor;
-  }
-
-  #load(buffer: Buffer, index: Index): void {
-    const { code } = this;
-    const lanes = this.#addresses.lane?.extent ?? 1;
-    const factor = this.#laneFactor(index);
-    if (factor === 0) {
-      const place = this.#addresses.pushPlace(buffer, index);
-      code.memory(MEMORY.load32Splat, place);
-      return;
-    }
-    if (factor === 1 && lanes !== 3) {
-      const place = this.#addresses.pushPlace(buffer, index);
-      code.memory(lanes === 4 ? MEMORY.load : MEMORY.load64Zero, place);
-      return;
-    }
-    const first = factor === 1 ? 2 : 1;
-    const start = this.#addresses.pushPlace(buffer, index);
-    code.memory(first === 2 ? MEMORY.load64Zero : MEMORY.load32Zero, start);
-    const kept = code.newLocal(V128);
-    for (let lane = first; lane < lanes; lane++) {
-      code.set(kept);
-      const place = this.#addresses.pushPlace(buffer, index, factor * lane);
-      code.get(kept).laneMemory(LANE_MEMORY.load32Lane, place, lane);
-    }
-  }
-
-  #position(index: Index): void {
-    const { code } = this;
-    this.#addresses.integer(index);
-    code.simd(SIMD.i32x4Splat);
-    const factor = this.#laneFactor(index);
-    if (factor !== 0) code.words([0, factor, 2 * factor, 3 * factor]).simd(SIMD.i32x4Add);
-  }
-
   #guard(expr: Expr & { op: "guard" }): void {
     const { code } = this;
-    this.#conditions(expr.conditions);
+    this.#conditions.push(expr.conditions);
     code.if(V128);
     this.#addresses.within(() => this.value(expr.then));
     code.op(OP.else);
     this.#addresses.within(() => this.value(expr.otherwise));
     code.op(OP.end);
-  }
-
-  /** Decides once for the loops that follow. */
-  #hoistCondition(conditions: readonly Condition[]): void {
-    if (this.#addresses.find(conditions) !== undefined) return;
-    this.#conditions(conditions);
-    const local = this.code.newLocal(I32);
-    this.code.set(local);
-    this.#addresses.remember(conditions, local);
-  }
-
-  /** Pushes whether all hold. */
-  #conditions(conditions: readonly Condition[]): void {
-    const found = this.#addresses.find(conditions);
-    if (found !== undefined) {
-      this.code.get(found);
-      return;
-    }
-    conditions.forEach((condition, i) => {
-      this.#condition(condition);
-      if (i > 0) this.code.op(OP.i32And);
-    });
-  }
-
-  #condition({ index, low, high, every }: Condition): void {
-    const { code } = this;
-    if (this.#laneFactor(index) !== 0) throw new RangeError("the lanes of a vector do not decide alike");
-    this.#addresses.integer(index);
-    const at = code.newLocal(I32);
-    if (low !== 0) code.i32(low).op(OP.i32Sub);
-    code
-      .tee(at)
-      .i32(high - low)
-      .op(OP.i32LtU);
-    if (every > 1) code.get(at).i32(every).op(OP.i32RemS).op(OP.i32Eqz).op(OP.i32And);
-  }
-
-  // ---- Stores and accumulators.
-
-  #store({ buffer, index, value, lane }: Statement & { op: "store" }): void {
-    const { code } = this;
-    const factor = this.#laneFactor(index);
-    if (factor === 1 && lane.extent === 4) {
-      const place = this.#addresses.pushPlace(buffer, index);
-      this.value(value);
-      code.memory(MEMORY.store, place);
-      return;
-    }
-    this.value(value);
-    const kept = code.newLocal(V128);
-    code.set(kept);
-    let done = 0;
-    if (factor === 1 && lane.extent >= 2) {
-      const place = this.#addresses.pushPlace(buffer, index);
-      code.get(kept).laneMemory(LANE_MEMORY.store64Lane, place, 0);
-      done = 2;
-    }
-    for (; done < lane.extent; done++) {
-      const place = this.#addresses.pushPlace(buffer, index, factor * done);
-      code.get(kept).laneMemory(LANE_MEMORY.store32Lane, place, done);
-    }
-  }
-
-  #addTo(statement: Statement & { op: "addTo" }): void {
-    const { code } = this;
-    this.#load(statement.buffer, statement.index);
-    this.value(statement.value);
-    code.simd(SIMD.f32x4Add);
-    const sum = code.newLocal(V128);
-    code.set(sum);
-    const { lane } = statement;
-    if (this.#laneFactor(statement.index) === 1 && lane.extent === 4) {
-      const place = this.#addresses.pushPlace(statement.buffer, statement.index);
-      code.get(sum).memory(MEMORY.store, place);
-      return;
-    }
-    for (let i = 0; i < lane.extent; i++) {
-      const place = this.#addresses.pushPlace(statement.buffer, statement.index, i);
-      code.get(sum).laneMemory(LANE_MEMORY.store32Lane, place, i);
-    }
   }
 }
 
