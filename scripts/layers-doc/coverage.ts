@@ -1,5 +1,5 @@
 /** Every public layer of Keras 3, and what there is in its place. */
-import type { LayerName } from "../../packages/torte/src/nn/hyperparameter-table.js";
+import type { LayerName } from "../../packages/torte/src/nn/inspect/hyperparameter-table.js";
 
 /** Our layer (or function that makes one), or a text that says why there is none. */
 export type Counterpart = { readonly ours: LayerName | "input" | "activation" } | { readonly why: string };

@@ -8,7 +8,7 @@ import {
   type LayerName,
   REQUIRED,
   SameAs,
-} from "../../packages/torte/src/nn/hyperparameter-table.js";
+} from "../../packages/torte/src/nn/inspect/hyperparameter-table.js";
 import { type Counterpart, COVERAGE } from "./coverage.js";
 import { type DocumentedLayer, documentedLayers } from "./source.js";
 

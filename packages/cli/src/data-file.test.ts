@@ -7,7 +7,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { tensor } from "torte";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dataContext } from "./data.js";
+import { dataContext } from "./data-context.js";
 import { cacheFolder, findDataFile } from "./data-file.js";
 
 const content = Buffer.from("proteins ".repeat(20_000));

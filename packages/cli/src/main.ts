@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { OptionError, TorteError } from "torte";
-import { guarded } from "./guard.js";
+import { guarded } from "./signals.js";
 import type { TrainOptions } from "./train.js";
 
 /** Runs the command line; returns the exit status. */

@@ -2,9 +2,10 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
-import { type DataSource, majorityBaseline } from "./data.js";
+import { majorityBaseline } from "./baseline.js";
+import type { DataSource } from "./data-context.js";
 import type { Experiment, ExperimentData } from "./experiment.js";
-import { inExperiment } from "./load.js";
+import { inExperiment } from "./load-experiment.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 

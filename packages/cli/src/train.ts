@@ -1,9 +1,9 @@
 /** `torte train`: from an experiment file to a run folder. */
 import { availableParallelism } from "node:os";
 import { DataError, Dataset, Model, OptionError, ShapeError } from "torte";
-import { type DataSource, dataContext } from "./data.js";
+import { type DataSource, dataContext } from "./data-context.js";
 import type { ExperimentData } from "./experiment.js";
-import { inExperiment, loadExperiment } from "./load.js";
+import { inExperiment, loadExperiment } from "./load-experiment.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
 import { type Plan, Run, type TrainResult } from "./run.js";

@@ -30,11 +30,11 @@ export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
-export { Report } from "./nn/report.js";
-export { Explanation, type AxisExplanation, type LayerExplanation, type ReceptiveField } from "./nn/explain.js";
-export { Hyperparameters, type Hyperparameter, type HyperparameterValue } from "./nn/hyperparameters.js";
-export type { HyperparameterKind, Usual } from "./nn/hyperparameter-table.js";
-export type { SummaryOptions } from "./nn/summary.js";
+export { Report } from "./nn/inspect/report.js";
+export { Explanation, type AxisExplanation, type LayerExplanation, type ReceptiveField } from "./nn/inspect/explain.js";
+export { Hyperparameters, type Hyperparameter, type HyperparameterValue } from "./nn/inspect/hyperparameters.js";
+export type { HyperparameterKind, Usual } from "./nn/inspect/hyperparameter-table.js";
+export type { SummaryOptions } from "./nn/inspect/summary.js";
 export {
   asFunction,
   Layer,
@@ -71,8 +71,13 @@ export { type GradientData, type GradientOptions, type Gradients } from "./train
 export type { PureFunction, PureOptions } from "./train/pure.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
 export type { ModelDescription, WeightReport } from "./train/saving.js";
-export type { LayerFactory } from "./nn/registry.js";
-export type { CallDescription, InputDescription, LayerDescription, NetworkDescription } from "./nn/description.js";
+export type { LayerFactory } from "./nn/serialize/registry.js";
+export type {
+  CallDescription,
+  InputDescription,
+  LayerDescription,
+  NetworkDescription,
+} from "./nn/serialize/description.js";
 export { functional, sequential, type FunctionalOptions } from "./train/build.js";
 export {
   Model,

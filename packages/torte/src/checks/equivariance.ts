@@ -1,11 +1,11 @@
 /** What a model does with its input moved, beside its result moved: equivariance and invariance, layer by layer. */
 import type { TensorOrList } from "../data/dataset.js";
 import { checkOptions, numberIn, oneOf, OptionError, positiveInteger, seedOption, show } from "../errors.js";
-import { follow } from "../nn/explain.js";
-import type { Field, Track } from "../nn/fields.js";
+import { follow } from "../nn/inspect/explain.js";
+import type { Field, Track } from "../nn/inspect/receptive-field.js";
 import type { Network } from "../nn/network.js";
-import { formatError, PAGE, Report, wrap } from "../nn/report.js";
-import { typeOf } from "../nn/walk.js";
+import { formatError, PAGE, Report, wrap } from "../nn/inspect/report.js";
+import { typeOf } from "../nn/inspect/call-tree.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { mixKey, shuffle } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";

@@ -5,7 +5,7 @@ import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, se
 import { constant, iota, read } from "../graph/make.js";
 import type { Node, Program, State } from "../graph/node.js";
 import { newTracing } from "../nn/layer.js";
-import { formatError, PAGE, Report } from "../nn/report.js";
+import { formatError, PAGE, Report } from "../nn/inspect/report.js";
 import * as ops from "../ops/index.js";
 import { boundedDraws, hashName, mixKey } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";

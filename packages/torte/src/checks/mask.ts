@@ -2,10 +2,10 @@
 import type { Session } from "../backends/backend.js";
 import { checkOptions, MaskError, numberIn, positiveInteger, seedOption } from "../errors.js";
 import type { TensorOrList } from "../data/dataset.js";
-import { formatError, PAGE, Report, wrap } from "../nn/report.js";
+import { formatError, PAGE, Report, wrap } from "../nn/inspect/report.js";
 import type { Layer } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
-import { typeOf } from "../nn/walk.js";
+import { typeOf } from "../nn/inspect/call-tree.js";
 import { mixKey, normalAt } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { arrayOf, Tensor } from "../tensor/tensor.js";

@@ -4,7 +4,7 @@ import type { Session } from "../backends/backend.js";
 import { read } from "../graph/make.js";
 import { type Node, State } from "../graph/node.js";
 import { newTracing, type Traced } from "../nn/layer.js";
-import { type Call, collector } from "../nn/walk.js";
+import { type Call, collector } from "../nn/inspect/call-tree.js";
 import { ShapeError } from "../errors.js";
 import type { SymbolicTensor } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";

@@ -4,7 +4,7 @@ import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
-import { made, readNamed } from "./named.js";
+import { made, readNamed } from "./factories.js";
 
 const { add, mul, div, sub, where } = ops;
 

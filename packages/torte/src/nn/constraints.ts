@@ -3,7 +3,7 @@ import { checkOptions, numberIn } from "../errors.js";
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { made, readNamed } from "./named.js";
+import { made, readNamed } from "./factories.js";
 
 /** From the updated weight to the one that is kept, of the same shape. */
 export type Constraint = (weight: Node) => Node;

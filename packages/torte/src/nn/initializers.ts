@@ -2,7 +2,7 @@
 import { booleanOption, checkOptions, numberIn, oneOf, seedOption, ShapeError } from "../errors.js";
 import { type Key, mixKey, normalAt, uniformAt } from "../tensor/random.js";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
-import { made, readNamed } from "./named.js";
+import { made, readNamed } from "./factories.js";
 
 /** Fills an array of `shape` from the random stream `key`. */
 export type Initializer = (shape: Shape, key: Key) => Float32Array;

@@ -1,18 +1,9 @@
 /** A network: the graph of layer calls between inputs and outputs. Sequential and functional models are both this. */
-import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, TorteError } from "../errors.js";
+import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError } from "../errors.js";
 import { read } from "../graph/make.js";
 import { State } from "../graph/node.js";
 import type { DType } from "../tensor/dtype.js";
-import {
-  Layer,
-  type LayerFunction,
-  PLACEHOLDER_BATCH,
-  SymbolicTensor,
-  type Traced,
-  type Tracing,
-  type Weight,
-} from "./layer.js";
-import { summarize } from "./summary.js";
+import { Layer, PLACEHOLDER_BATCH, SymbolicTensor, type Traced, type Tracing, type Weight } from "./layer.js";
 
 export interface InputOptions {
   /** Shape of one example, without the batch. */
@@ -181,19 +172,3 @@ function nameLayers(layers: ReadonlySet<Layer>): void {
 
 /** maxPooling1d becomes max_pooling1d, as the layers are called in Keras's summaries. */
 const snake = (kind: string): string => kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
-/** Applies layers one after the other; an error shows the summary up to the layer that failed. */
-export function chain(first: SymbolicTensor, layers: readonly LayerFunction[]): SymbolicTensor {
-  let value = first;
-  for (const layer of layers) {
-    try {
-      value = layer(value);
-    } catch (error) {
-      if (!(error instanceof TorteError)) throw error;
-      const network = new Network([first], [value]);
-      error.message += `\n\nThe model up to the layer that failed:\n\n${summarize(network)}`;
-      throw error;
-    }
-  }
-  return value;
-}

@@ -4,7 +4,7 @@ import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import { abs, add, einsum, equal, mul, norm, normalize, sum, transpose, where } from "../ops/index.js";
 import { formatShape } from "../tensor/shape.js";
-import { made, readNamed } from "./named.js";
+import { made, readNamed } from "./factories.js";
 
 /** A penalty of a weight: a scalar node. */
 export type Regularizer = (weight: Node) => Node;

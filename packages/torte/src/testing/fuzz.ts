@@ -2,8 +2,8 @@
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { parseNpy, parseNpz } from "../data/npy.js";
 import { readZip } from "../data/zip.js";
-import type { GraphDescription } from "../nn/description.js";
-import { describedOptions } from "../nn/hyperparameter-table.js";
+import type { GraphDescription } from "../nn/serialize/description.js";
+import { describedOptions } from "../nn/inspect/hyperparameter-table.js";
 import { loadModel } from "../train/load-model.js";
 import { dice, mutateBytes, mutateJson, mutateOptions, type Outcome, outcomeOf } from "./mutate.js";
 

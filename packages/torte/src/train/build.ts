@@ -1,7 +1,8 @@
 /** The two ways to describe a model: layers one after the other, or a graph between symbolic tensors. */
 import { OptionError, show, TorteError } from "../errors.js";
 import { type LayerFunction, SymbolicTensor } from "../nn/layer.js";
-import { chain, Network } from "../nn/network.js";
+import { chain } from "../nn/chain.js";
+import { Network } from "../nn/network.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Model, type ModelOptions } from "./model.js";
 

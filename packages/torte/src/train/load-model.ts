@@ -2,8 +2,8 @@
 import { parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
 import { checkOptions } from "../errors.js";
-import { networkOf } from "../nn/description.js";
-import type { LayerFactory } from "../nn/registry.js";
+import { networkOf } from "../nn/serialize/description.js";
+import type { LayerFactory } from "../nn/serialize/registry.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Model, type ModelOptions, type Outputs } from "./model.js";
 import { compareWeights, fitting, readDescription, requireAll } from "./saving.js";

@@ -12,13 +12,13 @@ import {
   TrainingError,
 } from "../errors.js";
 import type { State } from "../graph/node.js";
-import { describeNetwork, refuse } from "../nn/description.js";
-import { explain, type Explanation } from "../nn/explain.js";
-import { type Hyperparameters, listHyperparameters } from "../nn/hyperparameters.js";
+import { describeNetwork, refuse } from "../nn/serialize/description.js";
+import { explain, type Explanation } from "../nn/inspect/explain.js";
+import { type Hyperparameters, listHyperparameters } from "../nn/inspect/hyperparameters.js";
 import type { CommonOptions, LayerFunction, Weight } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import type { Network } from "../nn/network.js";
-import { countParameters, summarize, type SummaryOptions } from "../nn/summary.js";
+import { countParameters, summarize, type SummaryOptions } from "../nn/inspect/summary.js";
 import { readOptimizer } from "../optim/optimizers.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Bytes } from "../tensor/dtype.js";

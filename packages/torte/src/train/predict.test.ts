@@ -3,7 +3,8 @@ import type { Columns } from "../data/dataset.js";
 import { tensor, type Tensor } from "../tensor/tensor.js";
 import * as layers from "../nn/layers/index.js";
 import type { LayerFunction } from "../nn/layer.js";
-import { chain, input, Network } from "../nn/network.js";
+import { chain } from "../nn/chain.js";
+import { input, Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
 

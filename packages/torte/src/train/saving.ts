@@ -2,7 +2,7 @@
 import { parseJson } from "../data/json.js";
 import { checkSchema, fields, isRecord, text, truth, whole } from "../data/schema.js";
 import { DataError, printable, show } from "../errors.js";
-import type { GraphDescription } from "../nn/description.js";
+import type { GraphDescription } from "../nn/serialize/description.js";
 import type { Weight } from "../nn/layer.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";

@@ -17,7 +17,8 @@ import {
   type Traced,
 } from "../layer.js";
 import { masked } from "../masks.js";
-import { chain, Network } from "../network.js";
+import { chain } from "../chain.js";
+import { Network } from "../network.js";
 import { add, concatenate } from "./merge.js";
 
 /** What a block does: layers one after the other, or a function between symbolic tensors. */

@@ -3,7 +3,9 @@ import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, show } f
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { checkRank, masked, type Padding, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkRank } from "../axes.js";
+import { masked } from "../masks.js";
+import { type Padding, windowMask, type WindowOptions, windowsOf } from "../windows.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
 
 /** One number for all spatial axes, or one for each. */
@@ -117,9 +119,9 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
   });
 }
 
-/** Labels of positions and taps. */
-const POSITIONS = "opq";
-const TAPS = "ijk";
+/** Labels of einsum for the positions of a result and the taps of a window, one for each axis. */
+export const POSITIONS = "opq";
+export const TAPS = "ijk";
 
 /** Windows [batch, ...positions, ...taps, channels] times kernel [...taps, channels, filters]. */
 function correlate(view: Node, kernel: Node, rank: number): Node {

@@ -5,7 +5,8 @@ import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type ActivationOption, readActivation } from "../activations.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
-import { checkFeatures, masked } from "../masks.js";
+import { checkFeatures } from "../axes.js";
+import { masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
 /** Options that layers with a kernel and a bias share. */

@@ -1,39 +1,32 @@
 /** Every layer. */
 export {
   activation,
-  dropMask,
   elu,
-  identity,
-  lambda,
   leakyRelu,
-  masking,
   prelu,
   relu,
   softmax,
   type EluOptions,
-  type LambdaOptions,
   type LeakyReluOptions,
-  type MaskingOptions,
   type PreluOptions,
   type ReluOptions,
   type SoftmaxOptions,
-} from "./core.js";
+} from "./activation.js";
+export { dropMask, masking, type MaskingOptions } from "./masking.js";
+export { identity, lambda, type LambdaOptions } from "./lambda.js";
 export { block, residual, timeDistributed, type Body, type ResidualOptions } from "./composite.js";
 export { conv1d, conv2d, conv3d, type ConvOptions, type PerAxis } from "./conv.js";
+export { conv1dTranspose, conv2dTranspose, conv3dTranspose, type ConvTransposeOptions } from "./conv-transpose.js";
 export {
-  conv1dTranspose,
-  conv2dTranspose,
-  conv3dTranspose,
   depthwiseConv1d,
   depthwiseConv2d,
   depthwiseConv3d,
   separableConv1d,
   separableConv2d,
   separableConv3d,
-  type ConvTransposeOptions,
   type DepthwiseConvOptions,
   type SeparableConvOptions,
-} from "./conv-more.js";
+} from "./conv-separable.js";
 export { dense, einsumDense, type DenseOptions, type EinsumDenseOptions, type KernelOptions } from "./dense.js";
 export { embedding, type EmbeddingOptions } from "./embedding.js";
 export {
@@ -48,8 +41,8 @@ export {
   type ConcatenateOptions,
   type DotOptions,
 } from "./merge.js";
+export { activityRegularization, type ActivityRegularizationOptions } from "./regularization.js";
 export {
-  activityRegularization,
   alphaDropout,
   dropout,
   gaussianDropout,
@@ -57,13 +50,12 @@ export {
   spatialDropout1d,
   spatialDropout2d,
   spatialDropout3d,
-  type ActivityRegularizationOptions,
   type DropoutOptions,
   type GaussianNoiseOptions,
   type NoiseOptions,
   type NoiseShapeOptions,
   type RateOptions,
-} from "./noise.js";
+} from "./dropout.js";
 export {
   batchNormalization,
   groupNormalization,
@@ -120,4 +112,4 @@ export {
   type ReshapeOptions,
   type UpSamplingOptions,
   type ZeroPaddingOptions,
-} from "./shape.js";
+} from "./reshaping.js";

@@ -4,7 +4,8 @@ import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { formatShape } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
-import { exampleAxis, masked } from "../masks.js";
+import { exampleAxis } from "../axes.js";
+import { masked } from "../masks.js";
 
 function sameShapes(where: string, inputs: readonly Traced[], but?: number): void {
   const [first] = inputs;

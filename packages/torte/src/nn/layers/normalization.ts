@@ -18,7 +18,8 @@ import {
   type Traced,
   type WeightOptions,
 } from "../layer.js";
-import { exampleAxis, masked, spreadMask } from "../masks.js";
+import { exampleAxis } from "../axes.js";
+import { masked, spreadMask } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 import { checkInner, wrapping } from "./composite.js";
 

@@ -12,7 +12,9 @@ import {
   refuseMask,
   type Traced,
 } from "../layer.js";
-import { checkRank, masked, spreadMask, validCount, windowMask, type WindowOptions, windowsOf } from "../masks.js";
+import { checkRank } from "../axes.js";
+import { masked, spreadMask, validCount } from "../masks.js";
+import { windowMask, type WindowOptions, windowsOf } from "../windows.js";
 import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
 
 export interface PoolingOptions extends CommonOptions {

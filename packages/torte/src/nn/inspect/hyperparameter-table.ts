@@ -2,12 +2,12 @@
  * What can be chosen about each layer: one description for every option of every layer. The table is total: an option, or a
  * layer, that is not described does not compile.
  */
-import type { ActivationName } from "./activations.js";
-import type { ConstraintOption } from "./constraints.js";
-import type { InitializerOption } from "./initializers.js";
-import type { CommonOptions, LayerFunction } from "./layer.js";
-import type * as layers from "./layers/index.js";
-import type { RegularizerOption } from "./regularizers.js";
+import type { ActivationName } from "../activations.js";
+import type { ConstraintOption } from "../constraints.js";
+import type { InitializerOption } from "../initializers.js";
+import type { CommonOptions, LayerFunction } from "../layer.js";
+import type * as layers from "../layers/index.js";
+import type { RegularizerOption } from "../regularizers.js";
 
 export type HyperparameterKind = "continuous" | "integer" | "categorical" | "boolean";
 

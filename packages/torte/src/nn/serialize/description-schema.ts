@@ -12,8 +12,8 @@ import {
   text,
   truth,
   whole,
-} from "../data/schema.js";
-import { DataError } from "../errors.js";
+} from "../../data/schema.js";
+import { DataError } from "../../errors.js";
 import type { GraphDescription, LayerDescription, NetworkDescription } from "./description.js";
 
 const SHAPE = list(nullOr(whole(0)));

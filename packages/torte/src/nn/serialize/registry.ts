@@ -1,12 +1,12 @@
 /** What a file may name: the layers, and the factories of the functions that their options take. */
-import { DataError } from "../errors.js";
-import { ACTIVATIONS } from "./activations.js";
-import { CONSTRAINTS } from "./constraints.js";
-import { INITIALIZERS } from "./initializers.js";
-import type { LayerFunction } from "./layer.js";
-import * as layers from "./layers/index.js";
-import type { Recipe } from "./named.js";
-import { REGULARIZERS } from "./regularizers.js";
+import { DataError } from "../../errors.js";
+import { ACTIVATIONS } from "../activations.js";
+import { CONSTRAINTS } from "../constraints.js";
+import { INITIALIZERS } from "../initializers.js";
+import type { LayerFunction } from "../layer.js";
+import * as layers from "../layers/index.js";
+import type { Recipe } from "../factories.js";
+import { REGULARIZERS } from "../regularizers.js";
 
 /** Makes a layer of its options. */
 export type LayerFactory = (options: never) => LayerFunction;

@@ -1,12 +1,12 @@
 /** A network in words of JSON, and back: what a file keeps beside the weights. */
-import { DataError, OptionError, show, TorteError } from "../errors.js";
-import type { DType } from "../tensor/dtype.js";
-import { formatShape } from "../tensor/shape.js";
+import { DataError, OptionError, show, TorteError } from "../../errors.js";
+import type { DType } from "../../tensor/dtype.js";
+import { formatShape } from "../../tensor/shape.js";
 import { checkDescription } from "./description-schema.js";
-import { isLayerFunction, type Layer, type LayerFunction, type SymbolicTensor } from "./layer.js";
-import { composite } from "./layers/composite.js";
-import { recipeOf } from "./named.js";
-import { input, Network } from "./network.js";
+import { isLayerFunction, type Layer, type LayerFunction, type SymbolicTensor } from "../layer.js";
+import { composite } from "../layers/composite.js";
+import { recipeOf } from "../factories.js";
+import { input, Network } from "../network.js";
 import { follow, type LayerFactory, LAYERS } from "./registry.js";
 
 export interface InputDescription {

@@ -2,7 +2,7 @@
  * How each layer makes the shape of its result, in words and numbers, and what an element of it sees. The table is total: a
  * layer without a rule does not compile.
  */
-import { sizeOf } from "../tensor/shape.js";
+import { sizeOf } from "../../tensor/shape.js";
 import {
   collapsed,
   joined,
@@ -14,9 +14,9 @@ import {
   transposedWindow,
   union,
   windowed,
-} from "./fields.js";
+} from "./receptive-field.js";
 import type { LayerName } from "./hyperparameter-table.js";
-import type { Padding } from "./masks.js";
+import type { Padding } from "../windows.js";
 
 /** One application of a layer: its options, and the shapes around it, batch first. */
 export interface Subject {

@@ -1,8 +1,8 @@
 /** What happens inside a network: every application of a layer, with its real shapes and masks, nested as the layers are. */
-import { read } from "../graph/make.js";
-import { State } from "../graph/node.js";
-import type { Application, Layer, Traced } from "./layer.js";
-import type { Network } from "./network.js";
+import { read } from "../../graph/make.js";
+import { State } from "../../graph/node.js";
+import type { Application, Layer, Traced } from "../layer.js";
+import type { Network } from "../network.js";
 
 /** An application with those of the layers inside it. */
 export interface Call extends Application {

@@ -1,11 +1,11 @@
 /** The table of a model that people know from Keras. */
-import { booleanOption, checkOptions } from "../errors.js";
-import type { State } from "../graph/node.js";
-import { formatShape, sizeOf } from "../tensor/shape.js";
-import type { Layer } from "./layer.js";
-import type { Network } from "./network.js";
+import { booleanOption, checkOptions } from "../../errors.js";
+import type { State } from "../../graph/node.js";
+import { formatShape, sizeOf } from "../../tensor/shape.js";
+import type { Layer } from "../layer.js";
+import type { Network } from "../network.js";
 import { PAGE, tableRow, thousands } from "./report.js";
-import { type Call, isChain, namesOf, typeOf, walk } from "./walk.js";
+import { type Call, isChain, namesOf, typeOf, walk } from "./call-tree.js";
 
 export interface SummaryOptions {
   /** Shows the layers inside of blocks, too. Default false. */

@@ -5,7 +5,8 @@ import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { formatShape, sizeOf } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
-import { checkRank, masked } from "../masks.js";
+import { checkRank } from "../axes.js";
+import { masked } from "../masks.js";
 import { type PerAxis, perAxis } from "./conv.js";
 
 /**

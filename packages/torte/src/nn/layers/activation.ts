@@ -1,13 +1,13 @@
-/** Functions as layers, and what begins and ends masks. */
-import { checkOptions, numberIn, oneOf, OptionError, ShapeError, show } from "../../errors.js";
+/** Activations as layers, those with options or weights of their own among them. */
+import { checkOptions, numberIn, OptionError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape } from "../../tensor/shape.js";
 import { type ActivationOption, elu as eluOf, readActivation } from "../activations.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
-import { exampleAxis, LOWEST, masked, spreadMask } from "../masks.js";
+import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { exampleAxis } from "../axes.js";
+import { LOWEST, masked, spreadMask } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
 /**
@@ -26,117 +26,6 @@ export function activation(option: ActivationOption, options: CommonOptions = {}
     kind: "activation",
     options: all,
     call: (inputs) => masked(apply(inputAt(inputs).value), inputAt(inputs).mask),
-  });
-}
-
-/**
- * Goes on without the mask of its input: from here on padding counts as data, as zeros.
- *
- * @example
- * import { dropMask, input, masking } from "torte";
- * const x = input({ shape: [30, 4] });
- * console.log(dropMask()(masking()(x)).shape); // [null, 30, 4]
- */
-export function dropMask(options: CommonOptions = {}): LayerFunction {
-  checkOptions("dropMask", options, COMMON);
-  return layerFunction({
-    kind: "dropMask",
-    options,
-    endsMask: true,
-    integers: "accept",
-    call: (inputs) => ({ value: inputAt(inputs).value }),
-  });
-}
-
-/**
- * Its input as it is, mask included.
- *
- * @example
- * import { identity, input } from "torte";
- * const x = input({ shape: [3] });
- * console.log(identity()(x).shape); // [null, 3]
- */
-export function identity(options: CommonOptions = {}): LayerFunction {
-  checkOptions("identity", options, COMMON);
-  return layerFunction({ kind: "identity", options, integers: "accept", call: (inputs) => inputAt(inputs) });
-}
-
-export interface MaskingOptions extends CommonOptions {
-  /** A step is masked where all its features have this value. Default 0. */
-  readonly maskValue?: number;
-}
-
-/**
- * Masks the steps of a sequence whose features all have one value, and sets them to zero.
- *
- * Input and output (length, features); the output carries a mask, combined with the input's own.
- *
- * @throws ShapeError for an input without steps.
- * @example
- * import { input, masking } from "torte";
- * console.log(masking()(input({ shape: [30, 4] })).masked); // true
- */
-export function masking(options: MaskingOptions = {}): LayerFunction {
-  checkOptions("masking", options, [...COMMON, "maskValue"]);
-  const maskValue = numberIn("masking", "maskValue", options.maskValue ?? 0);
-  return layerFunction({
-    kind: "masking",
-    options,
-    call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
-      const axes = value.shape.slice(2).map((_, i) => i + 2);
-      if (axes.length === 0) {
-        throw new ShapeError({
-          where: scope.where,
-          problem: "there are no steps",
-          expected: "(batch, length, …, features)",
-          received: formatShape([null, ...value.shape.slice(1)]),
-        });
-      }
-      const present = ops.any(ops.notEqual(value, maskValue), { axes });
-      return masked(value, mask === undefined ? present : ops.logicalAnd(mask, present));
-    },
-  });
-}
-
-export interface LambdaOptions extends CommonOptions {
-  /**
-   * What becomes of a mask: "keep" where positions stay what they are, "refuse" where the function cannot honour one.
-   * Default "refuse".
-   */
-  readonly mask?: "keep" | "refuse";
-}
-
-/**
- * A function of `ops` as a layer: from a node [batch, …] to a node [batch, …].
- *
- * @throws OptionError where it is no function; MaskError for a masked input unless mask is "keep".
- * @example
- * import { input, lambda, ops } from "torte";
- * const half = lambda((x) => ops.mul(x, 0.5));
- * console.log(half(input({ shape: [3] })).shape); // [null, 3]
- */
-export function lambda(call: (x: Node) => Node, options: LambdaOptions = {}): LayerFunction {
-  checkOptions("lambda", options, [...COMMON, "mask"]);
-  if (typeof call !== "function") {
-    throw new OptionError({
-      where: "lambda",
-      problem: "there is no function",
-      expected: "a function of a node",
-      received: show(call),
-    });
-  }
-  const keep = oneOf("lambda", "mask", options.mask ?? "refuse", ["keep", "refuse"]) === "keep";
-  const all: LambdaOptions & { readonly function: (x: Node) => Node } = { ...options, function: call };
-  return layerFunction({
-    kind: "lambda",
-    options: all,
-    integers: "accept",
-    call: (inputs, scope) => {
-      if (!keep) refuseMask(scope, inputs);
-      const { value, mask } = inputAt(inputs);
-      return masked(call(value), mask);
-    },
   });
 }
 

@@ -1,5 +1,5 @@
 /** Every hyperparameter of a model: what was chosen, what was left at its default, and what is usual. */
-import { show } from "../errors.js";
+import { show } from "../../errors.js";
 import {
   COMMON_HYPERPARAMETERS,
   defaultOf,
@@ -10,11 +10,11 @@ import {
   STRENGTH,
   type Usual,
 } from "./hyperparameter-table.js";
-import type { Layer } from "./layer.js";
-import { recipeOf } from "./named.js";
-import type { Network } from "./network.js";
+import type { Layer } from "../layer.js";
+import { recipeOf } from "../factories.js";
+import type { Network } from "../network.js";
 import { PAGE, Report, wrap } from "./report.js";
-import { kindOf, typeOf } from "./walk.js";
+import { kindOf, typeOf } from "./call-tree.js";
 
 export type HyperparameterValue = number | string | boolean | readonly unknown[] | null;
 

@@ -1,13 +1,13 @@
 /** A walk through a model: the arithmetic of each shape, what a layer sees, and what it costs. */
-import { type Node, topological } from "../graph/node.js";
-import { formatShape, sizeOf } from "../tensor/shape.js";
+import { type Node, topological } from "../../graph/node.js";
+import { formatShape, sizeOf } from "../../tensor/shape.js";
 import { ruleFor } from "./explain-rules.js";
-import { type Field, inputTrack, type Track } from "./fields.js";
-import type { Layer, Traced } from "./layer.js";
-import type { Network } from "./network.js";
+import { type Field, inputTrack, type Track } from "./receptive-field.js";
+import type { Layer, Traced } from "../layer.js";
+import type { Network } from "../network.js";
 import { formatBytes, PAGE, Report, thousands, wrap } from "./report.js";
 import { countParameters } from "./summary.js";
-import { type Call, kindOf, namesOf, typeOf, walk } from "./walk.js";
+import { type Call, kindOf, namesOf, typeOf, walk } from "./call-tree.js";
 
 export interface AxisExplanation {
   readonly kind: "batch" | "shape" | "channel";

@@ -2,7 +2,7 @@
  * Receptive fields: which input positions an element of a value depends on, followed from layer to layer, for each axis of
  * positions of the input. Beside it, how long a masked sequence must be to have a valid position left.
  */
-import { marginOf, type Padding } from "./masks.js";
+import { marginOf, type Padding } from "../windows.js";
 
 /** What one element sees along one axis of the input. */
 export interface Field {

@@ -1,0 +1,21 @@
+/** Layers one after the other. */
+import { TorteError } from "../errors.js";
+import { summarize } from "./inspect/summary.js";
+import type { LayerFunction, SymbolicTensor } from "./layer.js";
+import { Network } from "./network.js";
+
+/** Applies layers one after the other; an error shows the summary up to the layer that failed. */
+export function chain(first: SymbolicTensor, layers: readonly LayerFunction[]): SymbolicTensor {
+  let value = first;
+  for (const layer of layers) {
+    try {
+      value = layer(value);
+    } catch (error) {
+      if (!(error instanceof TorteError)) throw error;
+      const network = new Network([first], [value]);
+      error.message += `\n\nThe model up to the layer that failed:\n\n${summarize(network)}`;
+      throw error;
+    }
+  }
+  return value;
+}
