@@ -3,7 +3,7 @@ import type { Network } from "../nn/network.js";
 import { boundedDraws, hashName, mixKey, normalAt } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { tokenLimit } from "../train/checks.js";
+import { inputLimits } from "../train/limits.js";
 
 /** Tokens of inputs that go into no embedding. */
 const ANY_TOKENS = 8;
@@ -21,8 +21,12 @@ export function randomInputs(
     const tokens = dtype === "int32";
     const positions = tokens || shape.length === 1 ? shape : shape.slice(0, -1);
     const features = sizeOf(shape) / sizeOf(positions);
-    const draw = (k: number): number =>
-      tokens ? 1 + below(Math.max(1, (tokenLimit(network, i) ?? ANY_TOKENS) - 1)) : normalAt(key, k);
+    const limits = inputLimits(network)[i];
+    const token = (column: number): number => {
+      const low = Math.max(1, limits?.low[column] ?? 1);
+      return low + below(Math.max(1, (limits?.high[column] ?? ANY_TOKENS - 1) - low + 1));
+    };
+    const draw = (k: number): number => (tokens ? token(k % sizeOf(shape)) : normalAt(key, k));
     const data = tokens ? new Int32Array(rows * sizeOf(shape)) : new Float32Array(rows * sizeOf(shape));
     for (let k = 0; k < data.length; k++) {
       const place = Math.floor(k / features);

@@ -14,7 +14,7 @@ export interface TracedRows {
  * Where the rows lie in an array: position i of `axis` belongs to row ⌊i / inner⌋ modulo the number of rows. Undefined for
  * what has no rows, such as weights.
  */
-interface Rows {
+export interface Rows {
   readonly axis: number;
   readonly inner: number;
 }
@@ -51,6 +51,17 @@ export function rowsAreIndependent(one: TracedRows, other: TracedRows): boolean 
     const place = places[own.get(node) ?? -1];
     return place !== MIXED && place?.axis === 0 && place.inner === 1;
   });
+}
+
+/** Where the rows lie in one array, from those of `seeds`, which are along the first axis; undefined where that is not told. */
+export function rowsWithin(node: Node, seeds: readonly Node[], rows: number): Rows | undefined {
+  const places = new Map<Node, Place>();
+  for (const next of topological([node])) {
+    const inputs = next.inputs.map((input) => places.get(input));
+    places.set(next, seeds.includes(next) ? { axis: 0, inner: 1 } : placeOf(next, inputs, rows));
+  }
+  const place = places.get(node);
+  return typeof place === "object" ? place : undefined;
 }
 
 /** One operation with the same numbers; sizes are compared apart. */

@@ -99,7 +99,10 @@ export function fold(x: Node, attributes: WindowAttributes & { lengths: readonly
   return make("fold", [x], attributes);
 }
 
-/** Rows of `table` at `indices`. Indices must lie within the table; the engine does not check them. */
+/**
+ * Rows of `table` at `indices`. Models look at indices before or while they use them: one that is no row of its table is a
+ * DataError with row and column.
+ */
 export function gather(table: Node, indices: Node): Node {
   return make("gather", [table, indices], {});
 }

@@ -6,6 +6,7 @@ import type { InputSpec, Network } from "../nn/network.js";
 import { formatShape, sameShape, type Shape, sizeOf } from "../tensor/shape.js";
 import type { TypedArray } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { inputLimits, type Limits } from "./limits.js";
 import type { Goal } from "./measure.js";
 import { type Positions, positionsOf } from "./positions.js";
 
@@ -47,21 +48,6 @@ export interface Look {
   readonly values?: boolean;
   /** The number of the first row, for messages. Default 0. */
   readonly firstRow?: number;
-}
-
-/** Largest token each input may hold: where it goes straight into embeddings. */
-export function tokenLimit(network: Network, input: number): number | undefined {
-  const value = network.inputs[input];
-  let limit: number | undefined;
-  for (const { producer } of network.values) {
-    const size: unknown =
-      producer.layer.kind === "embedding" && "inputDim" in producer.layer.options
-        ? producer.layer.options.inputDim
-        : undefined;
-    if (value !== undefined && producer.inputs.includes(value) && typeof size === "number")
-      limit = Math.min(limit ?? Infinity, size);
-  }
-  return limit;
 }
 
 export function checkInputs(network: Network, x: readonly Tensor[], look: Look = {}): void {
@@ -109,15 +95,28 @@ function checkInputValues(network: Network, input: number, tensor: Tensor, { par
     checkFinite(where, tensor, firstRow);
     return;
   }
-  const limit = tokenLimit(network, input);
-  const bad = limit === undefined ? -1 : firstOutside(tensor, 0, limit - 1);
-  if (limit === undefined || bad < 0) return;
+  const limits = inputLimits(network)[input];
+  if (limits === undefined) return;
+  const bad = firstBeyond(tensor, limits);
+  if (bad < 0) return;
+  const column = bad % limits.low.length;
   throw new DataError({
     where,
     problem: "a token is out of range",
-    expected: `0…${limit - 1}`,
+    expected: `${limits.low[column] ?? 0}…${limits.high[column] ?? 0}`,
     received: `${tensor.data[bad] ?? NaN} at ${placeIn(tensor, bad, firstRow)}`,
   });
+}
+
+function firstBeyond(tensor: Tensor, { low, high, common }: Limits): number {
+  if (common !== undefined) return firstOutside(tensor, common.low, common.high);
+  const { data } = tensor;
+  for (let i = 0, column = 0; i < data.length; i++) {
+    const value = data[i] ?? 0;
+    if (value < (low[column] ?? 0) || value > (high[column] ?? 0)) return i;
+    if (++column === low.length) column = 0;
+  }
+  return -1;
 }
 
 /** The largest number that becomes a finite one when it is rounded to 32 bits; the next one becomes infinite. */

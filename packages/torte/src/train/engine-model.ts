@@ -1,5 +1,5 @@
 /** A model's side of the engine: where its weights live, its programs, and the data that they run over. */
-import type { Executable } from "../backends/backend.js";
+import type { Executable, RunOptions } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { OptionError, TorteError } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
@@ -14,6 +14,7 @@ import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { type Chunk, inChunks } from "./predict.js";
 import { Collector } from "./figures.js";
+import { checkFlag, isGuarded } from "./guards.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
 import { arrival, type Resident, ResidentData, settled } from "./resident.js";
@@ -104,6 +105,20 @@ export class EngineModel {
     return executable;
   }
 
+  /** Runs a program over resident data. @throws DataError where it meets an index that is no row of its table. */
+  async run(
+    executable: Executable,
+    { flag }: Resident,
+    options: RunOptions,
+    look: Omit<Look, "values"> = {},
+  ): Promise<Tensor[]> {
+    const { program } = executable;
+    if (!isGuarded(program)) return this.session.run(executable, options);
+    const [outputs, found] = await Promise.all([this.session.run(executable, options), this.session.read(flag)]);
+    checkFlag(program, found, look);
+    return outputs;
+  }
+
   async #unload(executable: Promise<Executable>): Promise<void> {
     await executable.then((loaded) => this.session.unload(loaded)).catch(() => undefined);
   }
@@ -148,7 +163,7 @@ export class EngineModel {
         (resident) => evaluateProgram(objective, evaluationSums, resident, size),
         `evaluate ${size}`,
       );
-      collector.add(await this.session.run(executable, { steps }));
+      collector.add(await this.run(executable, data, { steps }, { part: PARTS[name] }));
     });
     return compiled.figures.logs(await this.session.read(evaluationSums), collector);
   }
@@ -174,7 +189,7 @@ export class EngineModel {
       // Looked at while the engine works on the rows before.
       checkInputs(this.network, part.x, { firstRow: from });
       const [steps, writes] = [Math.ceil((to - from) / batch), arrival(place.data, part)];
-      return this.session.run(place.executable, { steps, writes });
+      return this.run(place.executable, place.data, { steps, writes }, { firstRow: from });
     });
   }
 

@@ -17,6 +17,7 @@ import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "./callbacks.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
+import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { asDataset, batchSizeOf, type Data } from "./model-data.js";
@@ -245,15 +246,16 @@ export class Trainer {
   async #run(data: Resident, batch: number, count: number): Promise<void> {
     const { states } = this.#compiled;
     const executable = await this.#program(data, batch);
-    const everything = [...allTrainingStates(states), data.cursor, ...this.#model.weights];
+    const everything = [...allTrainingStates(states), data.cursor, data.flag, ...this.#model.weights];
     const before = performance.now();
     const kept = this.#session.snapshot(this.#chunkStart, everything);
     const requests = [
       kept,
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
+      isGuarded(executable.program) ? this.#session.read(data.flag) : Promise.resolve(undefined),
     ] as const;
-    const [, outputs, badStep] = await Promise.all(requests).catch(async (error: unknown) => {
+    const [, outputs, badStep, flag] = await Promise.all(requests).catch(async (error: unknown) => {
       // Steps that failed may have changed some of the weights.
       const [snapshot] = await Promise.allSettled(requests);
       if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#chunkStart)]);
@@ -262,6 +264,7 @@ export class Trainer {
     const took = performance.now() - before;
     const [bad = -1] = badStep.data;
     if (bad >= 0) await this.#fail(data, batch, bad);
+    if (flag !== undefined) checkFlag(executable.program, flag);
     this.#collector.add(outputs);
     this.#lastChunk = { executable, count };
     if (count === this.#compiled.chunk) {

@@ -3,7 +3,7 @@ import type { Session } from "../backends/backend.js";
 import { gradients, vjp } from "../autodiff/gradient.js";
 import type { Columns, TensorOrList } from "../data/dataset.js";
 import { booleanOption, checkOptions, DataError, OptionError } from "../errors.js";
-import { constant, read } from "../graph/make.js";
+import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
@@ -12,6 +12,7 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { finishing } from "./finish.js";
+import { checkFlag, Guards, isGuarded } from "./guards.js";
 import { measure, type Objective } from "./measure.js";
 import { trainable } from "./programs.js";
 import { tracedWith } from "./traced.js";
@@ -36,6 +37,7 @@ export interface Gradients {
   readonly weights: Readonly<Record<string, Tensor>>;
 }
 
+const copyOf = ({ data, shape, dtype }: Tensor): Tensor => new Tensor(data.slice(), shape, dtype);
 const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
 /** The whole data is one batch. `objective` is what the model was compiled for, if it was. */
@@ -52,8 +54,11 @@ export async function computeGradients(
   checkOptions("gradients", data, ["x", "y", "upstream"]);
   checkOptions("gradients", options, ["training"]);
   const training = booleanOption("gradients", "training", options.training ?? false);
-  const x = listOf(data.x);
-  const goals = listOf(data.upstream ?? data.y);
+  // Copies, as the caller may change the data before it is in the engine.
+  const [x, goals] = [data.x, data.upstream ?? data.y].map((value) => listOf(value).map(copyOf)) as [
+    Tensor[],
+    Tensor[],
+  ];
   checkInputs(network, x);
   const loss = data.upstream === undefined ? lossFor(network, objective, { x, y: goals }) : undefined;
   const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
@@ -61,17 +66,28 @@ export async function computeGradients(
     ({ shape, dtype }, i) => new State(`gradients.${i}`, shape, dtypes[i] ?? (dtype === "float64" ? "float32" : dtype)),
   );
   const nodes = columns.map(read);
-  const made = derive(network, { x: nodes.slice(0, x.length), goals: nodes.slice(x.length), loss, training, seed });
-  await session.allocate(columns);
+  const flag = new State("gradients.flag", [4], "int32");
+  const [inputs, targets] = [nodes.slice(0, x.length), nodes.slice(x.length)];
+  const guards = new Guards(network, {
+    inputs,
+    others: targets,
+    columns,
+    rows: iota([x[0]?.shape[0] ?? 1], 0),
+    flag,
+  });
+  const made = derive(network, { x: inputs, goals: targets, loss, training, seed, guards });
+  const held = [...columns, flag];
+  await session.allocate(held);
   const compute = async (): Promise<Gradients> => {
     for (const [i, tensor] of [...x, ...goals].entries()) {
       const state = columns[i];
       if (state !== undefined) await session.write(state, tensor);
     }
     const results = await session.run(await session.compile(made.program));
+    if (isGuarded(made.program)) checkFlag(made.program, await session.read(flag));
     return made.collect(results.map((result) => result.reshape(result.shape.slice(1))));
   };
-  return finishing(compute, [() => session.release(columns)]);
+  return finishing(compute, [() => session.release(held)]);
 }
 
 function lossFor(network: Network, objective: Objective | undefined, columns: Columns): Objective {
@@ -93,11 +109,12 @@ interface Question {
   readonly loss: Objective | undefined;
   readonly training: boolean;
   readonly seed: number;
+  readonly guards: Guards;
 }
 
 function derive(
   network: Network,
-  { x, goals, loss, training, seed }: Question,
+  { x, goals, loss, training, seed, guards }: Question,
 ): { program: Program; collect: (results: readonly Tensor[]) => Gradients } {
   const trained = trainable(network);
   const substitutes = new Map(trained.map(({ state }) => [state, read(state)]));
@@ -109,12 +126,12 @@ function derive(
   const updates = [...tracing.updates].map(([state, next]) => ({ state, value: next }));
 
   function ofLoss(objective: Objective): { outputs: readonly Node[]; value: Node; parts: Node[] } {
-    const { total, outputs: values } = measure(objective, traced, { values: goals }, tracing);
+    const { total, outputs: values } = measure(objective, traced, { values: goals }, tracing, guards.bound);
     return { outputs: values, value: total, parts: gradients(total, wrt) };
   }
 
   function ofOutputs(): { outputs: readonly Node[]; value: Node; parts: Node[] } {
-    const values = tracedWith(network, traced, tracing).map(({ value: output }) => output);
+    const values = tracedWith(network, traced, tracing, guards.bound).map(({ value: output }) => output);
     checkUpstream(values, goals);
     const products = values.map((output, i) => ops.sum(ops.mul(output, goals[i] ?? 0)));
     return { outputs: values, value: products.reduce((a, b) => ops.add(a, b)), parts: vjp(values, goals, wrt) };
@@ -135,7 +152,8 @@ function derive(
       weights,
     };
   };
-  return { program: { name: "gradients", outputs: [...outputs, value, ...parts], updates }, collect };
+  const program = guards.close({ name: "gradients", outputs: [...outputs, value, ...parts], updates });
+  return { program, collect };
 }
 
 function checkUpstream(outputs: readonly Node[], upstream: readonly Node[]): void {

@@ -11,7 +11,7 @@ import type { Traced, Tracing } from "../nn/layer.js";
 import { spreadMask } from "../nn/masks.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
-import { tracedWith } from "./traced.js";
+import { type Bound, tracedWith } from "./traced.js";
 
 /** What one output is trained for. */
 export interface Goal {
@@ -54,8 +54,9 @@ export function measure(
   inputs: readonly Traced[],
   targets: Targets,
   tracing: Tracing,
+  bound?: Bound,
 ): Measured {
-  const outputs = tracedWith(network, inputs, tracing);
+  const outputs = tracedWith(network, inputs, tracing, bound);
   const { goals: measured, losses } = measureOutputs(goals, outputs, targets);
   const rows = constant(outputs[0]?.value.shape[0] ?? 1);
   const penalty = tracing.penalties.reduce((sum, part) => ops.add(sum, part), constant(0));

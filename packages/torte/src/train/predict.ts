@@ -6,6 +6,7 @@ import { State } from "../graph/node.js";
 import { rowsAreIndependent, type TracedRows } from "../graph/rows.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
+import { indicesOf } from "./limits.js";
 import { concatenate, type Tensor } from "../tensor/tensor.js";
 
 /** Batches in a chunk. */
@@ -47,7 +48,10 @@ function rounded(size: number): number {
 
 const known = new WeakMap<Network, boolean>();
 
-/** Whether each row that the network gives depends on the same row of its inputs alone, and not on their number. */
+/**
+ * Whether each row that the network gives depends on the same row of its inputs alone, and not on their number, so that a
+ * batch may hold other rows, too.
+ */
 export function rowsAreApart(network: Network): boolean {
   let apart = known.get(network);
   if (apart === undefined) known.set(network, (apart = analyse(network)));
@@ -56,7 +60,7 @@ export function rowsAreApart(network: Network): boolean {
 
 function analyse(network: Network): boolean {
   try {
-    return rowsAreIndependent(tracedFor(network, 2), tracedFor(network, 3));
+    return indicesOf(network).zeros && rowsAreIndependent(tracedFor(network, 2), tracedFor(network, 3));
   } catch (error) {
     // A layer that takes some numbers of rows only.
     if (error instanceof TorteError) return false;

@@ -7,11 +7,14 @@ import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import type { Optimizer } from "../optim/optimizers.js";
+import { Guards } from "./guards.js";
 import { type Measured, measure, type Objective } from "./measure.js";
 import type { Resident } from "./resident.js";
 import { tracedWith } from "./traced.js";
 
 interface Rows {
+  /** Their numbers within the data. */
+  readonly numbers: Node;
   readonly x: readonly Node[];
   readonly y: readonly Node[];
   /** Behind these rows. */
@@ -23,16 +26,27 @@ function nextRows(data: Resident, batch: number): Rows {
   const cursor = read(data.cursor);
   const rows = ops.gather(read(data.order), ops.add(iota([batch], 0), cursor));
   const pick = (state: State): Node => ops.gather(read(state), rows);
-  return { x: data.x.map(pick), y: data.y.map(pick), cursor: ops.add(cursor, batch) };
+  return { numbers: rows, x: data.x.map(pick), y: data.y.map(pick), cursor: ops.add(cursor, batch) };
+}
+
+/** The guards of a program over these rows. */
+function guardsFor(network: Network, data: Resident, { numbers, x, y }: Rows): Guards {
+  const [capacity = 1, batch = 1] = [data.order.shape[0], numbers.shape[0]];
+  const known = new Map([
+    [data.order, { low: 0, high: capacity - 1 }],
+    [data.cursor, { low: 0, high: capacity - batch }],
+  ]);
+  return new Guards(network, { inputs: x, others: y, columns: data.x, rows: numbers, known, flag: data.flag });
 }
 
 /** What is measured of rows. */
-const measureRows = (objective: Objective, { x, y }: Rows, tracing: Tracing): Measured =>
+const measureRows = (objective: Objective, { x, y }: Rows, tracing: Tracing, guards?: Guards): Measured =>
   measure(
     objective,
     x.map((value) => ({ value })),
     { values: y },
     tracing,
+    guards?.bound,
   );
 
 /**
@@ -103,7 +117,8 @@ export function trainProgram(
   const weights = trained.map(({ state }) => read(state));
   const nodes = new Map(trained.map(({ state }, i) => [state, weights[i] ?? read(state)]));
   const tracing = newTracing(true, read(states.random), nodes);
-  const { total, sums, collected } = measureRows(objective, rows, tracing);
+  const guards = guardsFor(objective.network, data, rows);
+  const { total, sums, collected } = measureRows(objective, rows, tracing, guards);
   const parts = gradients(total, weights);
   const step = ops.add(read(states.step), 1);
   const stepNumber = ops.cast(step, "float32");
@@ -141,7 +156,7 @@ export function trainProgram(
     },
     { state: data.cursor, value: rows.cursor },
   );
-  return { name: `train(${batch})`, outputs: collected, updates };
+  return guards.close({ name: `train(${batch})`, outputs: collected, updates });
 }
 
 /** Whether each of the states is finite, all of it. */
@@ -163,23 +178,26 @@ export function stepLoss(objective: Objective, states: TrainingStates, data: Res
 
 export function evaluateProgram(objective: Objective, sums: State, data: Resident, batch: number): Program {
   const rows = nextRows(data, batch);
-  const measured = measureRows(objective, rows, newTracing(false));
-  return {
+  const guards = guardsFor(objective.network, data, rows);
+  const measured = measureRows(objective, rows, newTracing(false), guards);
+  return guards.close({
     name: `evaluate(${batch})`,
     outputs: measured.collected,
     updates: [
       { state: sums, value: summed(sums, measured.sums) },
       { state: data.cursor, value: rows.cursor },
     ],
-  };
+  });
 }
 
 export function predictProgram(network: Network, data: Resident, batch: number): Program {
   const rows = nextRows(data, batch);
+  const guards = guardsFor(network, data, rows);
   const outputs = tracedWith(
     network,
     rows.x.map((value) => ({ value })),
     newTracing(false),
+    guards.bound,
   ).map(({ value }) => value);
-  return { name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] };
+  return guards.close({ name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] });
 }

@@ -12,9 +12,11 @@ export interface Resident {
   readonly y: readonly State[];
   readonly order: State;
   readonly cursor: State;
+  /** Where a program writes down the first index that is no row of its table. */
+  readonly flag: State;
 }
 
-export const statesOf = ({ x, y, order, cursor }: Resident): State[] => [...x, ...y, order, cursor];
+export const statesOf = ({ x, y, ...single }: Resident): State[] => [...x, ...y, ...Object.values(single)];
 
 /** What new contents must be, and what for: where either has changed, all contents are looked at again. */
 export interface Check {
@@ -57,7 +59,7 @@ export class ResidentData {
     if (contents !== known.contents || check.purpose !== known.purpose) check.run(columns);
     const writes = contents === known.contents ? [] : contentsOf(data, columns);
     Object.assign(known, { contents, purpose: check.purpose });
-    await this.#write(name, [...writes, orderOf(data, order), start(data)]);
+    await this.#write(name, [...writes, orderOf(data, order), ...start(data)]);
     return data;
   }
 
@@ -103,6 +105,7 @@ export class ResidentData {
       y: y.map((t, i) => column("y", t, i, storedAs(t))),
       order: new State(`${name}.order`, [capacity], "int32"),
       cursor: new State(`${name}.cursor`, [], "int32"),
+      flag: new State(`${name}.flag`, [4], "int32"),
     };
   }
 
@@ -137,7 +140,7 @@ export class ResidentData {
 }
 
 /** New rows, to be visited from the first one on. */
-export const arrival = (data: Resident, columns: Columns): Write[] => [...contentsOf(data, columns), start(data)];
+export const arrival = (data: Resident, columns: Columns): Write[] => [...contentsOf(data, columns), ...start(data)];
 
 function contentsOf(data: Resident, { x, y }: Columns): Write[] {
   const tensors = [...x, ...y];
@@ -152,7 +155,10 @@ const orderOf = ({ order }: Resident, rows: Int32Array): Write => ({
   value: new Tensor(rows, [rows.length], "int32"),
 });
 
-const start = ({ cursor }: Resident): Write => ({ state: cursor, value: new Tensor(new Int32Array(1), [], "int32") });
+const start = ({ cursor, flag }: Resident): Write[] => [
+  { state: cursor, value: new Tensor(new Int32Array(1), [], "int32") },
+  { state: flag, value: new Tensor(new Int32Array(4), [4], "int32") },
+];
 
 const rowsOf = ({ x }: Columns): number => x[0]?.shape[0] ?? 0;
 

@@ -3,16 +3,25 @@ import { premultiplyTables } from "../compile/rewrite/embedding-product.js";
 import { sinkClamp } from "../compile/rewrite/max-before-relu.js";
 import { withFastConvolutions } from "../compile/rewrite/winograd.js";
 import { constant, read } from "../graph/make.js";
+import type { Node } from "../graph/node.js";
 import type { Traced, Tracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 
+/** Keeps indices within their tables, before anything is moved behind a lookup. */
+export type Bound = (nodes: readonly Node[]) => readonly Node[];
+
 /** The network's outputs, simplified in ways that their derivatives gain from. */
-export function tracedWith(network: Network, inputs: readonly Traced[], tracing: Tracing): Traced[] {
+export function tracedWith(
+  network: Network,
+  inputs: readonly Traced[],
+  tracing: Tracing,
+  bound: Bound = (nodes) => nodes,
+): Traced[] {
   const outputs = network.trace(inputs, tracing);
   const penalties = tracing.penalties.length;
   const moved = [...tracing.updates.keys()];
   const nodes = [...outputs.map(({ value }) => value), ...tracing.penalties, ...tracing.updates.values()];
-  const mapped = withFastConvolutions(sinkClamp(premultiplyTables(nodes)));
+  const mapped = withFastConvolutions(sinkClamp(premultiplyTables(bound(nodes))));
   tracing.penalties.splice(0, penalties, ...mapped.slice(outputs.length, outputs.length + penalties));
   moved.forEach((state, i) => tracing.updates.set(state, mapped[outputs.length + penalties + i] ?? read(state)));
   return outputs.map(({ mask }, i) => ({ value: mapped[i] ?? constant(0), mask }));

@@ -1,4 +1,5 @@
 /** One rule per primitive, plain and slow: the oracle that everything else is tested against. */
+import { DataError } from "../../errors.js";
 import type { Attributes, NodeOf, Primitive, State } from "../../graph/node.js";
 import { mixKey, uniformAt } from "../../tensor/random.js";
 import { sizeOf, stridesOf } from "../../tensor/shape.js";
@@ -152,10 +153,23 @@ const linearMap: Evaluate<"linearMap"> = (node, inputs) => {
   return result;
 };
 
+/** As a guard of models: elsewhere, indices are the caller's to keep. */
+function checkIndices({ op, origin }: NodeOf<Primitive>, indices: Values, rows: number): void {
+  const bad = indices.findIndex((index) => index < 0 || index >= rows);
+  if (bad < 0) return;
+  throw new DataError({
+    where: origin === "" ? op : origin,
+    problem: "an index is out of range",
+    expected: `0…${rows - 1}`,
+    received: `${indices[bad] ?? NaN} at place ${bad}`,
+  });
+}
+
 const gather: Evaluate<"gather"> = (node, inputs) => {
   const [table, indices] = [input(inputs, 0), input(inputs, 1)];
   const row = sizeOf(table.shape.slice(1));
   const result = emptyValues(node.dtype, sizeOf(node.shape));
+  checkIndices(node, indices.data, table.shape[0] ?? 0);
   indices.data.forEach((index, i) => result.set(table.data.subarray(index * row, (index + 1) * row), i * row));
   return result;
 };
@@ -166,6 +180,7 @@ const scatterAdd: Evaluate<"scatterAdd"> = (node, inputs) => {
   const row = sizeOf(node.shape.slice(batch + 1));
   const perTable = sizeOf(indices.shape.slice(batch));
   const result = new Float64Array(sizeOf(node.shape));
+  checkIndices(node, indices.data, rows);
   indices.data.forEach((index, i) => {
     const start = (Math.floor(i / perTable) * rows + index) * row;
     for (let k = 0; k < row; k++) result[start + k] = (result[start + k] ?? 0) + (updates.data[i * row + k] ?? 0);
