@@ -2,7 +2,12 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { alias: { torte: fileURLToPath(new URL("packages/torte/src/index.ts", import.meta.url)) } },
+  resolve: {
+    alias: {
+      torte: fileURLToPath(new URL("packages/torte/src/index.ts", import.meta.url)),
+      "@torte/data": fileURLToPath(new URL("packages/data/src/index.ts", import.meta.url)),
+    },
+  },
   test: {
     include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "scripts/**/*.test.ts"],
     testTimeout: 60_000,

@@ -4,6 +4,9 @@ export * from "./transforms/index.js";
 export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
+// What packages beside this one say their errors with.
+export { checkOptions, hintFor, oneOf, positiveInteger, show } from "./errors.js";
+export { isNode } from "./host.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";
 export {
@@ -26,6 +29,47 @@ export {
   type TensorOrList,
 } from "./data/dataset.js";
 export { split, type Split, type SplitOptions } from "./data/split.js";
+export {
+  LONGEST_LINE,
+  readLines,
+  readStream,
+  readText,
+  streamName,
+  type Lines,
+  type StreamSource,
+  type TextOptions,
+} from "./data/stream.js";
+export {
+  checkColumns,
+  collectTable,
+  Table,
+  type Cell,
+  type RowBatch,
+  type TableOptions,
+  type TableReader,
+  type TableStream,
+} from "./data/table.js";
+export { openFasta, readFasta, type FastaOptions, type FastaRecord, type FastaTableOptions } from "./data/fasta.js";
+export { openJsonLines } from "./data/json-lines.js";
+export {
+  COLUMN_KINDS,
+  columnKinds,
+  inferKind,
+  inferTarget,
+  isMissing,
+  TARGET_KINDS,
+  type ColumnKind,
+  type TargetKind,
+} from "./data/kinds.js";
+export {
+  clusterSequences,
+  findSimilarPairs,
+  kmerSets,
+  type ClusterOptions,
+  type KmerOptions,
+  type KmerSets,
+  type PairSearch,
+} from "./data/kmers.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";

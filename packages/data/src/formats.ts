@@ -1,0 +1,35 @@
+/** The formats of tables. A new one is a file with its reader, and a line here. */
+import { openFasta, openJsonLines, type TableOptions, type TableReader } from "torte";
+import { openCsv, openTsv } from "./csv.js";
+import { openParquet } from "./parquet.js";
+
+interface Format {
+  /** Ends of file names, without .gz. */
+  readonly extensions: readonly string[];
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each reader has options of its own
+  readonly open: TableReader<any>;
+}
+
+export const FORMATS = {
+  csv: { extensions: ["csv", "txt"], open: openCsv },
+  tsv: { extensions: ["tsv", "tab"], open: openTsv },
+  fasta: { extensions: ["fasta", "fa", "faa", "fna", "ffn", "fas"], open: openFasta },
+  jsonl: { extensions: ["jsonl", "ndjson"], open: openJsonLines },
+  parquet: { extensions: ["parquet", "pq"], open: openParquet },
+} as const satisfies Record<string, Format>;
+
+export type FormatName = keyof typeof FORMATS;
+export type FormatOptions<Name extends FormatName> = NonNullable<Parameters<(typeof FORMATS)[Name]["open"]>[1]> &
+  TableOptions;
+
+export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
+
+/** By the end of the file's name. */
+export function formatOf(name: string): FormatName | undefined {
+  const plain = name
+    .toLowerCase()
+    .replace(/[?#].*$/, "")
+    .replace(/\.(gz|bgz)$/, "");
+  const extension = plain.slice(plain.lastIndexOf(".") + 1);
+  return FORMAT_NAMES.find((format) => (FORMATS[format].extensions as readonly string[]).includes(extension));
+}

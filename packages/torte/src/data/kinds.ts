@@ -1,0 +1,129 @@
+/** What a column holds, by its cells: sequences, structures, text, numbers or categories. */
+import { DataError } from "../errors.js";
+import type { Cell, Table } from "./table.js";
+
+export const COLUMN_KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"] as const;
+export type ColumnKind = (typeof COLUMN_KINDS)[number];
+
+/** What is asked of a model: one of two classes, one of several, or a number. */
+export const TARGET_KINDS = ["binary", "multiClass", "regression"] as const;
+export type TargetKind = (typeof TARGET_KINDS)[number];
+
+export type SequenceKind = Extract<ColumnKind, "protein" | "DNA" | "RNA" | "SMILES">;
+
+/** Letters of each kind of sequence: the usual ones, and those that stand for several or for none. */
+export const LETTERS = {
+  protein: { usual: "ACDEFGHIKLMNPQRSTVWY", others: "BJOUXZ*-" },
+  DNA: { usual: "ACGT", others: "NRYSWKMBDHV-" },
+  RNA: { usual: "ACGU", others: "NRYSWKMBDHV-" },
+} as const satisfies Record<Exclude<SequenceKind, "SMILES">, { readonly usual: string; readonly others: string }>;
+
+const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
+
+/** Empty fields, and what tables write for what is not known. */
+const MISSING = /^\s*(|na|n\/a|nan|null|none|\?)\s*$/i;
+
+export const isMissing = (cell: Cell): boolean =>
+  cell === null || (typeof cell === "number" ? Number.isNaN(cell) : MISSING.test(cell));
+
+/** The number that a cell holds; NaN where it holds none. */
+export function numberOf(cell: Cell): number {
+  if (typeof cell === "number") return cell;
+  return cell !== null && NUMBER.test(cell) ? Number(cell) : NaN;
+}
+
+/** Of longer columns, as many cells evenly along them are looked at. */
+const LOOKED_AT = 20_000;
+/** A sequence has so many letters on average; shorter ones are names. */
+const SEQUENCE_LENGTH = 8;
+/** A category has at most so many values, */
+const MOST_VALUES = 1000;
+/** and each comes so often on average. */
+const REPEATED = 2;
+/** So much of the letters are usual ones. */
+const USUAL = 0.9;
+
+/**
+ * The kind of a column: "number" where all cells are numbers; else "DNA", "RNA" or "protein" where the letters are (nearly
+ * all) theirs, "SMILES" where they are written as molecules are, "category" where values repeat, and else "text".
+ *
+ * @example
+ * import { inferKind } from "torte";
+ * console.log(inferKind(["1", "2.5"]), inferKind(["MKVLAGIVGE", "MSTNPKPQRK"]), inferKind(["yes", "no", "no", "yes"]));
+ * // number protein category
+ */
+export function inferKind(cells: readonly Cell[]): ColumnKind {
+  const step = Math.max(1, Math.floor(cells.length / LOOKED_AT));
+  const known = cells.filter((cell, i) => i % step === 0 && !isMissing(cell));
+  if (known.length > 0 && known.every((cell) => !Number.isNaN(numberOf(cell)))) return "number";
+  const texts = known.map((cell) => String(cell).trim());
+  const values = new Set(texts).size;
+  const letters = texts.reduce((sum, { length }) => sum + length, 0);
+  const repeats = values > 0 && values <= MOST_VALUES && values * REPEATED <= texts.length;
+  if (letters >= SEQUENCE_LENGTH * texts.length && texts.length > 0 && !(repeats && values <= 20)) {
+    const kind = sequenceKind(texts, letters);
+    if (kind !== undefined) return kind;
+  }
+  return repeats ? "category" : "text";
+}
+
+function sequenceKind(texts: readonly string[], letters: number): ColumnKind | undefined {
+  const counts = new Map<string, number>();
+  for (const text of texts) for (const letter of text) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  const share = (allowed: string): number =>
+    [...allowed].reduce((sum, letter) => sum + (counts.get(letter) ?? 0) + (counts.get(letter.toLowerCase()) ?? 0), 0) /
+    letters;
+  for (const kind of ["DNA", "RNA", "protein"] as const) {
+    const { usual, others } = LETTERS[kind];
+    // Words are made of a protein's letters, too, but with vowels and blanks; sequences are in one case.
+    if (share(usual) >= USUAL && share(usual + others) >= 0.99 && oneCase(texts)) return kind;
+  }
+  const molecules = texts.filter((text) => SMILES.test(text) && /[a-zA-Z]/.test(text)).length;
+  const marks = texts.filter((text) => /[()=#[\]\d]/.test(text)).length;
+  return molecules >= 0.99 * texts.length && marks >= 0.5 * texts.length ? "SMILES" : undefined;
+}
+
+const oneCase = (texts: readonly string[]): boolean =>
+  texts.filter((text) => text === text.toUpperCase() || text === text.toLowerCase()).length >= 0.9 * texts.length;
+
+const SMILES = /^(Cl|Br|[BCNOPSFIHbcnops*]|\[[^\]]+\]|[-=#$:/\\.()]|\d|%\d\d)+$/;
+
+/**
+ * What a target asks for: "binary" with two values, "multiClass" with a few (text, or whole numbers: at most 20, or a tenth
+ * of the rows), "regression" with numbers otherwise.
+ *
+ * @throws DataError for a target that is constant, empty, or has (nearly) as many classes as rows.
+ */
+export function inferTarget(cells: readonly Cell[], where = "target"): TargetKind {
+  const known = cells.filter((cell) => !isMissing(cell));
+  const values = new Set(known.map(String));
+  if (values.size < 2) {
+    const received = values.size === 0 ? "no value" : `only ${JSON.stringify([...values][0])}`;
+    throw new DataError({ where, problem: "there is nothing to learn", expected: "two values at least", received });
+  }
+  if (values.size === 2) return "binary";
+  const numbers = known.map(numberOf);
+  if (numbers.every((value) => !Number.isNaN(value))) {
+    const classes = numbers.every((value) => Number.isInteger(value)) && values.size <= Math.min(20, known.length / 10);
+    return classes ? "multiClass" : "regression";
+  }
+  if (values.size > known.length / 2) {
+    const word = known.find((cell) => Number.isNaN(numberOf(cell)));
+    throw new DataError({
+      where,
+      problem: "this is no target",
+      expected: "classes that repeat, or numbers",
+      received: `${values.size} values in ${known.length} rows, such as ${JSON.stringify(word)}`,
+    });
+  }
+  return "multiClass";
+}
+
+/** The kind of each column of a table; what is said of one is taken. */
+export function columnKinds(
+  table: Table,
+  given: Readonly<Record<string, ColumnKind>> = {},
+): Readonly<Record<string, ColumnKind>> {
+  for (const name of Object.keys(given)) table.column(name);
+  return Object.fromEntries(table.columns.map((name) => [name, given[name] ?? inferKind(table.column(name))]));
+}
