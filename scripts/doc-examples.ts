@@ -1,6 +1,8 @@
 /**
  * Type-checks and runs every example of the documentation: `ts` blocks in Markdown and `@example`s in docstrings. Where a
- * line ends in `console.log(…); // text`, what it prints must be that text. A block marked `ts no-run` is type-checked only.
+ * line ends in `console.log(…); // text`, what it prints must be that text. A `text output` block behind an example in
+ * Markdown holds all that the example prints: `npm run examples -- --write` puts it there, without it a difference is an
+ * error. A block marked `ts no-run` is type-checked only.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +17,12 @@ interface Example {
   readonly from: string;
   readonly code: string;
   readonly run: boolean;
+  /** All that it prints, as the page says. */
+  readonly output?: { readonly file: string; readonly number: number; readonly text: string };
 }
+
+/** An example, and what it prints where the page shows that. */
+const BLOCK = /^```ts( no-run)?\n([\s\S]*?)^```(?:\n+```text output\n([\s\S]*?)^```)?/gm;
 
 function filesIn(path: string, ending: string): string[] {
   return readdirSync(path, { withFileTypes: true, recursive: true })
@@ -26,10 +33,11 @@ function filesIn(path: string, ending: string): string[] {
 
 function fromMarkdown(file: string): Example[] {
   const text = readFileSync(file, "utf8");
-  return [...text.matchAll(/^```ts( no-run)?\n([\s\S]*?)^```/gm)].map((match, i) => ({
+  return [...text.matchAll(BLOCK)].map((match, i) => ({
     from: `${relative(root, file)} #${i + 1}`,
     code: match[2] ?? "",
     run: match[1] === undefined,
+    ...(match[3] === undefined ? {} : { output: { file, number: i, text: match[3] } }),
   }));
 }
 
@@ -65,6 +73,20 @@ function exists(file: string): boolean {
 const promises = (code: string): string[] =>
   [...code.matchAll(/console\.log\(.*\);? *\/\/ (.*)$/gm)].map((match) => (match[1] ?? "").trim());
 
+const write = process.argv.includes("--write");
+/** `npm run examples -- docs/transforms` runs only those of such files. */
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+
+function writeOutput({ file, number }: NonNullable<Example["output"]>, printed: string): void {
+  let next = 0;
+  const text = readFileSync(file, "utf8").replace(BLOCK, (block: string) =>
+    next++ === number
+      ? block.replace(/(```text output\n)[\s\S]*$/, (_, head: string) => `${head}${printed}\`\`\``)
+      : block,
+  );
+  writeFileSync(file, text);
+}
+
 async function runExample(example: Example, file: string): Promise<string | undefined> {
   const printed: string[] = [];
   const log = console.log;
@@ -76,12 +98,18 @@ async function runExample(example: Example, file: string): Promise<string | unde
   } finally {
     console.log = log;
   }
+  if (example.output !== undefined) {
+    const all = `${printed.join("\n").trim()}\n`;
+    if (write) writeOutput(example.output, all);
+    else if (all.trim() !== example.output.text.trim())
+      return `shows another output than it prints; npm run examples -- --write puts it there\nprinted:\n${all}`;
+  }
   const bare = (text: string): string => text.replace(/\s+/g, "");
   const missing = promises(example.code).find((promise) => !printed.some((text) => bare(text) === bare(promise)));
   return missing === undefined ? undefined : `promises to print ${missing}\nprinted:\n${printed.join("\n")}`;
 }
 
-const examples = collect();
+const examples = collect().filter(({ from }) => wanted.every((text) => from.includes(text)));
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const files = examples.map((example, i) => {

@@ -113,6 +113,7 @@ export {
 export { type FitOptions, type History } from "./train/fit.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export type { PureFunction, PureOptions } from "./train/pure.js";
+export { saliency, type SaliencyOptions } from "./train/saliency.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
 export type { ModelDescription, WeightReport } from "./train/saving.js";
 export type { LayerFactory } from "./nn/serialize/registry.js";

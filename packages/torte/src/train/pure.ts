@@ -61,7 +61,8 @@ function keyOf(seed: unknown): Node {
   return ops.stack([word, constant(0, [], "int32")]);
 }
 
-function substitutesFor(network: Network, given: unknown): Map<State, Node> {
+/** Nodes that stand for the weights. */
+export function substitutesFor(network: Network, given: unknown): Map<State, Node> {
   const values = (typeof given === "object" && given !== null ? given : {}) as Readonly<Record<string, unknown>>;
   const { weights } = network;
   const unknown = Object.keys(values).find((name) => !weights.has(name));
