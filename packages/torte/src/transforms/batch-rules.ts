@@ -4,7 +4,7 @@
  */
 import { GraphError } from "../errors.js";
 import { freeLabel } from "../graph/labels.js";
-import { iota, make, originOf, uniform } from "../graph/make.js";
+import { constant, iota, make, originOf, uniform } from "../graph/make.js";
 import { type Node, type NodeOf, type Primitive, topological } from "../graph/node.js";
 import { forKinds, POINTWISE } from "../graph/primitives.js";
 import * as ops from "../ops/index.js";
@@ -27,9 +27,13 @@ const operand = (operands: readonly Operand[], i = 0): Operand => {
   return found;
 };
 
-/** With the batch in front in any case. */
-const full = ({ node, batched }: Operand, batch: number): Node =>
-  batched ? node : ops.broadcastTo(ops.reshape(node, [1, ...node.shape]), [batch, ...node.shape]);
+/** With the batch in front in any case; a constant stays one, which simplifications look for. */
+function full({ node, batched }: Operand, batch: number): Node {
+  if (batched) return node;
+  const shape = [batch, ...node.shape];
+  if (node.op === "constant") return constant(node.attributes.value, shape, node.dtype);
+  return ops.broadcastTo(ops.reshape(node, [1, ...node.shape]), shape);
+}
 
 const x = (operands: readonly Operand[], batch: number, i = 0): Node => full(operand(operands, i), batch);
 const next = (axes: readonly number[]): number[] => axes.map((axis) => axis + 1);
