@@ -125,5 +125,5 @@ it("stopGradient counts as a constant in both directions", () => {
   const f = (z: Node): Node => ops.mul(z, ops.stopGradient(z));
   const at: Point = new Map([[state, { shape: [], data: Float64Array.of(3) }]]);
   expect(values(grad(f)(x), at)).toEqual([3]);
-  expect(values((jvp(f, [x] as const, [constant(1)] as const))[1], at)).toEqual([3]);
+  expect(values(jvp(f, [x] as const, [constant(1)] as const)[1], at)).toEqual([3]);
 });
