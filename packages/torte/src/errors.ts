@@ -211,7 +211,9 @@ export function numberIn(
       below === undefined ? undefined : `below ${below}`,
     ].filter((limit) => limit !== undefined);
     const expected = limits.length === 0 ? "a finite number" : `a number ${limits.join(" and ")}`;
-    const held = Number.isFinite(value) && rounded !== value ? ` (${rounded} in 32 bits)` : "";
+    // The rounded number is shown only where the rounding is what leads past a limit.
+    const within = typeof value === "number" && value >= (min ?? -Infinity) && value <= (max ?? Infinity);
+    const held = within && Number.isFinite(value) && rounded !== value ? ` (${rounded} in 32 bits)` : "";
     throw new OptionError({ where, problem: `${name} is out of range`, expected, received: `${show(value)}${held}` });
   }
   return value;

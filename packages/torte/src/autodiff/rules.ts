@@ -5,7 +5,7 @@
 import { constant, iota, make } from "../graph/make.js";
 import { type Attributes, type Node, type NodeOf, type Primitive, transposeMatrix } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { sizeOf, stridesOf } from "../tensor/shape.js";
+import { sizeAt, sizeOf, stridesOf } from "../tensor/shape.js";
 
 /** Gradients of the inputs, in order; undefined where nothing depends on an input smoothly. */
 export type Rule<P extends Primitive> = (
@@ -47,24 +47,24 @@ function expand(g: Node, shape: readonly number[], axes: readonly number[]): Nod
 
 /** Row-major position within the reduced axes, for each element. */
 function positionWithin(shape: readonly number[], axes: readonly number[]): Node {
-  const strides = stridesOf(axes.map((axis) => shape[axis] ?? 1));
-  const parts = axes.map((axis, i) => mul(iota(shape, axis), strides[i] ?? 1));
+  const strides = stridesOf(axes.map((axis) => sizeAt(shape, axis)));
+  const parts = axes.map((axis, i) => mul(iota(shape, axis), sizeAt(strides, i)));
   return parts.reduce((sum, part) => add(sum, part));
 }
 
 /** Undoes padding: a strided slice, cut short by nothing. */
 function unpad(g: Node, x: Node, { low, interior }: Attributes["pad"]): Node {
   const step = interior.map((n) => n + 1);
-  const stop = x.shape.map((n, i) => (low[i] ?? 0) + (n === 0 ? 0 : (n - 1) * (step[i] ?? 1) + 1));
+  const stop = x.shape.map((n, i) => sizeAt(low, i) + (n === 0 ? 0 : (n - 1) * sizeAt(step, i) + 1));
   return make("slice", [g], { start: low, stop, step });
 }
 
 /** Undoes slicing: zeros around and between. */
 function unslice(g: Node, x: Node, { start, step }: Attributes["slice"]): Node {
-  const covered = g.shape.map((n, i) => (n === 0 ? 0 : (n - 1) * (step[i] ?? 1) + 1));
+  const covered = g.shape.map((n, i) => (n === 0 ? 0 : (n - 1) * sizeAt(step, i) + 1));
   return make("pad", [g], {
     low: start,
-    high: x.shape.map((n, i) => n - (start[i] ?? 0) - (covered[i] ?? 0)),
+    high: x.shape.map((n, i) => n - sizeAt(start, i) - sizeAt(covered, i)),
     interior: step.map((n) => n - 1),
     value: 0,
   });
@@ -145,7 +145,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
     let start = 0;
     return inputs.map((x) => {
       const from = start;
-      start += x.shape[axis] ?? 0;
+      start += sizeAt(x.shape, axis);
       return ops.slice(g, axis, from, start);
     });
   },
@@ -176,7 +176,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
     const { axis, to, matrix } = node.attributes;
     return [ops.linearMap(g, to, transposeMatrix(matrix), axis)];
   },
-  gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, input(inputs).shape[0] ?? 0)],
+  gather: (g, _node, inputs) => [ops.scatterAdd(input(inputs, 1), g, sizeAt(input(inputs).shape, 0))],
   scatterAdd: (g, node, inputs) => {
     const { rows, batch } = node.attributes;
     const indices = input(inputs);

@@ -1,5 +1,5 @@
 /** What a model does with its input moved, beside its result moved: equivariance and invariance, layer by layer. */
-import type { TensorOrList } from "../data/dataset.js";
+import { asList, type TensorOrList } from "../data/example.js";
 import { checkOptions, numberIn, oneOf, OptionError, positiveInteger, seedOption, show } from "../errors.js";
 import { follow } from "../nn/inspect/explain.js";
 import type { Field, Track } from "../nn/inspect/receptive-field.js";
@@ -8,10 +8,11 @@ import { formatError, PAGE, Report, wrap } from "../nn/inspect/report.js";
 import { typeOf } from "../nn/inspect/call-tree.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { mixKey, shuffle } from "../tensor/random.js";
-import { Tensor } from "../tensor/tensor.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { checkInputs } from "../train/checks.js";
 import { randomInputs } from "./data.js";
-import { type AnyModel, type LayerResult, layerResults, withWeights } from "./session.js";
+import type { AnyModel } from "../train/model.js";
+import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf, reordered, shifted, turned } from "./transforms.js";
 
 export interface EquivarianceOptions {
@@ -311,7 +312,7 @@ export async function checkEquivariance(model: AnyModel, options: EquivarianceOp
   const { network } = model;
   const tracks = follow(network);
   const motion = motionFor(network, tracks, options, seed);
-  const x = options.x === undefined ? inputsFor(network, transform, seed) : listOf(options.x);
+  const x = options.x === undefined ? inputsFor(network, transform, seed) : asList(options.x);
   checkInputs(network, x);
   return withWeights(model, async (session) => {
     const before = await layerResults(network, session, x);
@@ -326,8 +327,6 @@ export async function checkEquivariance(model: AnyModel, options: EquivarianceOp
     return new EquivarianceCheck(transform, motion.by, rows, whole, multipleOf(tracks));
   });
 }
-
-const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
 /** For a shift, the content lies in the middle third, so that none of it is lost. */
 function inputsFor(network: Network, transform: EquivarianceOptions["transform"], seed: number): Tensor[] {

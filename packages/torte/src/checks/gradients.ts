@@ -10,12 +10,13 @@ import * as ops from "../ops/index.js";
 import { boundedDraws, hashName, mixKey } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { Columns, TensorOrList } from "../data/dataset.js";
+import { asList, type Columns, type TensorOrList } from "../data/example.js";
 import { checkInputs, checkTargets } from "../train/checks.js";
 import { measure } from "../train/measure.js";
 import { trainable } from "../train/programs.js";
 import { tracedWith } from "../train/traced.js";
-import { type AnyModel, columnsFor, withWeights } from "./session.js";
+import type { AnyModel } from "../train/model.js";
+import { columnsFor, withWeights } from "./session.js";
 
 export interface GradientCheckData {
   /** A few rows are enough. */
@@ -131,7 +132,7 @@ export async function checkGradients(
   const step = numberIn(where, "step", options.step ?? 1e-5, { above: 0 });
   const training = booleanOption(where, "training", options.training ?? true);
   const seed = seedOption(where, options.seed ?? 0);
-  const [x, y] = [listOf(data.x), data.y === undefined ? [] : listOf(data.y)];
+  const [x, y] = [asList(data.x), asList(data.y)];
   checkInputs(model.network, x);
   if (data.y !== undefined) checkLoss(model, { x, y });
   return withWeights(model, async (session) => {
@@ -150,8 +151,6 @@ export async function checkGradients(
     return new GradientCheck(rows, tolerance);
   });
 }
-
-const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
 function checkLoss(model: AnyModel, columns: Columns): void {
   if (model.objective === undefined) {

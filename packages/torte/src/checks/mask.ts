@@ -1,17 +1,18 @@
 /** Does padding change anything? Masks from the embedding to the output, layer by layer. */
 import type { Session } from "../backends/backend.js";
 import { checkOptions, MaskError, numberIn, positiveInteger, seedOption } from "../errors.js";
-import type { TensorOrList } from "../data/dataset.js";
+import { asList, type TensorOrList } from "../data/example.js";
 import { formatError, PAGE, Report, wrap } from "../nn/inspect/report.js";
 import type { Layer } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { typeOf } from "../nn/inspect/call-tree.js";
 import { mixKey, normalAt } from "../tensor/random.js";
-import { sizeOf } from "../tensor/shape.js";
+import { lastOf, sizeOf } from "../tensor/shape.js";
 import { arrayOf, Tensor } from "../tensor/tensor.js";
 import { checkInputs } from "../train/checks.js";
 import { randomInputs } from "./data.js";
-import { type AnyModel, type LayerResult, layerResults, withWeights } from "./session.js";
+import type { AnyModel } from "../train/model.js";
+import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf } from "./transforms.js";
 
 export interface MaskCheckOptions {
@@ -159,7 +160,7 @@ async function changePadding(session: Session, tables: readonly Table[], seed: n
   for (const { layer } of tables) {
     for (const { state } of layer.weights.values()) {
       const held = await session.read(state);
-      const width = held.shape.at(-1) ?? 1;
+      const width = lastOf(held.shape);
       const data = Float64Array.from(held.data, (value, i) =>
         i < width ? 3 + normalAt(mixKey(seed, 1, 0), i) : value,
       );
@@ -210,7 +211,7 @@ export async function checkMask(model: AnyModel, options: MaskCheckOptions = {})
   const seed = seedOption(where, options.seed ?? 0);
   const { network } = model;
   const filling = maskValueOf(network.layers);
-  const x = options.x === undefined ? paddedInputs(network, seed, filling) : listOf(options.x);
+  const x = options.x === undefined ? paddedInputs(network, seed, filling) : asList(options.x);
   checkInputs(network, x);
   const tables = maskedTables(network.layers);
   return withWeights(model, async (session) => {
@@ -245,8 +246,6 @@ export async function checkMask(model: AnyModel, options: MaskCheckOptions = {})
     return new MaskCheck(rows, more);
   });
 }
-
-const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
 /** Three sequences: a full one, one of two thirds, one of a half; behind them padding. */
 function paddedInputs(network: Network, seed: number, filling: number): Tensor[] {

@@ -10,10 +10,7 @@ import type { SymbolicTensor } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { finishing } from "../train/finish.js";
-import type { Model } from "../train/model.js";
-
-/** With one output or a list of them. */
-export type AnyModel = Model<Tensor | readonly Tensor[]>;
+import type { AnyModel } from "../train/model.js";
 
 /** Runs `use` over a session of the interpreter that holds the model's weights as they are. */
 export async function withWeights<T>(model: AnyModel, use: (session: Session) => Promise<T>): Promise<T> {

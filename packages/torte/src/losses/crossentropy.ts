@@ -3,6 +3,7 @@ import { booleanOption, checkOptions, integerOption, numberIn } from "../errors.
 import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import { type Loss, type LossOptions, type PredictionKind, readReduction } from "./loss.js";
 import { addsUpToOne, EPSILON, logitsOf, logOf, toLast } from "./logits.js";
 
@@ -111,7 +112,7 @@ export function categoricalCrossentropy(options: CategoricalOptions = {}): Loss 
   };
 }
 
-const classesOf = (p: Node): number => p.shape.at(-1) ?? 1;
+const classesOf = (p: Node): number => lastOf(p.shape);
 
 /** log of p scaled to sum 1 along the last axis, or log-softmax. */
 function logProbabilities(p: Node, logits: boolean): Node {

@@ -6,6 +6,7 @@
 import { make, rebuild } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { sizeAt } from "../tensor/shape.js";
 
 /** Probabilities are kept this far from 0 and 1 before a logarithm is taken, as in Keras: the derivative is 0 there. */
 export const EPSILON = 1e-7;
@@ -80,7 +81,7 @@ function logitsOfSoftmax(node: Node): Node | undefined {
   if (found === undefined) return undefined;
   const { scores, axis } = found;
   const last = scores.shape.length - 1;
-  const n = scores.shape[axis] ?? 1;
+  const n = sizeAt(scores.shape, axis);
   if (n < 2) return undefined;
   const moved = toLast(scores, axis);
   const pairs = [...moved.shape, n];

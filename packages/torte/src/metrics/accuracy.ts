@@ -2,6 +2,7 @@
 import { checkOptions, numberIn, positiveInteger } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import { asNumber, classesLast, isCategorical, type NameOption, readName, thresholdOf } from "./common.js";
 import type { MeanMetric, Meaning, MetricContext } from "./metric.js";
 
@@ -84,7 +85,7 @@ const topK =
 function withinTop(target: Node, prediction: Node, meaning: MetricContext, k: number): Node {
   const scores = classesLast(prediction, meaning);
   const actual = meaning.targets === "classes" ? target : ops.argmax(classesLast(target, meaning), { axes: [-1] });
-  const chosen = ops.greater(ops.oneHot(actual, scores.shape.at(-1) ?? 1), 0);
+  const chosen = ops.greater(ops.oneHot(actual, lastOf(scores.shape)), 0);
   const own = ops.sum(ops.where(chosen, scores, 0), { axes: [-1], keepDims: true });
   const larger = ops.sum(asNumber(ops.less(ops.broadcastTo(own, scores.shape), scores)), { axes: [-1] });
   return asNumber(ops.less(larger, k));

@@ -2,6 +2,7 @@
 import { booleanOption, checkOptions, oneOf, OptionError, positiveInteger, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf, sizeAt } from "../tensor/shape.js";
 import { actualLabels, asNumber, type NameOption, probabilitiesOf, readName } from "./common.js";
 import type { CountsMetric } from "./metric.js";
 
@@ -66,9 +67,9 @@ const METHODS = ["interpolation", "minoring", "majoring"] as const;
 
 /** [T, K] positives above each threshold, then negatives. The first threshold is below 0, the last above 1. */
 function countAbove(p: Node, actual: Node, weights: Node, count: number): Node {
-  const labels = p.shape.at(-1) ?? 1;
+  const labels = lastOf(p.shape);
   const flat = (x: Node): Node => ops.reshape(x, [1, -1, labels]);
-  const places = flat(p).shape[1] ?? 1;
+  const places = sizeAt(flat(p).shape, 1);
   const shape = [count, places, labels];
   const steps = ops.mul(ops.cast(ops.iota([count, 1, 1], 0), "float32"), 1 / (count - 1));
   const ends = ops.sub(ops.mul(ops.cast(ops.greater(steps, 1 - 0.5 / (count - 1)), "float32"), 2e-7), 1e-7);

@@ -3,6 +3,7 @@ import { oneOf, OptionError, show, wholeNumber } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import { logitsOf, logOf } from "../losses/logits.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import type { Meaning } from "./metric.js";
 
 export interface NameOption {
@@ -53,10 +54,10 @@ export function classesLast(x: Node, { axis = -1 }: Meaning): Node {
 /** The targets as one yes or no (1 or 0) for each class: (…, K). */
 export function actualLabels(target: Node, prediction: Node, meaning: Meaning): Node {
   const scores = classesLast(prediction, meaning);
-  if (meaning.targets === "classes") return ops.oneHot(target, scores.shape.at(-1) ?? 1);
+  if (meaning.targets === "classes") return ops.oneHot(target, lastOf(scores.shape));
   if (meaning.targets === "distribution") {
     const given = classesLast(target, meaning);
-    return ops.oneHot(ops.argmax(given, { axes: [-1] }), scores.shape.at(-1) ?? 1);
+    return ops.oneHot(ops.argmax(given, { axes: [-1] }), lastOf(scores.shape));
   }
   return asNumber(ops.less(meaning.targets === "signs" ? 0 : 0.5, target));
 }
@@ -66,7 +67,7 @@ export function scoresOf(prediction: Node, meaning: Meaning): Node {
   const scores = classesLast(prediction, meaning);
   if (meaning.predictions !== "probabilities") return scores;
   // The logits of a softmax take a comparison of all pairs of classes.
-  return (isCategorical(meaning) && (scores.shape.at(-1) ?? 1) > 8 ? logOf(scores) : logitsOf(scores)) ?? scores;
+  return (isCategorical(meaning) && lastOf(scores.shape) > 8 ? logOf(scores) : logitsOf(scores)) ?? scores;
 }
 
 /** The predictions (…, K) as probabilities. */

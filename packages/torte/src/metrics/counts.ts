@@ -2,6 +2,7 @@
 import { checkOptions, numberIn, positiveInteger } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import {
   actualLabels,
   asNumber,
@@ -69,7 +70,7 @@ export function predictedLabels(
   topK: number | undefined,
 ): Node {
   const scores = classesLast(prediction, context);
-  const classes = scores.shape.at(-1) ?? 1;
+  const classes = lastOf(scores.shape);
   const within = topK === undefined ? undefined : withinTop(scores, topK);
   if (within !== undefined && threshold === undefined) return asNumber(within);
   if (threshold === undefined && isCategorical(context)) return ops.oneHot(ops.argmax(scores, { axes: [-1] }), classes);
@@ -80,7 +81,7 @@ export function predictedLabels(
 /** Which of the last axis are among its k largest, the first of equal ones. */
 function withinTop(scores: Node, k: number): Node {
   const rank = scores.shape.length;
-  const pairs = [...scores.shape, scores.shape.at(-1) ?? 1];
+  const pairs = [...scores.shape, lastOf(scores.shape)];
   const own = ops.broadcastTo(ops.expandDims(scores, -1), pairs);
   const other = ops.broadcastTo(ops.expandDims(scores, rank - 1), pairs);
   const before = ops.less(ops.iota(pairs, rank), ops.iota(pairs, rank - 1));

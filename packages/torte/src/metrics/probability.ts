@@ -3,6 +3,7 @@ import { booleanOption, checkOptions, integerOption, oneOf, positiveInteger } fr
 import { binaryCrossentropy, sparseCategoricalCrossentropy } from "../losses/crossentropy.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import {
   actualLabels,
   asNumber,
@@ -33,7 +34,7 @@ export function brierScore(options: BrierOptions = {}): MeanMetric {
     needsMeaning: true,
     call: (target, prediction, context) => {
       const p = probabilitiesOf(prediction, context);
-      const y = context.targets === "classes" ? ops.oneHot(target, p.shape.at(-1) ?? 1) : classesLast(target, context);
+      const y = context.targets === "classes" ? ops.oneHot(target, lastOf(p.shape)) : classesLast(target, context);
       const squares = ops.square(ops.sub(p, y));
       if (!isCategorical(context)) return ops.mean(squares, { axes: [-1] });
       const total = ops.sum(squares, { axes: [-1] });
@@ -93,7 +94,7 @@ export function expectedCalibrationError(options: CalibrationOptions = {}): Coll
 
 /** The largest probability (…), and whether its class is the actual one. */
 function topClass(p: Node, actual: Node): [Node, Node] {
-  const predicted = ops.oneHot(ops.argmax(p, { axes: [-1] }), p.shape.at(-1) ?? 1);
+  const predicted = ops.oneHot(ops.argmax(p, { axes: [-1] }), lastOf(p.shape));
   return [ops.max(p, { axes: [-1] }), ops.sum(ops.mul(predicted, actual), { axes: [-1] })];
 }
 

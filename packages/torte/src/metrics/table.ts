@@ -2,7 +2,7 @@
 import { checkOptions, numberIn, oneOf } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { sizeOf } from "../tensor/shape.js";
+import { lastOf, sizeAt, sizeOf } from "../tensor/shape.js";
 import { actualLabels, isCategorical, type NameOption, readName } from "./common.js";
 import { countDecisions, type Decisions, decisionsOf, predictedLabels, ratio, together } from "./counts.js";
 import type { CountsMetric, MetricContext } from "./metric.js";
@@ -105,9 +105,9 @@ function confusion(target: Node, prediction: Node, context: MetricContext, thres
     actualLabels(target, prediction, context),
     predictedLabels(prediction, context, threshold, undefined),
   ].map((x) => (isCategorical(context) ? x : ops.stack([ops.sub(1, ops.reshape(x, [-1])), ops.reshape(x, [-1])], 1)));
-  const [actual, predicted] = labels.map((x) => ops.reshape(x, [-1, x.shape.at(-1) ?? 1]));
+  const [actual, predicted] = labels.map((x) => ops.reshape(x, [-1, lastOf(x.shape)]));
   if (actual === undefined || predicted === undefined) throw new RangeError("there are two sides to a table");
-  const rows = actual.shape[0] ?? 1;
+  const rows = sizeAt(actual.shape, 0);
   const places = sizeOf(context.weights.shape);
   const weights = ops.broadcastTo(ops.reshape(context.weights, [places, 1]), [places, rows / places]);
   const weighed = ops.mul(actual, ops.reshape(weights, [rows, 1]));

@@ -3,7 +3,7 @@ import { booleanOption, checkOptions, numberIn, OptionError, ShapeError, show } 
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { formatShape } from "../tensor/shape.js";
+import { formatShape, lastOf } from "../tensor/shape.js";
 import { made, readNamed } from "./factories.js";
 
 const { add, mul, div, sub, where } = ops;
@@ -95,7 +95,7 @@ export const logSoftmax = plain("logSoftmax", (x) => ops.logSoftmax(x));
 export const sparsemax = plain("sparsemax", (logits) => {
   const highest = ops.stopGradient(ops.max(logits, { axes: [-1], keepDims: true }));
   const x = ops.maximum(sub(logits, highest), -1);
-  const n = x.shape.at(-1) ?? 1;
+  const n = lastOf(x.shape);
   const pairs = [...x.shape, n];
   const [one, other] = [
     ops.broadcastTo(ops.expandDims(x, -1), pairs),

@@ -14,20 +14,23 @@ export interface Recipe {
   readonly argument?: unknown;
 }
 
-/** What a function was made with, for listings: every option, defaults included. */
+/** What a function was made with, for listings. */
 export interface Made {
   readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  /** As it was given. */
+  readonly argument?: unknown;
+  /** Every option by name, defaults included. */
+  readonly settled: Readonly<Record<string, unknown>>;
 }
 
-const recipes = new WeakMap<object, Recipe & { readonly settled: Made["options"] }>();
+const recipes = new WeakMap<object, Recipe & Pick<Made, "settled">>();
 
 /** Remembers how the function was made, and with which options once the defaults are filled in. */
 export function made<F extends object>(
   factory: string,
   value: F,
   argument?: unknown,
-  settled: Made["options"] = typeof argument === "object" && argument !== null ? { ...argument } : {},
+  settled: Made["settled"] = typeof argument === "object" && argument !== null ? { ...argument } : {},
 ): F {
   recipes.set(value, argument === undefined ? { factory, settled } : { factory, argument, settled });
   return value;
@@ -42,9 +45,9 @@ export function recipeOf(value: object): Recipe | undefined {
 
 export function madeWith(value: object): Made | undefined {
   const found = recipes.get(value);
-  return found === undefined
-    ? undefined
-    : { name: found.factory.slice(found.factory.indexOf(".") + 1), options: found.settled };
+  if (found === undefined) return undefined;
+  const { factory, ...made } = found;
+  return { name: factory.slice(factory.indexOf(".") + 1), ...made };
 }
 
 /** The function that an option stands for. */

@@ -1,7 +1,7 @@
 /** First values of weights, drawn on the host from a stream named after the weight. */
 import { booleanOption, checkOptions, numberIn, oneOf, seedOption, ShapeError } from "../errors.js";
 import { type Key, mixKey, normalAt, uniformAt } from "../tensor/random.js";
-import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
+import { formatShape, lastOf, type Shape, sizeAt, sizeOf } from "../tensor/shape.js";
 import { made, readNamed } from "./factories.js";
 
 /** Fills an array of `shape` from the random stream `key`. */
@@ -12,7 +12,7 @@ export type InitializerOption = Initializer | keyof typeof INITIALIZERS;
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {
   if (shape.length < 2) return { fanIn: shape[0] ?? 1, fanOut: shape[0] ?? 1 };
   const taps = sizeOf(shape.slice(0, -2));
-  return { fanIn: taps * (shape.at(-2) ?? 1), fanOut: taps * (shape.at(-1) ?? 1) };
+  return { fanIn: taps * sizeAt(shape, shape.length - 2), fanOut: taps * lastOf(shape) };
 }
 
 const fill = (shape: Shape, value: (i: number) => number): Float32Array =>
@@ -182,7 +182,7 @@ export function orthogonal(options: SeedOption & { readonly gain?: number } = {}
     "orthogonal",
     options,
     (shape, key) => {
-      const columns = shape.at(-1) ?? 1;
+      const columns = lastOf(shape);
       const rows = sizeOf(shape) / columns;
       const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
       const vectors = orthonormal(

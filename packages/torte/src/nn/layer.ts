@@ -10,7 +10,7 @@ import { type Node, State } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import type { DType } from "../tensor/dtype.js";
 import { hashName } from "../tensor/random.js";
-import { formatShape, sameShape, type Shape } from "../tensor/shape.js";
+import { formatShape, sameShape, type Shape, sizeAt } from "../tensor/shape.js";
 import type { Constraint } from "./constraints.js";
 import type { Initializer } from "./initializers.js";
 import type { Network } from "./network.js";
@@ -214,7 +214,7 @@ export class Layer {
     this.#checkResult(inputs, result);
     this.#checkMask(inputs, result);
     if (this.#activityRegularizer !== undefined) {
-      const batch = result.value.shape[0] ?? 1;
+      const batch = sizeAt(result.value.shape, 0);
       const regularizer = this.#activityRegularizer;
       const penalty = this.#penalty(
         "activityRegularizer",

@@ -3,7 +3,7 @@ import { checkOptions, numberIn, oneOf, ShapeError } from "../errors.js";
 import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import { abs, add, einsum, equal, mul, norm, normalize, sum, transpose, where } from "../ops/index.js";
-import { formatShape } from "../tensor/shape.js";
+import { formatShape, sizeAt } from "../tensor/shape.js";
 import { made, readNamed } from "./factories.js";
 
 /** A penalty of a weight: a scalar node. */
@@ -69,7 +69,7 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
     const rows = mode === "rows" ? weight : transpose(weight, [1, 0]);
     const unit = normalize(rows, { axes: [1] });
     const cosines = abs(einsum("ik,jk->ij", unit, unit));
-    const [n = 1] = rows.shape;
+    const n = sizeAt(rows.shape, 0);
     const pairs = (n * (n - 1)) / 2;
     const off = where(equal(iota([n, n], 0), iota([n, n], 1)), 0, cosines);
     return mul(sum(off), pairs === 0 ? 0 : (factor * 0.5) / pairs);

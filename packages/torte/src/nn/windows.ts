@@ -1,6 +1,7 @@
 /** Windows over positions: their geometry, the margins that padding adds, and which of them are valid. */
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { sizeAt } from "../tensor/shape.js";
 
 export interface WindowOptions {
   readonly size: readonly number[];
@@ -30,7 +31,7 @@ export function marginOf(
 /** Windows over the spatial axes (all but batch and channels) of a padded value: [batch, ...positions, ...taps, channels]. */
 export function windowsOf(value: Node, { size, stride, dilation, padding }: WindowOptions, fill: number): Node {
   const margins = size.map((taps, i) =>
-    marginOf(value.shape[i + 1] ?? 1, taps, stride[i] ?? 1, dilation[i] ?? 1, padding),
+    marginOf(sizeAt(value.shape, i + 1), taps, sizeAt(stride, i), sizeAt(dilation, i), padding),
   );
   const padded = ops.pad(
     value,
@@ -42,8 +43,7 @@ export function windowsOf(value: Node, { size, stride, dilation, padding }: Wind
 
 /** Which window positions are valid: with "valid" those whose taps all are, else those whose input o·stride is. */
 export function windowMask(mask: Node, options: WindowOptions): Node {
-  const [size = 1] = options.size;
-  const [stride = 1] = options.stride;
+  const [size, stride] = [sizeAt(options.size, 0), sizeAt(options.stride, 0)];
   if (options.padding === "valid") {
     const taps = ops.windows(mask, { axis: 1, size: [size], stride: [stride], dilation: options.dilation.slice(0, 1) });
     return ops.all(taps, { axes: [2] });

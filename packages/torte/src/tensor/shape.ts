@@ -9,6 +9,19 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** The number for an axis in a list that has one for each: a shape, strides. Throws where there is no such axis. */
+export function sizeAt(list: readonly number[], axis: number): number {
+  const size = list[axis];
+  if (size === undefined) throw new RangeError(`there is no axis ${axis} in ${formatShape(list)}`);
+  return size;
+}
+
+/** The last one of a list that is not empty. */
+export function lastOf<T>(list: readonly T[]): T {
+  if (list.length === 0) throw new RangeError("the list is empty");
+  return list[list.length - 1] as T;
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   if (a === b) return true;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;

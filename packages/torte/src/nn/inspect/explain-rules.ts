@@ -2,7 +2,7 @@
  * How each layer makes the shape of its result, in words and numbers, and what an element of it sees. The table is total: a
  * layer without a rule does not compile.
  */
-import { sizeOf } from "../../tensor/shape.js";
+import { lastOf, sizeAt, sizeOf } from "../../tensor/shape.js";
 import {
   collapsed,
   joined,
@@ -39,7 +39,6 @@ export type Rule = (subject: Subject) => Explained;
 
 const shapeOf = ({ inputs }: Subject, i = 0): readonly number[] => inputs[i] ?? [];
 const trackOf = ({ tracks }: Subject): Track => union(tracks);
-const sizeAt = (shape: readonly number[], axis: number): number => shape[axis] ?? 1;
 /** The number of an axis that may be counted from the end. */
 const axisOf = (given: unknown, rank: number): number =>
   typeof given === "number" ? (given < 0 ? given + rank : given) : rank - 1;
@@ -79,7 +78,7 @@ function mixed(track: Track, input: readonly number[]): Track {
 const widened =
   (option: string): Rule =>
   (subject) => {
-    const [from, to] = [shapeOf(subject).at(-1) ?? 1, subject.output.at(-1) ?? 1];
+    const [from, to] = [lastOf(shapeOf(subject)), lastOf(subject.output)];
     const track = mixed(trackOf(subject), shapeOf(subject));
     return { shape: [`${track.roles.at(-1) ?? "last axis"}: ${from} in, ${option} = ${to} out`], track };
   };
@@ -108,7 +107,7 @@ function windows(sizeOption: "kernelSize" | "poolSize", channels?: (subject: Sub
     const padding = paddingOf(options["padding"]);
     const track = trackOf(subject);
     const lines = positionsOf(input).map((axis, i) => {
-      const [taps, step, apart] = [size[i] ?? 1, stride[i] ?? 1, dilation[i] ?? 1];
+      const [taps, step, apart] = [sizeAt(size, i), sizeAt(stride, i), sizeAt(dilation, i)];
       const reach = (taps - 1) * apart + 1;
       const spread = apart === 1 ? "" : `${taps} taps ${apart} apart span (${taps} − 1)·${apart} + 1 = ${reach}; `;
       const arithmetic = windowArithmetic(sizeAt(input, axis), reach, step, padding, sizeAt(output, axis));
@@ -117,9 +116,9 @@ function windows(sizeOption: "kernelSize" | "poolSize", channels?: (subject: Sub
     const changes = positionsOf(input).map((axis, i) =>
       windowed(axis, {
         length: sizeAt(input, axis),
-        size: size[i] ?? 1,
-        stride: stride[i] ?? 1,
-        dilation: dilation[i] ?? 1,
+        size: sizeAt(size, i),
+        stride: sizeAt(stride, i),
+        dilation: sizeAt(dilation, i),
         padding,
       }),
     );
@@ -130,9 +129,9 @@ function windows(sizeOption: "kernelSize" | "poolSize", channels?: (subject: Sub
 }
 
 const filters = (subject: Subject): string =>
-  `channels: ${shapeOf(subject).at(-1) ?? 1} in, filters = ${subject.output.at(-1) ?? 1} out`;
+  `channels: ${lastOf(shapeOf(subject))} in, filters = ${lastOf(subject.output)} out`;
 const multiplied = (subject: Subject): string => {
-  const [from, to] = [shapeOf(subject).at(-1) ?? 1, subject.output.at(-1) ?? 1];
+  const [from, to] = [lastOf(shapeOf(subject)), lastOf(subject.output)];
   return `channels: ${from}·${to / from} = ${to}`;
 };
 
@@ -146,8 +145,8 @@ const transposedConv: Rule = (subject) => {
   const same = options["padding"] === "same";
   const lines: string[] = [];
   const changes = positionsOf(input).map((axis, i) => {
-    const [n, s, m] = [sizeAt(input, axis), stride[i] ?? 1, sizeAt(output, axis)];
-    const reach = ((size[i] ?? 1) - 1) * (dilation[i] ?? 1) + 1;
+    const [n, s, m] = [sizeAt(input, axis), sizeAt(stride, i), sizeAt(output, axis)];
+    const reach = (sizeAt(size, i) - 1) * sizeAt(dilation, i) + 1;
     // What is left over is outputPadding, or what a window reaches beyond its stride.
     const rest = m - n * s;
     const added = rest === 0 ? "" : rest > 0 ? ` + ${rest}` : ` − ${-rest}`;
@@ -345,7 +344,7 @@ const einsum: Rule = (subject) => {
 const lookup: Rule = (subject) => {
   const track = trackOf(subject);
   return {
-    shape: [`channels: one vector of outputDim = ${subject.output.at(-1) ?? 1} for each token`],
+    shape: [`channels: one vector of outputDim = ${lastOf(subject.output)} for each token`],
     track: { ...track, roles: [...track.roles, track.roles.length === 0 ? "features" : "channels"] },
   };
 };

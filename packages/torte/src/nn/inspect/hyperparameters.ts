@@ -11,10 +11,13 @@ import {
   type Usual,
 } from "./hyperparameter-table.js";
 import type { Layer } from "../layer.js";
-import { recipeOf } from "../factories.js";
+import { type Made, madeWith } from "../factories.js";
 import type { Network } from "../network.js";
+import { REGULARIZERS } from "../regularizers.js";
 import { PAGE, Report, wrap } from "./report.js";
 import { kindOf, typeOf } from "./call-tree.js";
+
+type Options = Readonly<Record<string, unknown>>;
 
 export type HyperparameterValue = number | string | boolean | readonly unknown[] | null;
 
@@ -47,12 +50,6 @@ export function plainValue(value: unknown): HyperparameterValue {
   return typeof value === "function" ? functionName(value) : show(value);
 }
 
-/** Name and argument of the factory that made a function. */
-function madeWith(value: object): { name: string; argument: unknown } | undefined {
-  const recipe = recipeOf(value);
-  return recipe && { name: recipe.factory.slice(recipe.factory.indexOf(".") + 1), argument: recipe.argument };
-}
-
 function functionName(value: object): string {
   const made = madeWith(value);
   if (made === undefined) return "a function";
@@ -60,31 +57,24 @@ function functionName(value: object): string {
   return plain && typeof made.argument !== "number" ? made.name : `${made.name}(${show(made.argument)})`;
 }
 
-const PENALTIES: Readonly<Record<string, readonly string[]>> = {
-  l1: ["strength"],
-  l2: ["strength"],
-  l2Norm: ["strength"],
-  l1l2: ["l1", "l2"],
-  orthogonal: ["factor"],
-};
-
-/** Name and numbers of a penalty, given by name or as a function. */
-function penaltyOf(value: unknown): { name: string; options: Readonly<Record<string, unknown>> } | undefined {
-  if (typeof value === "string") return { name: value, options: {} };
-  const made = typeof value === "function" ? madeWith(value) : undefined;
-  if (made === undefined) return undefined;
-  const { name, argument } = made;
-  // l2(0.001) takes a number, orthogonal({ factor: 0.001 }) options.
-  if (typeof argument === "number") return { name, options: { strength: argument } };
-  return { name, options: typeof argument === "object" && argument !== null ? { ...argument } : {} };
+/** What a penalty was made with, given by name or as a function. */
+function penaltyOf(value: unknown): Made | undefined {
+  const known = typeof value === "string" && Object.hasOwn(REGULARIZERS, value);
+  const penalty = known ? REGULARIZERS[value as keyof typeof REGULARIZERS]() : value;
+  return typeof penalty === "function" ? madeWith(penalty) : undefined;
 }
+
+/** Whether an option stands in the argument that a factory was given: l2(0.001) takes a number, l1l2({ l1: 0.001 }) options. */
+const isGiven = (argument: unknown, option: string): boolean =>
+  typeof argument === "number" ||
+  (typeof argument === "object" && (argument as Options | null)?.[option] !== undefined);
 
 interface Place {
   readonly layer: string;
   readonly type: string;
 }
 
-function rowsOf(place: Place, name: string, description: Description, options: Readonly<Record<string, unknown>>) {
+function rowsOf(place: Place, name: string, description: Description, options: Options) {
   const set = options[name];
   const otherwise = defaultOf(description, options);
   const penalty = name.endsWith("Regularizer") ? penaltyOf(set) : undefined;
@@ -98,23 +88,23 @@ function rowsOf(place: Place, name: string, description: Description, options: R
     given: set !== undefined,
     usual: description.usual,
   };
-  const numbers = (PENALTIES[penalty?.name ?? ""] ?? []).map((option): Hyperparameter => {
-    const value = penalty?.options[option];
-    return {
+  const numbers = Object.entries(penalty?.settled ?? {}).filter(([, value]) => typeof value === "number");
+  return [
+    row,
+    ...numbers.map(([option, value]): Hyperparameter => ({
       ...place,
       name: `${name}.${option}`,
-      value: plainValue(value ?? STRENGTH.otherwise),
+      value: plainValue(value),
       kind: STRENGTH.kind,
       default: plainValue(STRENGTH.otherwise),
-      given: value !== undefined,
+      given: typeof set === "function" && isGiven(penalty?.argument, option),
       usual: STRENGTH.usual,
-    };
-  });
-  return [row, ...numbers];
+    })),
+  ];
 }
 
 /** Options of layers of people's own: what they are can only be told from their values. */
-function guessed(options: Readonly<Record<string, unknown>>): Readonly<Record<string, Description>> {
+function guessed(options: Options): Readonly<Record<string, Description>> {
   const kinds: Readonly<Record<string, HyperparameterKind>> = { boolean: "boolean", string: "categorical" };
   const entries = Object.entries(options)
     .filter(([name]) => name !== "name" && !(name in COMMON_HYPERPARAMETERS))
@@ -137,7 +127,7 @@ function ofLayer(layer: Layer, inside: string, seen: Set<Layer>): Hyperparameter
   if (seen.has(layer)) return [];
   seen.add(layer);
   const place: Place = { layer: `${inside}${layer.where}`, type: kindOf(layer) };
-  const options: Readonly<Record<string, unknown>> = {
+  const options: Options = {
     ...layer.options,
     ...(projects(layer) ? { project: "layers" } : {}),
     trainable: layer.trainable ? undefined : false,

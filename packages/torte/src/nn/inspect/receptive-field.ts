@@ -3,6 +3,7 @@
  * positions of the input. Beside it, how long a masked sequence must be to have a valid position left.
  */
 import { marginOf, type Padding } from "../windows.js";
+import { sizeAt } from "../../tensor/shape.js";
 
 /** What one element sees along one axis of the input. */
 export interface Field {
@@ -49,7 +50,7 @@ export function inputTrack(shape: readonly number[], tokens: boolean): Track {
     roles,
     fields: positions.map((name, i) => ({
       name,
-      total: shape[i + 1] ?? 1,
+      total: sizeAt(shape, i + 1),
       size: 1,
       step: 1,
       start: 0,

@@ -3,7 +3,7 @@ import { checkOptions, oneOf, OptionError, ShapeError, show } from "../../errors
 import { read } from "../../graph/make.js";
 import { State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape } from "../../tensor/shape.js";
+import { formatShape, lastOf } from "../../tensor/shape.js";
 import {
   asFunction,
   COMMON,
@@ -164,7 +164,7 @@ function checkWays(
 ): void {
   const compared = (x: SymbolicTensor): string => formatShape(merge === "add" ? x.shape : x.shape.slice(0, -1));
   if (compared(around) === compared(through)) return;
-  const width = through.shape.at(-1) ?? 1;
+  const width = lastOf(through.shape);
   const positions = formatShape(around.shape.slice(0, -1)) === formatShape(through.shape.slice(0, -1));
   const projection = `Give project: [dense({ units: ${width}, useBias: false })], so that both ways are ${width} wide`;
   throw new ShapeError({

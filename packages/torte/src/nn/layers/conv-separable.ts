@@ -2,6 +2,7 @@
 import { checkOptions, oneOf, positiveInteger } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
+import { lastOf } from "../../tensor/shape.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
@@ -98,7 +99,7 @@ function depthwiseConv(rank: number, options: DepthwiseConvOptions): LayerFuncti
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
-      const channels = value.shape.at(-1) ?? 1;
+      const channels = lastOf(value.shape);
       const kernel = scope.weight("kernel", [...windows.size, channels, multiplier], depthwise);
       const product = depthwiseProduct(windowsOf(value, windows, 0), kernel, rank);
       const result = useBias ? ops.add(product, scope.weight("bias", [channels * multiplier], bias)) : product;
@@ -143,7 +144,7 @@ function separableConv(rank: number, options: SeparableConvOptions): LayerFuncti
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
-      const channels = value.shape.at(-1) ?? 1;
+      const channels = lastOf(value.shape);
       const taps = scope.weight("depthwiseKernel", [...windows.size, channels, multiplier], depthwise);
       const ones = windows.size.map(() => 1);
       const points = scope.weight("pointwiseKernel", [...ones, channels * multiplier, filters], pointwise);

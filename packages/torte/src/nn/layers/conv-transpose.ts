@@ -2,6 +2,7 @@
 import { checkOptions, oneOf, OptionError, positiveInteger, show, wholeNumber } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
+import { lastOf, sizeAt } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
@@ -50,12 +51,12 @@ function convTranspose(rank: number, options: ConvTransposeOptions): LayerFuncti
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkRank(scope.where, value, rank);
-      const channels = value.shape.at(-1) ?? 1;
+      const channels = lastOf(value.shape);
       const weights = scope.weight("kernel", [...size, filters, channels], kernel);
       const [o, k] = [POSITIONS.slice(0, rank), TAPS.slice(0, rank)];
       const product = ops.einsum(`b${o}c,${k}fc->b${o}${k}f`, value, weights);
       const plan = size.map((taps, i) => {
-        const [length, step, apart] = [value.shape[i + 1] ?? 1, stride[i] ?? 1, dilation[i] ?? 1];
+        const [length, step, apart] = [sizeAt(value.shape, i + 1), sizeAt(stride, i), sizeAt(dilation, i)];
         return transposedPlan(length, { taps, step, apart, padding, extra: extra?.[i] });
       });
       const lengths = plan.map(({ full }) => full);
@@ -64,7 +65,9 @@ function convTranspose(rank: number, options: ConvTransposeOptions): LayerFuncti
       const shifted = useBias ? ops.add(result, scope.weight("bias", [filters], bias)) : result;
       const [first] = plan;
       const reached =
-        mask === undefined || first === undefined ? undefined : reachedMask(mask, { ...first, step: stride[0] ?? 1 });
+        mask === undefined || first === undefined
+          ? undefined
+          : reachedMask(mask, { ...first, step: sizeAt(stride, 0) });
       return masked(activation(shifted), reached);
     },
   });
@@ -101,7 +104,7 @@ function readOutputPadding(
 ): number[] | undefined {
   if (option === undefined) return undefined;
   const list: readonly unknown[] = Array.isArray(option) ? option : Array<unknown>(rank).fill(option);
-  const fits = (n: unknown, i: number): n is number => wholeNumber(kind, "outputPadding", n) < (stride[i] ?? 1);
+  const fits = (n: unknown, i: number): n is number => wholeNumber(kind, "outputPadding", n) < sizeAt(stride, i);
   if (list.length !== rank || !list.every(fits)) {
     throw new OptionError({
       where: kind,
@@ -118,7 +121,7 @@ function readOutputPadding(
  * of n input positions is (n − 1)·step + tail long, and position o writes from o·step − from on.
  */
 function reachedMask(mask: Node, { step, from, length }: { step: number; from: number; length: number }): Node {
-  const [batch = 1, n = 1] = mask.shape;
+  const [batch, n] = [sizeAt(mask.shape, 0), sizeAt(mask.shape, 1)];
   const tail = length - (n - 1) * step;
   // Where windows leave gaps, the gap before a position counts as its own.
   const before = Math.max(from, step - tail);

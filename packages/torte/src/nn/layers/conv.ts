@@ -2,6 +2,7 @@
 import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
+import { lastOf, sizeAt } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
@@ -46,8 +47,8 @@ export function checkSpatial(
   { size, dilation, padding }: WindowOptions,
 ): void {
   checkRank(where, value, rank);
-  const reach = size.map((taps, i) => (taps - 1) * (dilation[i] ?? 1) + 1);
-  const short = padding === "valid" && reach.some((n, i) => n > (value.shape[i + 1] ?? 0));
+  const reach = size.map((taps, i) => (taps - 1) * sizeAt(dilation, i) + 1);
+  const short = padding === "valid" && reach.some((n, i) => n > sizeAt(value.shape, i + 1));
   if (short) {
     throw new ShapeError({
       where,
@@ -98,7 +99,7 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
-      const channels = value.shape.at(-1) ?? 1;
+      const channels = lastOf(value.shape);
       if (channels % groups !== 0) {
         const [expected, received] = [`channels in multiples of ${groups}`, String(channels)];
         throw new ShapeError({
@@ -133,7 +134,7 @@ function correlate(view: Node, kernel: Node, rank: number): Node {
 function correlateGroups(value: Node, kernel: Node, options: WindowOptions, groups: number): Node {
   const rank = options.size.length;
   const [o, k] = [POSITIONS.slice(0, rank), TAPS.slice(0, rank)];
-  const split = (x: Node): Node => reshape(x, [...x.shape.slice(0, -1), groups, (x.shape.at(-1) ?? 1) / groups]);
+  const split = (x: Node): Node => reshape(x, [...x.shape.slice(0, -1), groups, lastOf(x.shape) / groups]);
   const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), options, 0), split(kernel));
   return reshape(product, [...product.shape.slice(0, -2), -1]);
 }

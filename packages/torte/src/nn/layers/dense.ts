@@ -1,6 +1,7 @@
 import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
+import { lastOf, sizeAt } from "../../tensor/shape.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type ActivationOption, readActivation } from "../activations.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
@@ -88,7 +89,7 @@ export function dense(options: DenseOptions): LayerFunction {
       checkFeatures(scope.where, value);
       // The sum would go over the sequence itself.
       if (value.shape.length === 2) refuseMask(scope, inputs);
-      const width = value.shape.at(-1) ?? 1;
+      const width = lastOf(value.shape);
       const axes = [..."abcdefghijklm"].slice(0, value.shape.length - 1).join("");
       const product = einsum(`${axes}y,yz->${axes}z`, value, scope.weight("kernel", [width, units], kernel));
       return masked(activation(useBias ? add(product, scope.weight("bias", [units], bias)) : product), mask);
@@ -196,7 +197,7 @@ function readEquation(where: string, { equation, outputShape }: EinsumDenseOptio
   const [left, out] = [leading + explicit, leading + result];
   if (left.length !== value.shape.length)
     return fail("the equation has other axes than the input", `${value.shape.length} labels`, show(left));
-  const sizes = new Map([...left].map((label, i) => [label, value.shape[i] ?? 1]));
+  const sizes = new Map([...left].map((label, i) => [label, sizeAt(value.shape, i)]));
   const list = typeof outputShape === "number" ? [outputShape] : outputShape;
   const labels = [...out].slice(out.length - list.length);
   list.forEach((n, i) => {

@@ -2,7 +2,7 @@
 import { checkOptions, numberIn, oneOf, OptionError, seedOption, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape, type Shape, sizeOf } from "../../tensor/shape.js";
+import { formatShape, lastOf, type Shape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, type Scope } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked, spreadMask } from "../masks.js";
@@ -104,10 +104,9 @@ function spatialDropout(rank: number, options: RateOptions): LayerFunction {
       const { value, mask } = inputAt(inputs);
       checkRank(scope.where, value, rank);
       if (!scope.training || rate === 0) return inputAt(inputs);
-      const [batch = 1] = value.shape;
       const kept = ops.lessEqual(
         rate,
-        scope.random([batch, ...value.shape.slice(1, -1).map(() => 1), value.shape.at(-1) ?? 1], seed),
+        scope.random([sizeAt(value.shape, 0), ...value.shape.slice(1, -1).map(() => 1), lastOf(value.shape)], seed),
       );
       return { value: ops.where(kept, ops.mul(value, 1 / (1 - rate)), 0), mask };
     },

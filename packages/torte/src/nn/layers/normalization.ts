@@ -3,7 +3,7 @@ import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, Sh
 import { read } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { sizeOf } from "../../tensor/shape.js";
+import { lastOf, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, randomNormal, readInitializer } from "../initializers.js";
 import {
@@ -110,12 +110,12 @@ function counting({ value, mask }: Traced, axes: readonly number[]): Counting {
   const keep = { axes, keepDims: true };
   if (mask === undefined || !(axes.includes(0) || axes.includes(1))) {
     const [first = 0] = axes;
-    const sample = ops.slice(value, first, 0, Math.ceil((value.shape[first] ?? 1) / SAMPLE));
+    const sample = ops.slice(value, first, 0, Math.ceil(sizeAt(value.shape, first) / SAMPLE));
     return { counted: (x) => x, mean: (x) => ops.mean(x, keep), near: ops.mean(sample, keep) };
   }
   const valid = spreadMask(mask, value.shape.length);
   const positions = ops.sum(ops.cast(valid, "float32"), keep);
-  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => value.shape[axis] ?? 1));
+  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => sizeAt(value.shape, axis)));
   const count = ops.maximum(ops.mul(positions, others), 1);
   const counted = (x: Node): Node => ops.where(valid, x, 0);
   const mean = (x: Node): Node => ops.div(ops.sum(x, keep), count);
@@ -214,7 +214,7 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
       const input = inputAt(inputs);
       const { value, mask } = input;
       const axis = exampleAxis(scope.where, value, options.axis ?? -1);
-      const width = value.shape[axis] ?? 1;
+      const width = sizeAt(value.shape, axis);
       const movingMean = scope.weight("movingMean", [width], { initializer: zeros, trainable: false });
       const movingVariance = scope.weight("movingVariance", [width], { initializer: ones, trainable: false });
       const spread = spreadOver(value, [axis]);
@@ -279,7 +279,7 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
       const { value } = input;
       const axes = axesOf(scope.where, value, options.axis);
       const standard = standardize(input, axes, epsilon);
-      const shape = axes.map((axis) => value.shape[axis] ?? 1);
+      const shape = axes.map((axis) => sizeAt(value.shape, axis));
       return masked(affine(standard, shape, spreadOver(value, axes), scope), input.mask);
     },
   });
@@ -317,7 +317,7 @@ export function groupNormalization(options: GroupNormalizationOptions = {}): Lay
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const axis = exampleAxis(scope.where, value, options.axis ?? -1);
-      const channels = value.shape[axis] ?? 1;
+      const channels = sizeAt(value.shape, axis);
       const count = groups === -1 ? channels : groups;
       if (channels % count !== 0) {
         const [expected, received] = [`channels in multiples of ${count}`, String(channels)];
@@ -367,7 +367,7 @@ export function rmsNormalization(options: RmsNormalizationOptions = {}): LayerFu
       const within = unitOf(value, axes, epsilon);
       const scaled = ops.div(value, within.unit);
       const square = mean(ops.square(counted(scaled)));
-      const shape = axes.map((axis) => value.shape[axis] ?? 1);
+      const shape = axes.map((axis) => sizeAt(value.shape, axis));
       const scale = scope.weight("scale", shape, { initializer: readInitializer(kind, "scale", "ones") });
       const standard = ops.mul(scaled, ops.rsqrt(ops.add(square, within.epsilon)));
       return masked(ops.mul(standard, ops.reshape(scale, spreadOver(value, axes))), mask);
@@ -446,7 +446,7 @@ export function spectralNormalization(inner: LayerFunction, options: SpectralNor
         });
       }
       const kernel = tracing.substitutes.get(weight.state) ?? read(weight.state);
-      const width = kernel.shape.at(-1) ?? 1;
+      const width = lastOf(kernel.shape);
       const matrix = ops.reshape(kernel, [-1, width]);
       const start = scope.weight("vectorU", [1, width], {
         initializer: randomNormal({ stddev: 0.02 }),

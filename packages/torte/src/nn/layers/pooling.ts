@@ -3,6 +3,7 @@ import { booleanOption, checkOptions, numberIn, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
+import { sizeAt } from "../../tensor/shape.js";
 import {
   COMMON,
   type CommonOptions,
@@ -143,14 +144,14 @@ function globalMax({ value, mask }: Traced, axes: number[], keepDims: boolean): 
   const highest = ops.max(lowered, { axes, keepDims });
   // A sequence without a valid position gives zero.
   const some = ops.any(mask, { axes: [1] });
-  return ops.where(ops.reshape(some, [some.shape[0] ?? 1, ...highest.shape.slice(1).map(() => 1)]), highest, 0);
+  return ops.where(ops.reshape(some, [sizeAt(some.shape, 0), ...highest.shape.slice(1).map(() => 1)]), highest, 0);
 }
 
 function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolean): Node {
   if (mask === undefined) return ops.mean(value, { axes, keepDims });
   const total = ops.sum(value, { axes, keepDims });
   const count = validCount(mask);
-  return ops.div(total, ops.reshape(count, [count.shape[0] ?? 1, ...total.shape.slice(1).map(() => 1)]));
+  return ops.div(total, ops.reshape(count, [sizeAt(count.shape, 0), ...total.shape.slice(1).map(() => 1)]));
 }
 
 /**
@@ -200,7 +201,7 @@ const MOST_WINDOWS = 4096;
 
 /** Window i of `to` over n positions: from ⌊i·n/to⌋ up to ⌈(i + 1)·n/to⌉. */
 function adapt(value: Node, axis: number, to: number, reduce: (x: Node, axis: number) => Node): Node {
-  const n = value.shape[axis] ?? 1;
+  const n = sizeAt(value.shape, axis);
   if (n % to === 0) {
     const split = ops.reshape(value, [...value.shape.slice(0, axis), to, n / to, ...value.shape.slice(axis + 1)]);
     const reduced = reduce(split, axis + 1);

@@ -1,6 +1,7 @@
 /** Penalties on what passes through. */
 import { checkOptions, numberIn } from "../../errors.js";
 import * as ops from "../../ops/index.js";
+import { sizeAt } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { l1l2 } from "../regularizers.js";
 
@@ -30,7 +31,7 @@ export function activityRegularization(options: ActivityRegularizationOptions = 
     options,
     call: (inputs, scope) => {
       const { value } = inputAt(inputs);
-      scope.penalty(ops.mul(penalty(value), 1 / (value.shape[0] ?? 1)));
+      scope.penalty(ops.mul(penalty(value), 1 / sizeAt(value.shape, 0)));
       return inputAt(inputs);
     },
   });

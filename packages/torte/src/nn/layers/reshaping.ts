@@ -3,7 +3,7 @@ import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, show, wh
 import { iota } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { formatShape, sizeOf } from "../../tensor/shape.js";
+import { formatShape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
@@ -26,7 +26,7 @@ export function flatten(options: CommonOptions = {}): LayerFunction {
     integers: "accept",
     call: (inputs) => {
       const { value } = inputAt(inputs);
-      return { value: ops.reshape(value, [value.shape[0] ?? 1, sizeOf(value.shape.slice(1))]) };
+      return { value: ops.reshape(value, [sizeAt(value.shape, 0), sizeOf(value.shape.slice(1))]) };
     },
   });
 }
@@ -72,7 +72,7 @@ export function reshape(options: ReshapeOptions): LayerFunction {
         const [expected, received] = [`${size} values`, formatShape(options.targetShape)];
         throw new ShapeError({ where: scope.where, problem: "targetShape does not fit", expected, received });
       }
-      return { value: ops.reshape(value, [value.shape[0] ?? 1, ...shape]) };
+      return { value: ops.reshape(value, [sizeAt(value.shape, 0), ...shape]) };
     },
   });
 }
@@ -232,7 +232,7 @@ function cropping(rank: number, options: CroppingOptions): LayerFunction {
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       checkRank(scope.where, value, rank);
-      const left = margins.map(([low, high], i) => (value.shape[i + 1] ?? 0) - low - high);
+      const left = margins.map(([low, high], i) => sizeAt(value.shape, i + 1) - low - high);
       if (left.some((n) => n < 1)) {
         throw new ShapeError({
           where: scope.where,
@@ -241,7 +241,7 @@ function cropping(rank: number, options: CroppingOptions): LayerFunction {
           received: formatShape(value.shape.slice(1, -1)),
         });
       }
-      const cropped = margins.reduce((x, [low], i) => ops.slice(x, i + 1, low, low + (left[i] ?? 0)), value);
+      const cropped = margins.reduce((x, [low], i) => ops.slice(x, i + 1, low, low + sizeAt(left, i)), value);
       if (mask === undefined) return { value: cropped };
       // What is cut from the end is the end of the sequence, not of its padding.
       const reach = (margins[0]?.[0] ?? 0) + (margins[0]?.[1] ?? 0);
@@ -287,7 +287,7 @@ function repeat(x: Node, axis: number, times: number): Node {
 
 /** Linear interpolation along an axis, as a product with the matrix max(0, 1 − |source − j|). */
 function interpolate(x: Node, axis: number, times: number): Node {
-  const n = x.shape[axis] ?? 1;
+  const n = sizeAt(x.shape, axis);
   const shape = [n * times, n];
   const place = ops.cast(iota(shape, 0), "float32");
   const source = ops.clip(ops.add(ops.mul(place, 1 / times), 0.5 / times - 0.5), 0, n - 1);
@@ -313,7 +313,7 @@ function upSampling(rank: number, options: UpSamplingOptions): LayerFunction {
       if (interpolation === "bilinear") refuseMask(scope, inputs);
       const wider = interpolation === "nearest" ? repeat : interpolate;
       const result = size.reduce((x, times, i) => (times === 1 ? x : wider(x, i + 1, times)), value);
-      return mask === undefined ? { value: result } : { value: result, mask: repeat(mask, 1, size[0] ?? 1) };
+      return mask === undefined ? { value: result } : { value: result, mask: repeat(mask, 1, sizeAt(size, 0)) };
     },
   });
 }
