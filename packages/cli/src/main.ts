@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { OptionError, TorteError } from "torte";
+import { addAudit } from "./audit-command.js";
 import { guarded } from "./signals.js";
 import type { TrainOptions } from "./train.js";
 
@@ -11,6 +12,16 @@ export async function main(args: readonly string[]): Promise<number> {
   const program = commandLine(async (file, options) => {
     const { train } = await import("./train.js");
     status = await guarded(async (signal) => (await train(file, options, signal)).status === "interrupted", explain);
+  });
+  addAudit(program, async (file, options) => {
+    const { auditFile } = await import("./audit.js");
+    try {
+      await written(`${await auditFile(file, options)}\n`);
+    } catch (error) {
+      if (!(error instanceof TorteError)) throw error;
+      process.stderr.write(`${explain(error)}\n`);
+      status = WRONG_INPUT;
+    }
   });
   try {
     await program.parseAsync(args, { from: "user" });
@@ -22,6 +33,20 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Exit status where the data or an option is wrong. */
+const WRONG_INPUT = 2;
+
+/** All of a text; a reader that goes away, as `head` does, ends it without an error. */
+function written(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error?: Error | null): void => {
+      if (error !== undefined && error !== null && (error as NodeJS.ErrnoException).code !== "EPIPE") reject(error);
+      else resolve();
+    };
+    process.stdout.once("error", failed).write(text, failed);
+  });
+}
+
 type TrainAction = (file: string, options: TrainOptions) => Promise<void>;
 
 function commandLine(onTrain: TrainAction): Command {
@@ -29,7 +54,7 @@ function commandLine(onTrain: TrainAction): Command {
     version: string;
   };
   const program = new Command("torte")
-    .description("Deep learning in layers: trains models that experiment files describe.")
+    .description("Deep learning in layers: looks data over, trains models that experiment files describe.")
     .version(version)
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .exitOverride();

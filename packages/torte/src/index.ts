@@ -70,6 +70,9 @@ export {
   type KmerSets,
   type PairSearch,
 } from "./data/kmers.js";
+export { audit, Audit, type AuditOptions } from "./data/audit/audit.js";
+export type { Baseline } from "./data/audit/baselines.js";
+export type { ClassLength, ClassSize, Finding, FindingKind, Severity, Twins } from "./data/audit/findings.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";

@@ -53,21 +53,28 @@ const USUAL = 0.9;
  * // number protein category
  */
 export function inferKind(cells: readonly Cell[]): ColumnKind {
-  const step = Math.max(1, Math.floor(cells.length / LOOKED_AT));
-  const known = cells.filter((cell, i) => i % step === 0 && !isMissing(cell));
+  const known = someOf(cells);
   if (known.length > 0 && known.every((cell) => !Number.isNaN(numberOf(cell)))) return "number";
   const texts = known.map((cell) => String(cell).trim());
   const values = new Set(texts).size;
-  const letters = texts.reduce((sum, { length }) => sum + length, 0);
   const repeats = values > 0 && values <= MOST_VALUES && values * REPEATED <= texts.length;
-  if (letters >= SEQUENCE_LENGTH * texts.length && texts.length > 0 && !(repeats && values <= 20)) {
-    const kind = sequenceKind(texts, letters);
-    if (kind !== undefined) return kind;
-  }
-  return repeats ? "category" : "text";
+  const few = repeats && values <= 20;
+  return (few ? undefined : sequenceKind(texts)) ?? (repeats ? "category" : "text");
 }
 
-function sequenceKind(texts: readonly string[], letters: number): ColumnKind | undefined {
+/** The kind of a column that is known to have sequences or texts, however often they repeat. */
+export function inferSequenceKind(cells: readonly Cell[]): SequenceKind | "text" {
+  return sequenceKind(someOf(cells).map((cell) => String(cell).trim())) ?? "text";
+}
+
+function someOf(cells: readonly Cell[]): readonly Cell[] {
+  const step = Math.max(1, Math.floor(cells.length / LOOKED_AT));
+  return cells.filter((cell, i) => i % step === 0 && !isMissing(cell));
+}
+
+function sequenceKind(texts: readonly string[]): SequenceKind | undefined {
+  const letters = texts.reduce((sum, { length }) => sum + length, 0);
+  if (letters === 0 || letters < SEQUENCE_LENGTH * texts.length) return undefined;
   const counts = new Map<string, number>();
   for (const text of texts) for (const letter of text) counts.set(letter, (counts.get(letter) ?? 0) + 1);
   const share = (allowed: string): number =>
