@@ -18,18 +18,20 @@ function commandLine(): { file: string; backends: readonly BackendName[] } | und
 }
 
 async function run(cases: readonly Case[], backends: readonly BackendName[]): Promise<number> {
-  const counts = { passed: 0, failed: 0, "not built": 0 };
+  const counts = { passed: 0, departs: 0, failed: 0, "not built": 0 };
   for (const backend of backends) {
     for (const conformance of cases) {
       const outcome = await runCase(conformance, backend);
       counts[outcome.status]++;
       if (outcome.status === "passed") continue;
       console.log(`${outcome.status}, ${backend}: ${nameOf(conformance)}`);
-      if (outcome.status === "not built") console.log(`  ${outcome.reason}`);
+      if (outcome.status !== "failed") console.log(`  ${outcome.reason}`);
       else for (const problem of outcome.problems) console.log(`  ${problem}`);
     }
   }
-  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts["not built"]} not built`);
+  console.log(
+    `${counts.passed} passed, ${counts.departs} depart on purpose, ${counts.failed} failed, ${counts["not built"]} not built`,
+  );
   return counts.failed === 0 ? 0 : 1;
 }
 

@@ -54,7 +54,34 @@ export interface ModelCase {
   readonly losses: readonly number[];
 }
 
-export type Case = LayerCase | LossCase | OptimizerCase | ModelCase;
+/** A call of another library's loss, recorded in its tests. */
+export interface RecordedLoss extends Named {
+  readonly kind: "loss";
+  readonly source: string;
+  readonly inputs: { readonly target: ArrayData; readonly prediction: ArrayData; readonly sampleWeight?: ArrayData };
+  readonly expected: ArrayData;
+  /** By the prediction, where the result is one number. */
+  readonly gradient?: ArrayData;
+}
+
+/** One update of a recorded metric. */
+export interface Update {
+  readonly target?: ArrayData;
+  readonly prediction?: ArrayData;
+  /** Of metrics of values, which know no targets. */
+  readonly values?: ArrayData;
+  readonly sampleWeight?: ArrayData;
+}
+
+/** Another library's metric after some updates, recorded in its tests. */
+export interface RecordedMetric extends Named {
+  readonly kind: "metric";
+  readonly source: string;
+  readonly inputs: readonly Update[];
+  readonly expected: ArrayData;
+}
+
+export type Case = LayerCase | LossCase | OptimizerCase | ModelCase | RecordedLoss | RecordedMetric;
 
 /** A file that cannot be read as a list of cases. */
 export class CasesError extends Error {}

@@ -102,6 +102,7 @@ export * as constraints from "./nn/constraints.js";
 export { l1, l1l2, l2, l2Norm, type Regularizer } from "./nn/regularizers.js";
 export { maxNorm, minMaxNorm, nonNeg, unitNorm, type Constraint } from "./nn/constraints.js";
 export * from "./losses/index.js";
+export { reduceLoss } from "./train/measure.js";
 export * from "./metrics/index.js";
 export * as metrics from "./metrics/all.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
@@ -130,6 +131,7 @@ export { functional, sequential, type FunctionalOptions } from "./train/build.js
 export {
   Model,
   type AnyModel,
+  type ClassWeight,
   type CompileOptions,
   type Data,
   type LoadWeightsOptions,

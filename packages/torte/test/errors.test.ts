@@ -258,7 +258,7 @@ describe("data", () => {
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, loose({ epoch: 3 })),
-      'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle. Did you mean "epochs"?',
+      'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle, classWeight. Did you mean "epochs"?',
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: loose([5]) }),

@@ -129,7 +129,7 @@ export class Dataset<
       first instanceof Tensor || Array.isArray(first)
         ? { x: first, ...(second === undefined ? {} : { y: second }) }
         : first;
-    checkOptions(where, given, ["x", "y"]);
+    checkOptions(where, given, ["x", "y", "sampleWeight"]);
     checkExample(where, given);
     const rows = countRows(where, given);
     const epoch: Epoch = { all: given, order: identity(rows), rowMaps: [], batchMaps: [] };
@@ -373,7 +373,8 @@ const identity = (rows: number): Int32Array => Int32Array.from({ length: rows },
 const columnsOf = (() => {
   const known = new WeakMap<Parts, Columns>();
   return (all: Parts): Columns => {
-    const columns = known.get(all) ?? { x: asList(all.x), y: asList(all.y) };
+    const weights = all.sampleWeight === undefined ? {} : { sampleWeight: asList(all.sampleWeight) };
+    const columns = known.get(all) ?? { x: asList(all.x), y: asList(all.y), ...weights };
     known.set(all, columns);
     return columns;
   };

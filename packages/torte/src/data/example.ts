@@ -13,6 +13,8 @@ export interface Example<
 > {
   readonly x: X;
   readonly y: Y;
+  /** Of the targets, where there are any. */
+  readonly sampleWeight?: TensorOrList | undefined;
 }
 
 /** What examples are made of; targets may be left out. */
@@ -22,12 +24,16 @@ export interface Parts<
 > {
   readonly x: X;
   readonly y?: Y | undefined;
+  /** How much each row, or each position of a row, counts: (rows) or (rows, positions); a list has one for each output. */
+  readonly sampleWeight?: TensorOrList | undefined;
 }
 
 /** All rows as training reads them, a list of inputs and one of targets. */
 export interface Columns {
   readonly x: readonly Tensor[];
   readonly y: readonly Tensor[];
+  /** Weights, where there are any: one tensor for all targets, or one each. */
+  readonly sampleWeight?: readonly Tensor[];
 }
 
 export function asList(value: TensorOrList | undefined): readonly Tensor[] {
@@ -35,14 +41,22 @@ export function asList(value: TensorOrList | undefined): readonly Tensor[] {
   return value instanceof Tensor ? [value] : value;
 }
 
-const tensorsOf = ({ x, y }: Parts): readonly Tensor[] => [...asList(x), ...asList(y)];
+const tensorsOf = ({ x, y, sampleWeight }: Parts): readonly Tensor[] => [
+  ...asList(x),
+  ...asList(y),
+  ...asList(sampleWeight),
+];
 
 /** The example with each tensor replaced. */
-export function eachTensor({ x, y }: Parts, change: (tensor: Tensor, index: number) => Tensor): Parts {
+export function eachTensor({ x, y, sampleWeight }: Parts, change: (tensor: Tensor, index: number) => Tensor): Parts {
   const count = asList(x).length;
   const part = (value: TensorOrList, offset: number): TensorOrList =>
     value instanceof Tensor ? change(value, offset) : value.map((tensor, i) => change(tensor, offset + i));
-  return { x: part(x, 0), y: y === undefined ? undefined : part(y, count) };
+  return {
+    x: part(x, 0),
+    y: y === undefined ? undefined : part(y, count),
+    ...(sampleWeight === undefined ? {} : { sampleWeight: part(sampleWeight, count + asList(y).length) }),
+  };
 }
 
 export const takeRows = (example: Parts, rows: Int32Array): Parts => eachTensor(example, (tensor) => tensor.take(rows));
@@ -55,11 +69,10 @@ export const rowOf = (example: Parts, i: number): Parts =>
 export function checkExample(where: string, value: unknown): asserts value is Parts {
   const isTensors = (part: unknown): boolean =>
     part instanceof Tensor || (Array.isArray(part) && part.length > 0 && part.every((item) => item instanceof Tensor));
-  const { x, y } = (typeof value === "object" && value !== null ? value : {}) as {
-    readonly x?: unknown;
-    readonly y?: unknown;
-  };
-  if (!isTensors(x) || (y !== undefined && !isTensors(y))) {
+  const { x, y, sampleWeight } = (typeof value === "object" && value !== null ? value : {}) as Readonly<
+    Partial<Record<"x" | "y" | "sampleWeight", unknown>>
+  >;
+  if (!isTensors(x) || [y, sampleWeight].some((part) => part !== undefined && !isTensors(part))) {
     throw new DataError({
       where,
       problem: "no example",
@@ -96,10 +109,11 @@ export function countRows(where: string, example: Parts): number {
   return rows;
 }
 
-const describe = ({ x, y }: Parts, shapeOf: (tensor: Tensor) => readonly (number | null)[]): string => {
+const describe = ({ x, y, sampleWeight }: Parts, shapeOf: (tensor: Tensor) => readonly (number | null)[]): string => {
   const part = (value: TensorOrList): string =>
     value instanceof Tensor ? `${value.dtype}${formatShape(shapeOf(value))}` : `[${value.map(part).join(", ")}]`;
-  return y === undefined ? `x ${part(x)}` : `x ${part(x)}, y ${part(y)}`;
+  const parts = Object.entries({ x, y, sampleWeight });
+  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${part(value)}`])).join(", ");
 };
 
 /** Rejects examples that cannot be put together, as they differ in anything but the axes that `shapeOf` hides. */

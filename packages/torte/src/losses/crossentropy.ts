@@ -243,7 +243,7 @@ export function categoricalFocalCrossentropy(options: CategoricalOptions & Focal
 }
 
 /**
- * (1 − p_y^q)/q for the probability p_y of the class y, clipped to at least 1e-7: between cross-entropy (q → 0) and mean
+ * (1 − p_y^q)/q for the probability p_y of the class y, whose derivative ends at 1e-30: between cross-entropy (q → 0) and mean
  * absolute error (q = 1), robust against wrong labels. Zhang and Sabuncu 2018.
  *
  * @throws OptionError for options that are unknown or out of range.
@@ -263,7 +263,7 @@ export function categoricalGeneralizedCrossEntropy(
     predictions: "probabilities",
     ...readReduction(name, options),
     call: (y, p) => {
-      const own = ops.clip(ofClass(y, p), EPSILON, 1 - EPSILON);
+      const own = ops.maximum(ofClass(y, p), 1e-30);
       return mul(sub(1, ops.pow(own, q)), 1 / q);
     },
   };

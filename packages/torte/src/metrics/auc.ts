@@ -7,7 +7,7 @@ import { actualLabels, asNumber, type NameOption, probabilitiesOf, readName } fr
 import type { CountsMetric } from "./metric.js";
 
 export interface AucOptions extends NameOption {
-  /** "ROC", "PR" (precision over recall) or "PRGAIN" (gains of both over chance; Flach and Kull 2015). Default "ROC". */
+  /** "ROC", "PR" (precision over recall) or "PRGAIN" (gains of both over chance, no recall gain counting below 0; Flach and Kull 2015). Default "ROC". */
   readonly curve?: "ROC" | "PR" | "PRGAIN";
   /** At least 3: evenly from 0 to 1, both included. Default 200. */
   readonly numThresholds?: number;
@@ -112,8 +112,9 @@ function area({ tp, fp }: Counts, curve: string, method: (typeof METHODS)[number
     const f = fp[i] ?? 0;
     if (curve === "ROC") return { x: ratio(f, negatives), y: ratio(t, positives) };
     if (curve === "PR") return { x: ratio(t, positives), y: ratio(t, t + f) };
+    if (t === 0) return { x: 0, y: 1 };
     const odds = ratio(positives, negatives);
-    return { x: 1 - odds * ratio(positives - t, t), y: 1 - odds * ratio(f, t) };
+    return { x: Math.max(0, 1 - (odds * (positives - t)) / t), y: 1 - (odds * f) / t };
   });
   return points.slice(1).reduce((sum, { x, y }, i) => {
     const before = points[i] ?? { x, y };

@@ -26,7 +26,7 @@ interface MetricBase {
   /** Makes no sense of targets that are just numbers. Default false. */
   readonly needsMeaning?: boolean;
   /** Positions whose target is this class do not count. Default: those of the loss. */
-  readonly ignoreClass?: number;
+  readonly ignoreClass?: number | undefined;
 }
 
 /** One number for each position, averaged over the epoch: Σ w·m / Σ w. */

@@ -149,7 +149,7 @@ function moments({
 export interface R2Options extends NameOption {
   /** How several outputs become one figure. Default "uniform": their mean; "variance" weighs them by their targets' variance. */
   readonly outputs?: "uniform" | "variance";
-  /** Number p of regressors, for the adjusted figure 1 − (1 − R²)·(n − 1)/(n − p − 1). Default 0: not adjusted. */
+  /** Number p of regressors, for the adjusted figure 1 − (1 − R²)·(n − 1)/(n − p − 1); not adjusted for n ≤ p + 1 rows. Default 0. */
   readonly regressors?: number;
 }
 
@@ -171,7 +171,7 @@ export function r2Score(options: R2Options = {}): CollectMetric {
     const weighed = outputs === "variance" && variances.some((variance) => variance > 0);
     const r2 = average(each, weighed ? variances : undefined);
     const n = pairs[0]?.y.length ?? 0;
-    return regressors === 0 ? r2 : 1 - ((1 - r2) * (n - 1)) / (n - regressors - 1);
+    return regressors === 0 || regressors >= n - 1 ? r2 : 1 - ((1 - r2) * (n - 1)) / (n - regressors - 1);
   });
 }
 

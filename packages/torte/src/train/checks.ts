@@ -142,13 +142,47 @@ function notFinite(where: string, tensor: Tensor, bad: number, firstRow?: number
     : new DataError({ where, problem: "the data is not finite", expected: "finite numbers", received });
 }
 
+/** Weights of rows (rows) or (rows, 1), or of positions, the leading axes of the output's. */
+function checkWeights(
+  network: Network,
+  goals: readonly Goal[],
+  weights: readonly Tensor[],
+  look: Omit<Look, "firstRow">,
+): void {
+  const where = `sampleWeight${look.part ?? ""}`;
+  if (weights.length !== 1 && weights.length !== goals.length) {
+    const received = String(weights.length);
+    throw new DataError({ where, problem: "wrong number of weights", expected: `1 or ${goals.length}`, received });
+  }
+  goals.forEach((goal, i) => {
+    const [tensor, output] = [weights[weights.length === 1 ? 0 : i], network.outputs[goal.output]];
+    if (tensor === undefined || output === undefined) return;
+    const positions = output.shape.slice(1, -1).map((n) => n ?? 1);
+    const given = tensor.shape.slice(1);
+    const ofRows = given.length === 0 || (given.length === 1 && given[0] === 1);
+    if (!ofRows && !sameShape(given, positions.slice(0, given.length))) {
+      const expected = [[null], ...positions.map((_, k) => [null, ...positions.slice(0, k + 1)])]
+        .map(formatShape)
+        .join(" or ");
+      throw new ShapeError({
+        where,
+        problem: "the weights do not have the shape of the rows or of the positions",
+        expected,
+        received: formatShape(tensor.shape),
+      });
+    }
+  });
+  if (look.values !== false) for (const tensor of weights) checkFinite(where, tensor);
+}
+
 /** `x` are the inputs beside the targets: by them is told which positions are masked, whose labels may be anything. */
 export function checkTargets(
   network: Network,
   goals: readonly Goal[],
-  { x, y }: Columns,
+  { x, y, sampleWeight }: Columns,
   look: Omit<Look, "firstRow"> = {},
 ): void {
+  if (sampleWeight !== undefined) checkWeights(network, goals, sampleWeight, look);
   if (y.length !== goals.length) {
     const names = goals.length === 1 ? "" : ` (${goals.map(({ name }) => name).join(", ")})`;
     throw new DataError({

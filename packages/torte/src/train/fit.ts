@@ -22,6 +22,7 @@ import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { asDataset, batchSizeOf, type Data } from "./model-data.js";
 import { Collector, validationName } from "./figures.js";
+import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
 
@@ -35,6 +36,12 @@ export interface FitOptions {
   readonly callbacks?: readonly Callback[];
   /** Ends training cleanly at the next report. */
   readonly signal?: AbortSignal;
+  /**
+   * Weights of the classes in the loss, such as { 0: 1, 1: 5 }; of several outputs an object of those by name. In training
+   * only, as in Keras: neither valLoss nor the metrics know them, so that valLoss may be below loss. Class weights of 2 for all
+   * double the loss. Default 1 each.
+   */
+  readonly classWeight?: ClassWeight | Readonly<Record<string, ClassWeight>>;
   /** A new order of the rows in every epoch, on top of the dataset's own. Default: true for plain tensors. */
   readonly shuffle?: boolean;
 }
@@ -47,7 +54,7 @@ export class History {
   ended: "finished" | "stopped" | "aborted" = "finished";
 }
 
-const FIT_OPTIONS = ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle"];
+const FIT_OPTIONS = ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle", "classWeight"];
 
 /** @throws OptionError for options that are unknown or of the wrong type; `epochs` and `batchSize` are read later. */
 export function checkFitOptions(options: FitOptions): void {
@@ -239,8 +246,11 @@ export class Trainer {
 
   #program(data: Resident, batch: number): Promise<Executable> {
     const { objective, optimizer, states } = this.#compiled;
-    const make = (resident: Resident): Program => trainProgram(objective, optimizer, states, resident, batch);
-    return this.#model.executable(data, make, `train ${batch}`);
+    const weighted = withClassWeight(objective, this.#options.classWeight);
+    const make = (resident: Resident): Program => trainProgram(weighted, optimizer, states, resident, batch);
+    const classWeight = this.#options.classWeight;
+    const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
+    return this.#model.executable(data, make, `train ${batch}${weights}`);
   }
 
   async #run(data: Resident, batch: number, count: number): Promise<void> {

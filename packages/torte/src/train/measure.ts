@@ -23,6 +23,8 @@ export interface Goal {
   /** Of the loss within the sum of all losses. */
   readonly weight: number;
   readonly metrics: readonly Metric[];
+  /** Weights of the classes in the loss, in training only; 1 where there is none. */
+  readonly classWeight?: ReadonlyMap<number, number>;
 }
 
 export interface Objective {
@@ -98,7 +100,7 @@ interface MeasuredGoal {
 }
 
 function measureGoal(
-  { output: position, loss, metrics, name }: Goal,
+  { output: position, loss, metrics, name, classWeight }: Goal,
   outputs: readonly Traced[],
   target: Node | undefined,
   weights: Node | undefined,
@@ -108,7 +110,7 @@ function measureGoal(
   const goal = alignTarget(target, output, loss.targets, loss.axis);
   const positions = new Positions(output.mask, weights, ignoredIn(goal, loss));
   return {
-    loss: ops.withOrigin("loss", () => measureLoss(loss, goal, output.value, positions)),
+    loss: ops.withOrigin("loss", () => measureLoss(loss, goal, output.value, positions, classWeight)),
     metrics: metrics.map((metric) => {
       const meaning = meaningOf(metric, loss);
       const own = meaning.targets === loss.targets ? goal : alignTarget(target, output, meaning.targets, meaning.axis);
@@ -216,9 +218,17 @@ interface MeasuredLoss {
   readonly counted: Node | undefined;
 }
 
-function measureLoss(loss: Loss, target: Node, prediction: Node, positions: Positions): MeasuredLoss {
+function measureLoss(
+  loss: Loss,
+  target: Node,
+  prediction: Node,
+  positions: Positions,
+  classWeight: Goal["classWeight"],
+): MeasuredLoss {
   const each = perPosition(loss.call(target, prediction), prediction);
-  const [counted, given] = [positions.counted(each.shape), positions.given(each.shape)];
+  const counted = positions.counted(each.shape);
+  const ofClasses = classWeight === undefined ? undefined : weightsOfClasses(target, loss, classWeight);
+  const given = product(positions.given(each.shape), ofClasses);
   const numerator = weightedSum(each, counted, given);
   const denominator = denominatorOf(loss.reduction ?? "mean", each.shape, counted, given);
   const value =
@@ -226,9 +236,51 @@ function measureLoss(loss: Loss, target: Node, prediction: Node, positions: Posi
       ? ops.mul(numerator, 1 / denominator.attributes.value)
       : quotient(numerator, denominator);
   if (counted === undefined && given === undefined) return { value, numerator, denominator, counted: undefined };
-  const weights = positions.weights(each.shape);
-  const any = weights === undefined ? undefined : ops.less(0, ops.sum(ops.abs(weights)));
+  const weights = counted === undefined ? given : ops.where(counted, given ?? 1, 0);
+  const any = weights === undefined ? undefined : ops.less(0, ops.sum(ops.abs(castFloat(weights))));
   return { value, numerator, denominator, counted: any };
+}
+
+const castFloat = (x: Node): Node => ops.cast(x, "float32");
+const product = (a: Node | undefined, b: Node | undefined): Node | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : ops.mul(a, b);
+
+/** Of each position, by the class of its target. */
+function weightsOfClasses(target: Node, { targets, axis = -1 }: Loss, weights: ReadonlyMap<number, number>): Node {
+  const classes =
+    targets === "classes"
+      ? target
+      : targets === "distribution"
+        ? ops.argmax(target, { axes: [axis] })
+        : ops.cast(ops.less(targets === "signs" ? 0 : 0.5, ops.sum(target, { axes: [-1] })), "int32");
+  return [...weights].reduce(
+    (others, [label, weight]) => ops.where(ops.equal(classes, label), weight, others),
+    ops.constant(1, classes.shape),
+  );
+}
+
+/**
+ * What a loss comes to, by its reduction, for nodes of one's own: one number, or with "none" those of the positions, each
+ * times its weight.
+ *
+ * @example
+ * import { meanSquaredError, ops, reduceLoss } from "torte";
+ * const [y, p] = [ops.constant(1, [4, 1]), ops.constant(3, [4, 1])];
+ * console.log(reduceLoss(meanSquaredError({ reduction: "sum" }), y, p).shape); // []
+ */
+export function reduceLoss(
+  loss: Loss,
+  target: Node,
+  prediction: Node,
+  options: { readonly sampleWeight?: Node; readonly mask?: Node } = {},
+): Node {
+  const { sampleWeight, mask } = options;
+  const goal = alignTarget(target, { value: prediction, mask }, loss.targets, loss.axis);
+  const positions = new Positions(mask, sampleWeight, ignoredIn(goal, loss));
+  if (loss.reduction !== "none") return measureLoss(loss, goal, prediction, positions, undefined).value;
+  const each = perPosition(loss.call(goal, prediction), prediction);
+  const weights = positions.weights(each.shape);
+  return weights === undefined ? each : ops.where(ops.equal(weights, 0), 0, ops.mul(each, weights));
 }
 
 /** A loss of the whole batch is that of each of its rows. */

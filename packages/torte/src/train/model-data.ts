@@ -8,7 +8,8 @@ export interface BatchOptions {
 }
 
 /** Data to train or evaluate on. */
-export type Data = Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList };
+export type Data =
+  Dataset | { readonly x: TensorOrList; readonly y?: TensorOrList; readonly sampleWeight?: TensorOrList };
 
 export function asDataset(data: Data): Dataset {
   return data instanceof Dataset ? data : Dataset.fromTensors(data);

@@ -46,7 +46,7 @@ import {
 } from "./saving.js";
 
 export type { BatchOptions, Data } from "./model-data.js";
-export type { CompileOptions, PerOutput } from "./objective.js";
+export type { ClassWeight, CompileOptions, PerOutput } from "./objective.js";
 
 export interface ModelOptions extends BackendOptions {
   /** Of the first weights and of everything random while training. Default 0. */

@@ -5,7 +5,7 @@ import { type MetricOption, readMetrics } from "../metrics/metrics.js";
 import type { Network } from "../nn/network.js";
 import type { OptimizerOption } from "../optim/optimizers.js";
 import { fitting } from "./fitting.js";
-import type { Goal } from "./measure.js";
+import type { Goal, Objective } from "./measure.js";
 
 /** For every output the same, or one each in the order of the outputs, or by the outputs' names. */
 export type PerOutput<T> = T | readonly T[] | Readonly<Record<string, T>>;
@@ -46,6 +46,46 @@ export function readGoals(network: Network, options: CompileOptions): Goal[] {
   if (names.length === 1) readLoss(options.loss as LossOption);
   const expected = `a loss for at least one of ${names.join(", ")}`;
   throw new OptionError({ where: "compile", problem: "there is no loss", expected });
+}
+
+/** Weights of classes by their numbers, at least 0; what is left out weighs 1. */
+export type ClassWeight = Readonly<Record<number, number>>;
+
+/** The objective with weights of classes in its losses; of several outputs by their names. */
+export function withClassWeight(
+  objective: Objective,
+  given: ClassWeight | Readonly<Record<string, ClassWeight>> | undefined,
+): Objective {
+  if (given === undefined) return objective;
+  const names = objective.goals.map(({ name }) => name);
+  const single = names.length === 1 && !Object.values(given).some((value) => typeof value === "object");
+  const byName = (single ? { [names[0] ?? ""]: given } : given) as Readonly<Record<string, ClassWeight>>;
+  checkOptions("classWeight", byName, names);
+  const goals = objective.goals.map((goal) => {
+    const weights = byName[goal.name];
+    return weights === undefined ? goal : { ...goal, classWeight: readClassWeight(objective.network, goal, weights) };
+  });
+  return { ...objective, goals };
+}
+
+function readClassWeight(network: Network, { loss, output }: Goal, given: ClassWeight): ReadonlyMap<number, number> {
+  const last = network.outputs[output]?.shape.at(loss.axis ?? -1) ?? 1;
+  const several = loss.targets === "classes" || loss.targets === "distribution";
+  if (loss.targets === "numbers" || (!several && last !== 1)) {
+    throw new OptionError({
+      where: "fit",
+      problem: `classWeight needs one class for each position, which ${loss.name} does not have`,
+      fix: "Give sampleWeight beside x and y.",
+    });
+  }
+  const classes = several ? last : 2;
+  checkOptions(
+    "classWeight",
+    given,
+    Array.from({ length: classes }, (_, i) => String(i)),
+  );
+  const entries = Object.entries(given);
+  return new Map(entries.map(([label, weight]) => [Number(label), numberIn("classWeight", label, weight, { min: 0 })]));
 }
 
 /** Names of the outputs' layers, numbered where a layer gives several outputs. */

@@ -17,6 +17,7 @@ interface Rows {
   readonly numbers: Node;
   readonly x: readonly Node[];
   readonly y: readonly Node[];
+  readonly w: readonly Node[];
   /** Behind these rows. */
   readonly cursor: Node;
 }
@@ -26,25 +27,38 @@ function nextRows(data: Resident, batch: number): Rows {
   const cursor = read(data.cursor);
   const rows = ops.gather(read(data.order), ops.add(iota([batch], 0), cursor));
   const pick = (state: State): Node => ops.gather(read(state), rows);
-  return { numbers: rows, x: data.x.map(pick), y: data.y.map(pick), cursor: ops.add(cursor, batch) };
+  return {
+    numbers: rows,
+    x: data.x.map(pick),
+    y: data.y.map(pick),
+    w: data.w.map(pick),
+    cursor: ops.add(cursor, batch),
+  };
 }
 
 /** The guards of a program over these rows. */
-function guardsFor(network: Network, data: Resident, { numbers, x, y }: Rows): Guards {
+function guardsFor(network: Network, data: Resident, { numbers, x, y, w }: Rows): Guards {
   const [capacity = 1, batch = 1] = [data.order.shape[0], numbers.shape[0]];
   const known = new Map([
     [data.order, { low: 0, high: capacity - 1 }],
     [data.cursor, { low: 0, high: capacity - batch }],
   ]);
-  return new Guards(network, { inputs: x, others: y, columns: data.x, rows: numbers, known, flag: data.flag });
+  return new Guards(network, {
+    inputs: x,
+    others: [...y, ...w],
+    columns: data.x,
+    rows: numbers,
+    known,
+    flag: data.flag,
+  });
 }
 
 /** What is measured of rows. */
-const measureRows = (objective: Objective, { x, y }: Rows, tracing: Tracing, guards?: Guards): Measured =>
+const measureRows = (objective: Objective, { x, y, w }: Rows, tracing: Tracing, guards?: Guards): Measured =>
   measure(
     objective,
     x.map((value) => ({ value })),
-    { values: y },
+    { values: y, weights: y.map((_, i) => w[w.length === 1 ? 0 : i]) },
     tracing,
     guards?.bound,
   );

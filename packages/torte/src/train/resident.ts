@@ -10,13 +10,15 @@ import { Tensor } from "../tensor/tensor.js";
 export interface Resident {
   readonly x: readonly State[];
   readonly y: readonly State[];
+  /** Weights of the targets. */
+  readonly w: readonly State[];
   readonly order: State;
   readonly cursor: State;
   /** Where a program writes down the first index that is no row of its table. */
   readonly flag: State;
 }
 
-export const statesOf = ({ x, y, ...single }: Resident): State[] => [...x, ...y, ...Object.values(single)];
+export const statesOf = ({ x, y, w, ...single }: Resident): State[] => [...x, ...y, ...w, ...Object.values(single)];
 
 /** What new contents must be, and what for: where either has changed, all contents are looked at again. */
 export interface Check {
@@ -55,7 +57,7 @@ export class ResidentData {
     const known = this.#fitting(name, given, rowsOf(given)) ?? (await this.#allocate(name, given));
     const { data } = known;
     const columns = settled(given);
-    const contents = [...columns.x, ...columns.y].map(fingerprint).join("; ");
+    const contents = tensorsOf(columns).map(fingerprint).join("; ");
     if (contents !== known.contents || check.purpose !== known.purpose) check.run(columns);
     const writes = contents === known.contents ? [] : contentsOf(data, columns);
     Object.assign(known, { contents, purpose: check.purpose });
@@ -97,19 +99,20 @@ export class ResidentData {
     return known !== undefined && this.#holds(known.data, columns, capacity) ? known : undefined;
   }
 
-  #states(name: string, { x, y }: Columns, capacity: number): Resident {
+  #states(name: string, { x, y, sampleWeight = [] }: Columns, capacity: number): Resident {
     const column = (part: string, t: Tensor, i: number, dtype: State["dtype"]): State =>
       new State(`${name}.${part}${i}`, [capacity, ...t.shape.slice(1)], dtype);
     return {
       x: x.map((t, i) => column("x", t, i, this.#inputs[i] ?? storedAs(t))),
       y: y.map((t, i) => column("y", t, i, storedAs(t))),
+      w: sampleWeight.map((t, i) => column("w", t, i, storedAs(t))),
       order: new State(`${name}.order`, [capacity], "int32"),
       cursor: new State(`${name}.cursor`, [], "int32"),
       flag: new State(`${name}.flag`, [4], "int32"),
     };
   }
 
-  #holds(data: Resident, { x, y }: Columns, capacity: number): boolean {
+  #holds(data: Resident, { x, y, sampleWeight = [] }: Columns, capacity: number): boolean {
     const fits = (states: readonly State[], tensors: readonly Tensor[], dtypes: readonly State["dtype"][]): boolean =>
       states.length === tensors.length &&
       states.every(({ shape, dtype }, i) => {
@@ -121,7 +124,7 @@ export class ResidentData {
           (shape[0] ?? 0) >= capacity
         );
       });
-    return fits(data.x, x, this.#inputs) && fits(data.y, y, []);
+    return fits(data.x, x, this.#inputs) && fits(data.y, y, []) && fits(data.w, sampleWeight, []);
   }
 
   async #allocate(name: string, columns: Columns, capacity = rowsOf(columns)): Promise<Known> {
@@ -142,9 +145,11 @@ export class ResidentData {
 /** New rows, to be visited from the first one on. */
 export const arrival = (data: Resident, columns: Columns): Write[] => [...contentsOf(data, columns), ...start(data)];
 
-function contentsOf(data: Resident, { x, y }: Columns): Write[] {
-  const tensors = [...x, ...y];
-  return [...data.x, ...data.y].flatMap((state, i) => {
+const tensorsOf = ({ x, y, sampleWeight = [] }: Columns): Tensor[] => [...x, ...y, ...sampleWeight];
+
+function contentsOf(data: Resident, columns: Columns): Write[] {
+  const tensors = tensorsOf(columns);
+  return [...data.x, ...data.y, ...data.w].flatMap((state, i) => {
     const value = tensors[i];
     return value === undefined ? [] : [{ state, value }];
   });
@@ -163,12 +168,13 @@ const start = ({ cursor, flag }: Resident): Write[] => [
 const rowsOf = ({ x }: Columns): number => x[0]?.shape[0] ?? 0;
 
 /** Memory that other threads may write is copied, so that what is looked at is what is uploaded. */
-export function settled({ x, y }: Columns): Columns {
+export function settled({ x, y, sampleWeight }: Columns): Columns {
   const copied = (tensor: Tensor): Tensor => {
     const shared = Object.prototype.toString.call(tensor.data.buffer) === "[object SharedArrayBuffer]";
     return shared ? new Tensor(tensor.data.slice(), tensor.shape, tensor.dtype) : tensor;
   };
-  return { x: x.map(copied), y: y.map(copied) };
+  const weights = sampleWeight === undefined ? {} : { sampleWeight: sampleWeight.map(copied) };
+  return { x: x.map(copied), y: y.map(copied), ...weights };
 }
 
 const storedAs = ({ dtype }: Tensor): State["dtype"] => (dtype === "float64" ? "float32" : dtype);
