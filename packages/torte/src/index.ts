@@ -73,6 +73,33 @@ export {
 export { audit, Audit, type AuditOptions } from "./data/audit/audit.js";
 export type { Baseline } from "./data/audit/baselines.js";
 export type { ClassLength, ClassSize, Finding, FindingKind, Severity, Twins } from "./data/audit/findings.js";
+export {
+  bootstrap,
+  kFold,
+  parseRowSplit,
+  splitRows,
+  type BootstrapOptions,
+  type Fold,
+  type FoldOptions,
+  type RowSplit,
+  type RowSplitOptions,
+} from "./data/row-split.js";
+export { sealTest, type Opening, type SealedTest } from "./data/sealed.js";
+export {
+  type CategoryLookup,
+  categoryLookup,
+  encoderFromJSON,
+  minMaxScaler,
+  padSequences,
+  type Scaler,
+  standardScaler,
+  toCategorical,
+  type Encoder,
+  type EncoderDescription,
+  type LookupOptions,
+  type PadOptions,
+} from "./data/encoders.js";
+export { tokenizer, type Tokenizer, type TokenizerOptions, type TokenUnit } from "./data/tokenizer.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";

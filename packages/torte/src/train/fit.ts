@@ -20,7 +20,7 @@ import { findBadLayer } from "./diagnose.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
-import { asDataset, batchSizeOf, type Data } from "./model-data.js";
+import { batchSizeOf, type Data, learntFrom } from "./model-data.js";
 import { Collector, validationName } from "./figures.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
@@ -113,7 +113,10 @@ export class Trainer {
     const epochs = positiveInteger("fit", "epochs", this.#options.epochs ?? 1);
     const batch = batchSizeOf("fit", given, this.#options);
     const data = this.#options.shuffle === true ? given.shuffle({ seed: this.#model.seed }) : given;
-    const validation = this.#options.validationData === undefined ? undefined : asDataset(this.#options.validationData);
+    const validation =
+      this.#options.validationData === undefined
+        ? undefined
+        : learntFrom("validationData", this.#options.validationData);
     const held = await this.#checked(validation);
     await this.#begin();
     const train = async (): Promise<History> => {

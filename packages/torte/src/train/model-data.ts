@@ -1,5 +1,6 @@
 /** Data as a model takes it. */
 import { Dataset, type TensorOrList } from "../data/dataset.js";
+import { refuseTest } from "../data/sealed.js";
 import { positiveInteger } from "../errors.js";
 
 export interface BatchOptions {
@@ -13,6 +14,12 @@ export type Data =
 
 export function asDataset(data: Data): Dataset {
   return data instanceof Dataset ? data : Dataset.fromTensors(data);
+}
+
+/** Data that something is learnt from or chosen by, which the test part is not. */
+export function learntFrom(where: string, data: Data): Dataset {
+  refuseTest(where, data);
+  return asDataset(data);
 }
 
 export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {

@@ -1,6 +1,7 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
+import { SealedTest } from "../data/sealed.js";
 import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
@@ -29,7 +30,7 @@ import { checkInputs, checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
-import { asDataset, type BatchOptions, batchSizeOf, type Data } from "./model-data.js";
+import { asDataset, type BatchOptions, batchSizeOf, type Data, learntFrom } from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
 import type { Objective } from "./measure.js";
@@ -203,7 +204,7 @@ export class Model<Output extends Outputs = Tensor> {
     try {
       await this.#engine.prepare();
       const shuffle = options.shuffle ?? !(data instanceof Dataset);
-      return await new Trainer(this.#engine, compiled, { ...options, shuffle }).run(asDataset(data));
+      return await new Trainer(this.#engine, compiled, { ...options, shuffle }).run(learntFrom("fit", data));
     } finally {
       this.#training = false;
     }
@@ -228,11 +229,11 @@ export class Model<Output extends Outputs = Tensor> {
     this.#engine.check(this.#needCompiled("checkData"), columns);
   }
 
-  /** Loss (with its penalties) and metrics over the data. */
-  async evaluate(data: Data, options: BatchOptions = {}): Promise<Logs> {
+  /** Loss (with its penalties) and metrics over the data. A sealed test is opened for it, and says so in its `openings`. */
+  async evaluate(data: Data | SealedTest, options: BatchOptions = {}): Promise<Logs> {
     checkOptions("evaluate", options, ["batchSize"]);
     const compiled = this.#needCompiled("evaluate");
-    const dataset = asDataset(data);
+    const dataset = data instanceof SealedTest ? data.open("evaluate") : asDataset(data);
     const { columns, order } = await dataset.plan(0);
     this.#engine.check(compiled, columns, { values: false });
     await this.#engine.prepare();
