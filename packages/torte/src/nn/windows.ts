@@ -1,7 +1,9 @@
 /** Windows over positions: their geometry, the margins that padding adds, and which of them are valid. */
+import { oneOf, OptionError, positiveInteger, ShapeError, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { sizeAt } from "../tensor/shape.js";
+import { checkRank } from "./axes.js";
 
 export interface WindowOptions {
   readonly size: readonly number[];
@@ -11,6 +13,61 @@ export interface WindowOptions {
 }
 
 export type Padding = "valid" | "same" | "causal";
+
+/** One number for all spatial axes, or one for each. */
+export type PerAxis = number | readonly number[];
+
+/** Options of a window over positions. */
+export interface WindowedOptions {
+  readonly kernelSize: PerAxis;
+  readonly strides?: PerAxis;
+  readonly padding?: Padding;
+  readonly dilationRate?: PerAxis;
+}
+
+/** Reads the options of a convolution's window; looking back only is for one axis, which has a direction. */
+export function readWindows(kind: string, rank: number, options: WindowedOptions): WindowOptions {
+  const paddings: readonly Padding[] = rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"];
+  return {
+    size: perAxis(kind, "kernelSize", rank, options.kernelSize),
+    stride: perAxis(kind, "strides", rank, options.strides ?? 1),
+    dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
+    padding: oneOf(kind, "padding", options.padding ?? "valid", paddings),
+  };
+}
+
+export function perAxis(where: string, name: string, rank: number, value: PerAxis): number[] {
+  const given: unknown = value;
+  if (Array.isArray(given) && given.length === rank) return given.map((n) => positiveInteger(where, name, n));
+  if (typeof given === "number") return Array<number>(rank).fill(positiveInteger(where, name, given));
+  throw new OptionError({
+    where,
+    problem: given === undefined ? `${name} is missing` : `${name} has the wrong form`,
+    expected: rank === 1 ? "a number" : `a number, or a list of ${rank}`,
+    received: show(given),
+  });
+}
+
+/** The spatial input of a windowed layer: right rank, long enough. */
+export function checkSpatial(
+  where: string,
+  value: Node,
+  rank: number,
+  { size, dilation, padding }: WindowOptions,
+): void {
+  checkRank(where, value, rank);
+  const reach = size.map((taps, i) => (taps - 1) * sizeAt(dilation, i) + 1);
+  const short = padding === "valid" && reach.some((n, i) => n > sizeAt(value.shape, i + 1));
+  if (short) {
+    throw new ShapeError({
+      where,
+      problem: "the window does not fit into the input",
+      expected: `at least ${reach.join(" x ")} positions`,
+      received: value.shape.slice(1, -1).join(" x "),
+      fix: 'Take a smaller window, pool less before it, or set padding: "same".',
+    });
+  }
+}
 
 /** Padding before and after one axis, as in Keras: "same" puts the odd one behind. */
 export function marginOf(
@@ -50,3 +107,7 @@ export function windowMask(mask: Node, options: WindowOptions): Node {
   }
   return ops.slice(mask, 1, 0, Infinity, stride);
 }
+
+/** Labels of einsum for the positions of a result and the taps of a window, one for each axis. */
+export const POSITIONS = "opq";
+export const TAPS = "ijk";

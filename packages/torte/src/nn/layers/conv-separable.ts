@@ -1,5 +1,5 @@
 /** Convolutions of each channel by itself: depthwise, and separable ones, which mix the channels afterwards. */
-import { checkOptions, oneOf, positiveInteger } from "../../errors.js";
+import { checkOptions, positiveInteger } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { lastOf } from "../../tensor/shape.js";
@@ -7,10 +7,18 @@ import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { masked } from "../masks.js";
-import { type Padding, windowMask, type WindowOptions, windowsOf } from "../windows.js";
+import {
+  checkSpatial,
+  type Padding,
+  type PerAxis,
+  POSITIONS,
+  readWindows,
+  TAPS,
+  windowMask,
+  windowsOf,
+} from "../windows.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
-import { checkSpatial, type PerAxis, perAxis, POSITIONS, TAPS } from "./conv.js";
-import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
+import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
 interface WindowedOptions extends Omit<KernelOptions, "kernelInitializer" | "kernelRegularizer" | "kernelConstraint"> {
   /** Taps of the window along each axis, at least 1. */
@@ -59,19 +67,8 @@ const WINDOWED = [
 ];
 
 function readWindowed(kind: string, rank: number, options: DepthwiseConvOptions) {
-  const windows: WindowOptions = {
-    size: perAxis(kind, "kernelSize", rank, options.kernelSize),
-    stride: perAxis(kind, "strides", rank, options.strides ?? 1),
-    dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
-    padding: oneOf(
-      kind,
-      "padding",
-      options.padding ?? "valid",
-      rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"],
-    ),
-  };
   return {
-    windows,
+    windows: readWindows(kind, rank, options),
     multiplier: positiveInteger(kind, "depthMultiplier", options.depthMultiplier ?? 1),
     depthwise: {
       initializer: readInitializer(kind, "depthwiseInitializer", options.depthwiseInitializer ?? "glorotUniform"),

@@ -6,8 +6,8 @@ import { lastOf, sizeAt } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
-import { type PerAxis, perAxis, POSITIONS, TAPS } from "./conv.js";
-import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
+import { type PerAxis, perAxis, POSITIONS, TAPS } from "../windows.js";
+import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
 export interface ConvTransposeOptions extends KernelOptions {
   /** Channels of the result, at least 1. */

@@ -1,16 +1,22 @@
 /** Convolutions over one, two or three spatial axes: one implementation. */
-import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError, show } from "../../errors.js";
+import { checkOptions, OptionError, positiveInteger, ShapeError } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
-import { lastOf, sizeAt } from "../../tensor/shape.js";
+import { lastOf } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
-import { type Padding, windowMask, type WindowOptions, windowsOf } from "../windows.js";
-import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "./dense.js";
-
-/** One number for all spatial axes, or one for each. */
-export type PerAxis = number | readonly number[];
+import {
+  checkSpatial,
+  type Padding,
+  type PerAxis,
+  POSITIONS,
+  readWindows,
+  TAPS,
+  windowMask,
+  type WindowOptions,
+  windowsOf,
+} from "../windows.js";
+import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
 export interface ConvOptions extends KernelOptions {
   /** Channels of the result, at least 1. */
@@ -27,39 +33,6 @@ export interface ConvOptions extends KernelOptions {
   readonly groups?: number;
 }
 
-export function perAxis(where: string, name: string, rank: number, value: PerAxis): number[] {
-  const given: unknown = value;
-  if (Array.isArray(given) && given.length === rank) return given.map((n) => positiveInteger(where, name, n));
-  if (typeof given === "number") return Array<number>(rank).fill(positiveInteger(where, name, given));
-  throw new OptionError({
-    where,
-    problem: given === undefined ? `${name} is missing` : `${name} has the wrong form`,
-    expected: rank === 1 ? "a number" : `a number, or a list of ${rank}`,
-    received: show(given),
-  });
-}
-
-/** The spatial input of a windowed layer: right rank, long enough. */
-export function checkSpatial(
-  where: string,
-  value: Node,
-  rank: number,
-  { size, dilation, padding }: WindowOptions,
-): void {
-  checkRank(where, value, rank);
-  const reach = size.map((taps, i) => (taps - 1) * sizeAt(dilation, i) + 1);
-  const short = padding === "valid" && reach.some((n, i) => n > sizeAt(value.shape, i + 1));
-  if (short) {
-    throw new ShapeError({
-      where,
-      problem: "the window does not fit into the input",
-      expected: `at least ${reach.join(" x ")} positions`,
-      received: value.shape.slice(1, -1).join(" x "),
-      fix: 'Take a smaller window, pool less before it, or set padding: "same".',
-    });
-  }
-}
-
 function conv(rank: number, options: ConvOptions): LayerFunction {
   const kind = `conv${rank}d`;
   checkOptions(kind, options, [
@@ -73,17 +46,7 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
   ]);
   const filters = positiveInteger(kind, "filters", options.filters);
   const groups = positiveInteger(kind, "groups", options.groups ?? 1);
-  const windows: WindowOptions = {
-    size: perAxis(kind, "kernelSize", rank, options.kernelSize),
-    stride: perAxis(kind, "strides", rank, options.strides ?? 1),
-    dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
-    padding: oneOf(
-      kind,
-      "padding",
-      options.padding ?? "valid",
-      rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"],
-    ),
-  };
+  const windows = readWindows(kind, rank, options);
   const { activation, useBias, kernel, bias } = readKernelOptions(kind, options);
   if (filters % groups !== 0) {
     throw new OptionError({
@@ -119,10 +82,6 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
     },
   });
 }
-
-/** Labels of einsum for the positions of a result and the taps of a window, one for each axis. */
-export const POSITIONS = "opq";
-export const TAPS = "ijk";
 
 /** Windows [batch, ...positions, ...taps, channels] times kernel [...taps, channels, filters]. */
 function correlate(view: Node, kernel: Node, rank: number): Node {

@@ -1,63 +1,11 @@
-import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../../errors.js";
+import { checkOptions, OptionError, positiveInteger, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
 import { lastOf, sizeAt } from "../../tensor/shape.js";
-import { type ConstraintOption, readConstraint } from "../constraints.js";
-import { type ActivationOption, readActivation } from "../activations.js";
-import { type InitializerOption, readInitializer } from "../initializers.js";
-import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
+import { inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
 import { checkFeatures } from "../axes.js";
 import { masked } from "../masks.js";
-import { readRegularizer, type RegularizerOption } from "../regularizers.js";
-
-/** Options that layers with a kernel and a bias share. */
-export interface KernelOptions extends CommonOptions {
-  /** Default "linear". */
-  readonly activation?: ActivationOption;
-  /** Default true. */
-  readonly useBias?: boolean;
-  /** Default glorotUniform. */
-  readonly kernelInitializer?: InitializerOption;
-  /** Default zeros. */
-  readonly biasInitializer?: InitializerOption;
-  /** Penalty of the kernel, by name or function. Default none. */
-  readonly kernelRegularizer?: RegularizerOption;
-  /** Penalty of the bias. Default none. */
-  readonly biasRegularizer?: RegularizerOption;
-  /** What every update of the kernel ends with, by name or function. Default none. */
-  readonly kernelConstraint?: ConstraintOption;
-  /** Default none. */
-  readonly biasConstraint?: ConstraintOption;
-}
-
-export const KERNEL_OPTIONS = [
-  ...COMMON,
-  "activation",
-  "useBias",
-  "kernelInitializer",
-  "biasInitializer",
-  "kernelRegularizer",
-  "biasRegularizer",
-  "kernelConstraint",
-  "biasConstraint",
-] as const;
-
-export function readKernelOptions(where: string, options: KernelOptions) {
-  return {
-    activation: readActivation(where, options.activation ?? "linear"),
-    useBias: booleanOption(where, "useBias", options.useBias ?? true),
-    kernel: {
-      initializer: readInitializer(where, "kernelInitializer", options.kernelInitializer ?? "glorotUniform"),
-      regularizer: readRegularizer(where, "kernelRegularizer", options.kernelRegularizer),
-      constraint: readConstraint(where, "kernelConstraint", options.kernelConstraint),
-    },
-    bias: {
-      initializer: readInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros"),
-      regularizer: readRegularizer(where, "biasRegularizer", options.biasRegularizer),
-      constraint: readConstraint(where, "biasConstraint", options.biasConstraint),
-    },
-  };
-}
+import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
 export interface DenseOptions extends KernelOptions {
   /** Size of the result's last axis, at least 1. */

@@ -16,7 +16,7 @@ import {
 import { checkRank } from "../axes.js";
 import { masked, spreadMask, validCount } from "../masks.js";
 import { windowMask, type WindowOptions, windowsOf } from "../windows.js";
-import { checkSpatial, type PerAxis, perAxis } from "./conv.js";
+import { checkSpatial, type PerAxis, perAxis } from "../windows.js";
 
 export interface PoolingOptions extends CommonOptions {
   /** Positions in a window along each axis. Default 2. */

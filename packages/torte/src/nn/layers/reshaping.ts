@@ -7,7 +7,7 @@ import { formatShape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
-import { type PerAxis, perAxis } from "./conv.js";
+import { type PerAxis, perAxis } from "../windows.js";
 
 /**
  * All axes but the batch made one. Ends a mask; its zeros stay.

@@ -1,0 +1,24 @@
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+
+const path = (file: string): string => fileURLToPath(new URL(`../${file}`, import.meta.url));
+const page = readFileSync(path("docs/architecture.md"), "utf8");
+const recipes = readFileSync(path("CONTRIBUTING.md"), "utf8");
+
+it("docs/architecture.md names code that is there: each link's text stands in the file that it leads to", () => {
+  const links = [...page.matchAll(/\[`([^`]+)`\]\(\.\.\/([^)]+)\)/g)];
+  expect(links.length).toBeGreaterThan(20);
+  const broken = links.filter(([, name = "", file = ""]) => {
+    if (name.endsWith("/")) return !existsSync(path(file));
+    return !existsSync(path(file)) || !readFileSync(path(file), "utf8").includes(name);
+  });
+  expect(broken.map(([link]) => link)).toEqual([]);
+});
+
+it("every source file that docs/architecture.md and CONTRIBUTING.md name exists", () => {
+  const named = [...(page + recipes).matchAll(/`((?:[a-z]+\/)+[a-z0-9.-]+\.ts)`/g)].map(([, file = ""]) => file);
+  expect(named.length).toBeGreaterThan(30);
+  const missing = named.filter((file) => !existsSync(path(`packages/torte/src/${file}`)) && !existsSync(path(file)));
+  expect(missing).toEqual([]);
+});
