@@ -3,16 +3,27 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { OptionError, TorteError } from "torte";
 import { addAudit } from "./audit-command.js";
+import type { CheckOptions } from "./check.js";
 import { guarded } from "./signals.js";
 import type { TrainOptions } from "./train.js";
 
 /** Runs the command line; returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   let status = 0;
-  const program = commandLine(async (file, options) => {
+  const onTrain: TrainAction = async (file, options) => {
     const { train } = await import("./train.js");
     status = await guarded(async (signal) => (await train(file, options, signal)).status === "interrupted", explain);
-  });
+  };
+  const onCheck: CheckAction = async (file, options) => {
+    const { check } = await import("./check.js");
+    const results: boolean[] = [];
+    status = await guarded(async (signal) => {
+      results.push(await check(file, options, signal));
+      return false;
+    }, explain);
+    if (status === 0 && results.includes(false)) status = 2;
+  };
+  const program = commandLine(onTrain, onCheck);
   addAudit(program, async (file, options) => {
     const { auditFile } = await import("./audit.js");
     try {
@@ -48,8 +59,9 @@ function written(text: string): Promise<void> {
 }
 
 type TrainAction = (file: string, options: TrainOptions) => Promise<void>;
+type CheckAction = (file: string, options: CheckOptions) => Promise<void>;
 
-function commandLine(onTrain: TrainAction): Command {
+function commandLine(onTrain: TrainAction, onCheck: CheckAction): Command {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -58,19 +70,33 @@ function commandLine(onTrain: TrainAction): Command {
     .version(version)
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) })
     .exitOverride();
-  program
-    .command("train")
+  experimentCommand(program.command("train"))
     .description("Train the model of an experiment file, and write a run folder.")
+    .option(
+      "--epochs <n>",
+      "passes over the training data (default: the experiment's, else 10)",
+      counting("--epochs", 1),
+    )
+    .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<experiment>)", text("--out"))
+    .addHelpText("after", HELP)
+    .exitOverride()
+    .action(onTrain);
+  experimentCommand(program.command("check"))
+    .description("Look at the model of an experiment file before a long run: five steps that it must pass.")
+    .addHelpText("after", CHECK_HELP)
+    .exitOverride()
+    .action(onCheck);
+  return program;
+}
+
+/** A command with the options that say what of an experiment is meant. */
+function experimentCommand(command: Command): Command {
+  return command
     .argument("<file>", "the experiment file, TypeScript or JavaScript")
     .option(
       "--data <path>",
       "the data file, or the folder that has it (default: $TORTE_DATA, the cache, a download)",
       text("--data"),
-    )
-    .option(
-      "--epochs <n>",
-      "passes over the training data (default: the experiment's, else 10)",
-      counting("--epochs", 1),
     )
     .option(
       "--batch-size <n>",
@@ -91,12 +117,7 @@ function commandLine(onTrain: TrainAction): Command {
       "--threads <n>",
       "threads to train on; the results do not depend on it (default: the cores)",
       counting("--threads", 1, 64),
-    )
-    .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<experiment>)", text("--out"))
-    .addHelpText("after", HELP)
-    .exitOverride()
-    .action(onTrain);
-  return program;
+    );
 }
 
 const HELP = `
@@ -114,6 +135,16 @@ SIGHUP, 141 where nobody reads the output any more).
 Environment:
   TORTE_DATA         a folder with data files
   TORTE_DEBUG        set to anything, errors come with their stack`;
+
+const CHECK_HELP = `
+The steps:
+  loss at the start   beside that of a model that knows nothing
+  overfit one batch   16 rows must be learnt by heart
+  shuffled labels     must not be predicted on other rows
+  zero input          must give a higher loss than the real one
+  gradient flow       gradients by depth, with and without residual connections
+
+Exit status: 0 all passed or had nothing to compare with, 2 one has failed, 1 an error.`;
 
 function text(option: string): (value: string) => string {
   return (value) => {

@@ -141,6 +141,7 @@ export class Run {
       batchSize,
       signal,
       validationData: this.#data.validation,
+      verbose: 0, // the reporter tells it
       callbacks: [report, experiment.callbacks?.() ?? []].flat(),
     });
   }

@@ -14,6 +14,15 @@ interface Process {
   readonly type?: unknown;
   readonly env?: Readonly<Record<string, string | undefined>> | null;
   readonly getBuiltinModule?: unknown;
+  readonly stdout?: unknown;
+}
+
+/** Where lines for people go. */
+export interface Output {
+  /** A terminal, on which a line can be written over. */
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
 }
 
 interface Builtins {
@@ -46,6 +55,11 @@ export function isNode(): boolean {
 /** A module of Node, without an import, which bundlers for browsers would follow. Only where `isNode()`. */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   return (scope.process as { getBuiltinModule(name: Name): Builtins[Name] }).getBuiltinModule(name);
+}
+
+/** The standard output of a process; undefined in a page. */
+export function standardOutput(): Output | undefined {
+  return isNode() ? (scope.process as { readonly stdout: Output }).stdout : undefined;
 }
 
 /** A variable of the environment, where there is one and it may be read. */

@@ -133,15 +133,26 @@ export { reduceLoss } from "./train/measure.js";
 export * from "./metrics/index.js";
 export * as metrics from "./metrics/all.js";
 export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
-export {
-  earlyStopping,
-  type Callback,
-  type EarlyStoppingOptions,
-  type Logs,
-  type Progress,
-  type TrainingControl,
-} from "./train/callbacks.js";
-export { type FitOptions, type History } from "./train/fit.js";
+export type { Callback, Logs, Progress, Stage, TrainingControl } from "./train/callbacks.js";
+export type { Json } from "./train/json.js";
+export { csvLog, type CsvLogOptions } from "./train/callbacks/csv-log.js";
+export { earlyStopping, type EarlyStoppingOptions } from "./train/callbacks/early-stopping.js";
+export { modelCheckpoint, type ModelCheckpointOptions } from "./train/callbacks/model-checkpoint.js";
+export type { MonitorOptions } from "./train/callbacks/monitor.js";
+export { progress, type ProgressOptions, type Verbosity } from "./train/callbacks/progress.js";
+export { reduceLROnPlateau, type ReduceLROnPlateauOptions } from "./train/callbacks/reduce-on-plateau.js";
+export { tensorBoard, type TensorBoardOptions } from "./train/callbacks/tensorboard.js";
+export { EventWriter, type EventWriterOptions } from "./train/tensorboard/writer.js";
+export type { FitOptions } from "./train/fit.js";
+export type { Best, History } from "./train/history.js";
+export type { Baseline as OutputBaseline } from "./train/baseline.js";
+export type {
+  DeadUnits,
+  Diagnosis,
+  Finding as DiagnosisFinding,
+  FindingKind as DiagnosisKind,
+} from "./train/diagnosis.js";
+export { NotFiniteError, type NotFinite, type Statistics } from "./train/not-finite.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export type { PureFunction, PureOptions } from "./train/pure.js";
 export { saliency, type SaliencyOptions } from "./train/saliency.js";
@@ -183,3 +194,20 @@ export {
   type LayerEquivariance,
 } from "./checks/equivariance.js";
 export { checkMask, MaskCheck, type LayerMask, type MaskCheckOptions } from "./checks/mask.js";
+export {
+  checkInitialLoss,
+  checkShuffledLabels,
+  checkZeroInput,
+  overfitOneBatch,
+  SanityCheck,
+  type InitialLossOptions,
+  type OneBatchOptions,
+  type ShuffledLabelsOptions,
+  type TrainedCheckOptions,
+} from "./checks/sanity.js";
+export {
+  checkGradientFlow,
+  GradientFlow,
+  type GradientFlowOptions,
+  type LayerGradient,
+} from "./checks/gradient-flow.js";

@@ -167,11 +167,13 @@ describe("earlyStopping", () => {
     const callback = earlyStopping(options);
     let [weights, kept, stopped, epoch] = [-1, -1, false, 0];
     const control: TrainingControl = {
+      model: line(),
+      epochs: values.length,
+      learningRate: 1,
       stop: () => (stopped = true),
       keepWeights: () => Promise.resolve(void (kept = weights)),
       restoreWeights: () => Promise.resolve(void (weights = kept)),
-      direction: () => "min",
-      setLearningRate: () => Promise.resolve(),
+      direction: (figure) => (figure.endsWith("Accuracy") ? "max" : "min"),
     };
     await callback.onTrainBegin?.(control);
     for (; epoch < values.length && !stopped; epoch++) {

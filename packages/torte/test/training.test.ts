@@ -199,10 +199,12 @@ describe("early stopping", () => {
     const callback = earlyStopping({ monitor: "loss", ...options });
     const seen: string[] = [];
     const control = {
+      model: small(),
+      epochs: values.length,
+      learningRate: 1,
       stop: () => void seen.push("stop"),
       keepWeights: () => Promise.resolve(void seen.push("keep")),
       restoreWeights: () => Promise.resolve(void seen.push("restore")),
-      setLearningRate: () => Promise.resolve(),
       direction: (figure: string) => (figure === "loss" ? ("min" as const) : undefined),
     };
     await callback.onTrainBegin?.(control);

@@ -1,6 +1,9 @@
-/** What happens around epochs: the interface of callbacks, and early stopping. */
-import { booleanOption, checkOptions, numberIn, oneOf, OptionError, show, wholeNumber } from "../errors.js";
+/** What happens around epochs and steps: the interface of callbacks. */
+import { OptionError, show } from "../errors.js";
 import type { Direction } from "../metrics/metric.js";
+import type { Json } from "./json.js";
+import type { AnyModel } from "./model.js";
+import type { NotFinite } from "./not-finite.js";
 
 /** Figures of one epoch by name: loss, accuracy, valLoss, valAccuracy, … */
 export type Logs = Readonly<Record<string, number>>;
@@ -17,31 +20,63 @@ export interface Progress {
 
 /** What a callback can do to the run. */
 export interface TrainingControl {
+  /** The model in training; its weights are those after the last step. */
+  readonly model: AnyModel;
+  /** Epochs of the whole run. */
+  readonly epochs: number;
   /** Ends training after this epoch, or at once when called between steps. */
   stop(): void;
   /** Keeps the weights as they are now; `restoreWeights` brings them back. */
   keepWeights(): Promise<void>;
   restoreWeights(): Promise<void>;
-  setLearningRate(value: number): Promise<void>;
+  /**
+   * Rate of the next update. Setting it takes effect from there on; where the optimizer has a schedule, all rates to come are
+   * multiplied by what makes the next one the given one. @throws OptionError for what is no rate, or where the schedule is at 0.
+   */
+  learningRate: number;
   /** Whether more ("max") or less ("min") of a figure is better, as its metric says; undefined where there is no such figure. */
   direction(figure: string): Direction | undefined;
 }
 
+/** At the end of an epoch, after validation, metrics and history: those without a stage first, then in this order. */
+export const STAGES = ["stopping", "rate", "checkpoint"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Functions that fit calls, one callback after the other; it waits for those that return a promise. */
 export interface Callback {
+  /**
+   * When its turn comes at the end of an epoch: "stopping", then "rate", then "checkpoint", which so has the state after the
+   * epoch. Default: before all of them, in the order of the list.
+   */
+  readonly stage?: Stage;
+  /** Also where a run is resumed: `load` comes after it. */
   onTrainBegin?(control: TrainingControl): void | Promise<void>;
   onEpochBegin?(epoch: number, control: TrainingControl): void | Promise<void>;
+  /**
+   * After every step of the epoch, from 0, with averages over the epoch so far. Steps run one by one where somebody listens, in
+   * chunks where nobody does.
+   */
+  onBatchEnd?(step: number, logs: Logs, control: TrainingControl): void | Promise<void>;
   /** Called a few times a second. */
   onProgress?(progress: Progress, control: TrainingControl): void | Promise<void>;
   onEpochEnd?(epoch: number, logs: Logs, control: TrainingControl): void | Promise<void>;
+  /** The loss or a weight is no longer finite. Training ends with an error, unless `control.stop()` is called. */
+  onNotFinite?(failure: NotFinite, control: TrainingControl): void | Promise<void>;
   /** Also after an interruption or an error. */
   onTrainEnd?(control: TrainingControl): void | Promise<void>;
+  /** All that it has to remember for a run that goes on later, as plain JSON; taken after an epoch or between steps. */
+  state?(): Json;
+  /** Takes a state back. @throws DataError for what is no such state. */
+  load?(state: Json): void | Promise<void>;
 }
 
-const HOOKS: Readonly<Record<keyof Callback, true>> = {
+const HOOKS: Readonly<Record<Exclude<keyof Callback, "stage" | "state" | "load">, true>> = {
   onTrainBegin: true,
   onEpochBegin: true,
+  onBatchEnd: true,
   onProgress: true,
   onEpochEnd: true,
+  onNotFinite: true,
   onTrainEnd: true,
 };
 
@@ -59,101 +94,14 @@ export function checkCallbacks(where: string, callbacks: unknown): void {
     const strange = Object.keys(callback).find((name) => /^on[A-Z]/.test(name) && !(name in HOOKS));
     if (strange !== undefined)
       wrong(`callback ${i} has an unknown function`, Object.keys(HOOKS).join(", "), JSON.stringify(strange));
+    const { stage } = callback as Callback;
+    if (stage !== undefined && !STAGES.includes(stage))
+      wrong(`callback ${i} has an unknown stage`, STAGES.join(", "), show(stage));
   });
 }
 
-/** Whether more is better, as the figure's metric says. @throws OptionError where it does not say it. */
-function isUpwards(where: string, figure: string, control: TrainingControl): boolean {
-  const direction = control.direction(figure);
-  if (direction === "max" || direction === "min") return direction === "max";
-  throw new OptionError({
-    where,
-    problem: `nothing says whether more or less of ${figure} is better`,
-    expected: 'mode "min" or "max"',
-    fix: "Or give the metric a direction.",
-  });
-}
-
-export interface EarlyStoppingOptions {
-  /** The figure to watch. Default "valLoss". */
-  readonly monitor?: string;
-  /** Epochs without improvement before training ends. Default 0. */
-  readonly patience?: number;
-  /** Least change that counts, at least 0. Default 0. */
-  readonly minDelta?: number;
-  /** Whether less or more is better. Default "auto": what the figure's metric says. */
-  readonly mode?: "auto" | "min" | "max";
-  /** The figure must become better than this. Default none. */
-  readonly baseline?: number;
-  /** Goes back to the weights of the best epoch, however training ended. Default true. */
-  readonly restoreBestWeights?: boolean;
-  /** Epochs before it begins to watch. Default 0. */
-  readonly startFromEpoch?: number;
-}
-
-/**
- * Ends training when the watched figure stops improving, and restores the best weights.
- *
- * @throws OptionError for options out of range, and during training for a figure that does not exist.
- * @example
- * import { earlyStopping } from "torte";
- * const callback = earlyStopping({ patience: 3 });
- * console.log(typeof callback.onEpochEnd); // function
- */
-export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
-  const where = "earlyStopping";
-  checkOptions(where, options, [
-    "monitor",
-    "patience",
-    "minDelta",
-    "mode",
-    "baseline",
-    "restoreBestWeights",
-    "startFromEpoch",
-  ]);
-  const monitor = options.monitor ?? "valLoss";
-  const patience = wholeNumber(where, "patience", options.patience ?? 0);
-  const minDelta = numberIn(where, "minDelta", options.minDelta ?? 0, { min: 0 });
-  const mode = oneOf(where, "mode", options.mode ?? "auto", ["auto", "min", "max"]);
-  const start = wholeNumber(where, "startFromEpoch", options.startFromEpoch ?? 0);
-  const restore = booleanOption(where, "restoreBestWeights", options.restoreBestWeights ?? true);
-  const baseline = options.baseline === undefined ? undefined : numberIn(where, "baseline", options.baseline);
-  let upwards = mode === "max";
-  const better = (value: number, than: number | undefined): boolean =>
-    than === undefined || (upwards ? value - minDelta > than : value + minDelta < than);
-  let best: number | undefined;
-  let waited = 0;
-  let kept = false;
-  return {
-    onTrainBegin: () => {
-      [best, waited, kept] = [undefined, 0, false];
-    },
-    onEpochEnd: async (epoch, logs, control) => {
-      const value = logs[monitor];
-      if (value === undefined) {
-        const fix = monitor.startsWith("val") ? "Give fit validationData." : "Compile the model with this metric.";
-        throw new OptionError({
-          where,
-          problem: `there is no ${monitor}`,
-          expected: Object.keys(logs).join(", "),
-          fix,
-        });
-      }
-      if (mode === "auto") upwards = isUpwards(where, monitor, control);
-      if (epoch < start) return;
-      if (!Number.isNaN(value) && better(value, best)) {
-        best = value;
-        if (restore) await control.keepWeights();
-        kept = restore;
-        if (baseline === undefined || better(value, baseline)) {
-          waited = 0;
-          return;
-        }
-      }
-      if (++waited >= Math.max(1, patience)) control.stop();
-    },
-    onTrainEnd: async (control) => {
-      if (kept) await control.restoreWeights();
-    },
-  };
+/** In the order of their turns at the end of an epoch. */
+export function inStages(callbacks: readonly Callback[]): Callback[] {
+  const turn = ({ stage }: Callback): number => (stage === undefined ? -1 : STAGES.indexOf(stage));
+  return [...callbacks].sort((a, b) => turn(a) - turn(b));
 }

@@ -26,6 +26,8 @@ export class Compiled {
   finite: Executable | undefined;
   /** Steps between two reports, as many as fit the time for it. */
   chunk = 4;
+  /** Learning rate of the next update, and whether the engine has it. */
+  rate = { value: 0, written: false };
 
   constructor(
     readonly objective: Objective,

@@ -14,7 +14,8 @@ import type { Program } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
 import { learningRateOption } from "../optim/optimizers.js";
 import { Tensor } from "../tensor/tensor.js";
-import { type Callback, checkCallbacks, type Logs, type TrainingControl } from "./callbacks.js";
+import { type Callback, checkCallbacks, inStages, type Logs, type TrainingControl } from "./callbacks.js";
+import { isWatched, progress, type Verbosity, verbosity } from "./callbacks/progress.js";
 import type { Compiled } from "./compiled.js";
 import { findBadLayer } from "./diagnose.js";
 import { checkFlag, isGuarded } from "./guards.js";
@@ -25,6 +26,10 @@ import { Collector, validationName } from "./figures.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
 import type { Resident } from "./resident.js";
+import { History } from "./history.js";
+import type { AnyModel } from "./model.js";
+import { NotFiniteError } from "./not-finite.js";
+import { verdictOn } from "./verdict.js";
 
 export interface FitOptions {
   /** Passes over the data, at least 1. Default 1. */
@@ -44,23 +49,30 @@ export interface FitOptions {
   readonly classWeight?: ClassWeight | Readonly<Record<string, ClassWeight>>;
   /** A new order of the rows in every epoch, on top of the dataset's own. Default: true for plain tensors. */
   readonly shuffle?: boolean;
+  /**
+   * What is printed: 0 nothing, 1 a bar for each epoch as it goes on, 2 a line for each epoch. Default: 1 where the output is a
+   * terminal, else 0.
+   */
+  readonly verbose?: Verbosity;
 }
 
-/** What became of a training run. */
-export class History {
-  /** The figures of each finished epoch. */
-  readonly epochs: Logs[] = [];
-  /** Why training ended. */
-  ended: "finished" | "stopped" | "aborted" = "finished";
-}
-
-const FIT_OPTIONS = ["epochs", "batchSize", "validationData", "callbacks", "signal", "shuffle", "classWeight"];
+const FIT_OPTIONS = [
+  "epochs",
+  "batchSize",
+  "validationData",
+  "callbacks",
+  "signal",
+  "shuffle",
+  "classWeight",
+  "verbose",
+];
 
 /** @throws OptionError for options that are unknown or of the wrong type; `epochs` and `batchSize` are read later. */
 export function checkFitOptions(options: FitOptions): void {
   checkOptions("fit", options, FIT_OPTIONS);
   booleanOption("fit", "shuffle", options.shuffle ?? false);
   checkCallbacks("fit", options.callbacks ?? []);
+  verbosity("fit", options.verbose ?? 0);
   const signal: unknown = options.signal;
   if (signal === undefined || signal instanceof AbortSignal) return;
   throw new OptionError({
@@ -80,7 +92,7 @@ export class Trainer {
   readonly #session: Session;
   readonly #options: FitOptions;
   readonly #callbacks: readonly Callback[];
-  readonly #history = new History();
+  readonly #history: History;
   readonly #control: TrainingControl;
   #stopped = false;
 
@@ -89,28 +101,50 @@ export class Trainer {
     return this.#model.snapshotName("chunk start");
   }
 
-  constructor(model: EngineModel, compiled: Compiled, options: FitOptions) {
+  constructor(model: EngineModel, compiled: Compiled, options: FitOptions, shown: AnyModel) {
     const { session, weights } = model;
     const best = model.snapshotName("best weights");
     this.#model = model;
     this.#compiled = compiled;
     this.#session = session;
     this.#options = options;
-    this.#callbacks = options.callbacks ?? [];
+    const verbose = options.verbose ?? (isWatched() ? 1 : 0);
+    const told = verbose === 0 ? [] : [progress({ verbose })];
+    this.#callbacks = inStages([...told, ...(options.callbacks ?? [])]);
+    this.#history = new History(verdictOn(model, compiled, () => this.#data));
+    let kept: number | undefined;
     this.#control = {
+      model: shown,
+      epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
       stop: () => {
         this.#stopped = true;
       },
-      keepWeights: () => session.snapshot(best, weights),
-      restoreWeights: () => session.restore(best),
-      setLearningRate: async (value) =>
-        session.write(compiled.states.learningRate, scalar(learningRateOption("setLearningRate", value))),
+      keepWeights: () => {
+        kept = this.#history.epochs.length - 1;
+        return session.snapshot(best, weights);
+      },
+      restoreWeights: () => {
+        this.#history.restoredEpoch = kept;
+        return session.restore(best);
+      },
+      get learningRate() {
+        return compiled.rate.value;
+      },
+      set learningRate(value) {
+        compiled.rate = { value: learningRateOption("control", value), written: false };
+      },
       direction: (figure) => compiled.figures.direction(figure),
     };
   }
 
+  /** What was trained and validated on last, for the verdict. */
+  #data: { train: EpochPlan | undefined; validation: EpochPlan | undefined } = {
+    train: undefined,
+    validation: undefined,
+  };
+
   async run(given: Dataset): Promise<History> {
-    const epochs = positiveInteger("fit", "epochs", this.#options.epochs ?? 1);
+    const { epochs } = this.#control;
     const batch = batchSizeOf("fit", given, this.#options);
     const data = this.#options.shuffle === true ? given.shuffle({ seed: this.#model.seed }) : given;
     const validation =
@@ -123,12 +157,22 @@ export class Trainer {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
       for (let epoch = 0; epoch < epochs && !this.#ends(); epoch++) {
         // Orders go on where the last fit has ended, as the layers' random numbers do.
-        await this.#epoch(epoch, await data.plan(this.#compiled.course.epochs++), batch, held);
+        const plan = await data.plan(this.#compiled.course.epochs++);
+        this.#data = { train: plan, validation: held };
+        await this.#epoch(epoch, plan, batch, held).catch((error: unknown) => this.#failed(error));
       }
       return this.#history;
     };
     const ends = this.#callbacks.map((callback) => () => callback.onTrainEnd?.(this.#control));
     return finishing(train, ends);
+  }
+
+  /** Numbers that are not finite end training with an error, unless a callback ends it before. */
+  async #failed(error: unknown): Promise<void> {
+    if (!(error instanceof NotFiniteError)) throw error;
+    await this.#each((callback) => callback.onNotFinite?.(error.failure, this.#control));
+    if (!this.#stopped) throw error;
+    [this.#history.ended, this.#history.failure] = ["stopped", error.failure];
   }
 
   async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
@@ -146,7 +190,7 @@ export class Trainer {
       await this.#session.write(states.random, new Tensor(Int32Array.of(this.#model.seed | 0, 0), [2], "int32"));
     course.begun = true;
     if (this.#compiled.started) return;
-    await this.#session.write(states.learningRate, scalar(optimizer.learningRate));
+    this.#compiled.rate = { value: optimizer.learningRate, written: false };
     this.#compiled.started = true;
   }
 
@@ -197,15 +241,17 @@ export class Trainer {
   async #steps(epoch: number, data: Resident, rows: number, batch: number): Promise<boolean> {
     const steps = Math.ceil(rows / batch);
     const started = performance.now();
+    const most = this.#callbacks.some((callback) => "onBatchEnd" in callback) ? 1 : Infinity;
     for (let step = 0; step < steps;) {
       const full = Math.floor(rows / batch) - step;
       const size = full > 0 ? batch : rows % batch;
-      const count = full > 0 ? Math.min(this.#compiled.chunk, full) : 1;
+      const count = full > 0 ? Math.min(this.#compiled.chunk, full, most) : 1;
       await this.#run(data, size, count);
       step += count;
       const logs = this.#compiled.figures.ofSums(await this.#session.read(this.#compiled.states.sums));
       const seconds = (performance.now() - started) / 1000;
       const progress = { epoch, step, steps, logs, examplesPerSecond: Math.min(step * batch, rows) / seconds };
+      if (most === 1) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
       if (step < steps && this.#ends()) return false;
     }
@@ -260,6 +306,9 @@ export class Trainer {
     const { states } = this.#compiled;
     const executable = await this.#program(data, batch);
     const everything = [...allTrainingStates(states), data.cursor, data.flag, ...this.#model.weights];
+    const { rate } = this.#compiled;
+    if (!rate.written) await this.#session.write(states.learningRate, scalar(rate.value));
+    this.#compiled.rate = { ...rate, written: true };
     const before = performance.now();
     const kept = this.#session.snapshot(this.#chunkStart, everything);
     const requests = [

@@ -29,7 +29,8 @@ import type { Logs } from "./callbacks.js";
 import { checkInputs, checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
-import { checkFitOptions, type FitOptions, type History, Trainer } from "./fit.js";
+import { checkFitOptions, type FitOptions, Trainer } from "./fit.js";
+import type { History } from "./history.js";
 import { asDataset, type BatchOptions, batchSizeOf, type Data, learntFrom } from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
@@ -204,7 +205,8 @@ export class Model<Output extends Outputs = Tensor> {
     try {
       await this.#engine.prepare();
       const shuffle = options.shuffle ?? !(data instanceof Dataset);
-      return await new Trainer(this.#engine, compiled, { ...options, shuffle }).run(learntFrom("fit", data));
+      const trainer = new Trainer(this.#engine, compiled, { ...options, shuffle }, this);
+      return await trainer.run(learntFrom("fit", data));
     } finally {
       this.#training = false;
     }

@@ -1,0 +1,83 @@
+/** Writing files in Node. */
+import { DataError, OptionError } from "../errors.js";
+import { builtin, isNode } from "../host.js";
+
+/**
+ * Writes a file so that its path has either the old contents or the new, whole, whatever happens: to another name beside it,
+ * through to the disk, then renamed.
+ *
+ * @throws DataError where it cannot be written; the old file is then as it was, and nothing is left beside it.
+ */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const files = builtin("node:fs/promises");
+  const { folder, name } = parts(path);
+  const part = `${folder}.${name}.part`;
+  try {
+    await makeFolder(folder);
+    const handle = await files.open(part, "w");
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await files.rename(part, path);
+  } catch (error) {
+    await files.rm(part, { force: true }).catch(() => undefined); // what counts is why it could not be written
+    throw unwritable(path, error);
+  }
+  await syncFolder(folder);
+}
+
+/** Adds to the end of a file, which is made where it is missing. @throws DataError where that cannot be. */
+export async function append(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await makeFolder(parts(path).folder);
+    await builtin("node:fs/promises").appendFile(path, content);
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** @throws OptionError outside of Node. */
+export function needFiles(where: string): void {
+  if (!isNode()) throw new OptionError({ where, problem: "it writes files, which there are none of in a browser" });
+}
+
+/** The folder with its separator, "" for none. */
+function parts(path: string): { folder: string; name: string } {
+  const [folder = ""] = /^.*[/\\]/s.exec(path) ?? [];
+  return { folder, name: path.slice(folder.length) };
+}
+
+/** Folder by folder: Node's recursive mkdir never returns on file systems that accept no folders. */
+export async function makeFolder(folder: string): Promise<void> {
+  const files = builtin("node:fs/promises");
+  if (folder === "" || (await isFolder(folder))) return;
+  await makeFolder(parts(folder.replace(/[/\\]+$/, "")).folder);
+  await files.mkdir(folder).catch(async (error: unknown) => {
+    if (!(await isFolder(folder))) throw error; // another one may have made it
+  });
+}
+
+const isFolder = async (path: string): Promise<boolean> =>
+  builtin("node:fs/promises")
+    .stat(path)
+    .then((facts) => facts.isDirectory())
+    .catch(() => false);
+
+/** So that the new name is on the disk, too; not all systems can. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await builtin("node:fs/promises")
+    .open(folder === "" ? "." : folder, "r")
+    .catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+export function unwritable(path: string, error: unknown): DataError {
+  const reason = error instanceof Error ? error.message.replace(/, \w+( '.*')?$/, "") : String(error);
+  const wrong = new DataError({ where: path, problem: `the file cannot be written (${reason})` });
+  wrong.cause = error;
+  return wrong;
+}
