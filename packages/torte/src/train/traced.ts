@@ -1,7 +1,5 @@
 /** The network's outputs as training and prediction compute them. */
-import { premultiplyTables } from "../compile/rewrite/embedding-product.js";
-import { sinkClamp } from "../compile/rewrite/max-before-relu.js";
-import { withFastConvolutions } from "../compile/rewrite/winograd.js";
+import { beforeGradient } from "../compile/pipeline.js";
 import { constant, read } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import type { Traced, Tracing } from "../nn/layer.js";
@@ -10,7 +8,7 @@ import type { Network } from "../nn/network.js";
 /** Keeps indices within their tables, before anything is moved behind a lookup. */
 export type Bound = (nodes: readonly Node[]) => readonly Node[];
 
-/** The network's outputs, simplified in ways that their derivatives gain from. */
+/** The network's outputs, through the passes that come before differentiation. */
 export function tracedWith(
   network: Network,
   inputs: readonly Traced[],
@@ -21,7 +19,7 @@ export function tracedWith(
   const penalties = tracing.penalties.length;
   const moved = [...tracing.updates.keys()];
   const nodes = [...outputs.map(({ value }) => value), ...tracing.penalties, ...tracing.updates.values()];
-  const mapped = withFastConvolutions(sinkClamp(premultiplyTables(bound(nodes))));
+  const mapped = beforeGradient(bound(nodes));
   tracing.penalties.splice(0, penalties, ...mapped.slice(outputs.length, outputs.length + penalties));
   moved.forEach((state, i) => tracing.updates.set(state, mapped[outputs.length + penalties + i] ?? read(state)));
   return outputs.map(({ mask }, i) => ({ value: mapped[i] ?? constant(0), mask }));

@@ -7,9 +7,7 @@
 import type { Session } from "../backends/backend.js";
 import { type BackendOptions, readBackend, selectBackend } from "../backends/select.js";
 import { compileInline } from "../backends/wasm/inline.js";
-import { sinkClamp } from "../compile/rewrite/max-before-relu.js";
-import { withFastConvolutions } from "../compile/rewrite/winograd.js";
-import { premultiplyTables } from "../compile/rewrite/embedding-product.js";
+import { beforeGradient } from "../compile/pipeline.js";
 import { rewriteNodes } from "../compile/rewrite/rewrite.js";
 import { read } from "../graph/make.js";
 import { type Node, State, topological } from "../graph/node.js";
@@ -26,9 +24,6 @@ interface Runnable {
   readonly dispose: () => void;
 }
 
-/** Simplified in ways that derivatives gain from; before differentiation. */
-export const prepared = (nodes: readonly Node[]): Node[] => withFastConvolutions(sinkClamp(premultiplyTables(nodes)));
-
 /** A graph made ready: what it reads, in order, and what it is recognised by. */
 export interface Prepared {
   readonly outputs: readonly Node[];
@@ -37,7 +32,7 @@ export interface Prepared {
 }
 
 export function prepare(nodes: readonly Node[]): Prepared {
-  const outputs = prepared(nodes);
+  const outputs = beforeGradient(nodes);
   const numbers = new Map<Node, number>();
   const states: State[] = [];
   const lines: string[] = [];

@@ -5,7 +5,7 @@ import { constant, read } from "../graph/make.js";
 import { isNode, type Node, State } from "../graph/node.js";
 import { rewriteNodes } from "../compile/rewrite/rewrite.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
-import { prepared } from "./execute.js";
+import { beforeGradient } from "../compile/pipeline.js";
 import { type AnyFunction, asNode, checkDifferentiable, finish, type TracedCall, traceCall } from "./trace.js";
 import { checkFunction, type Transformed, transformed } from "./transformed.js";
 import { leavesOf, type OnNodes, type OnTensors, type Path, withLeaves } from "./tree.js";
@@ -133,7 +133,7 @@ function differentiate(
   const { value, others } = scalarOf(where, call.result, auxiliary);
   const { wrt, tree } = choose(where, call, args, argument);
   const beside = leavesOf(others).map(({ leaf }) => leaf as Node);
-  const [simple = value, ...rest] = prepared([value, ...beside]);
+  const [simple = value, ...rest] = beforeGradient([value, ...beside]);
   const parts = gradients(
     simple,
     wrt.map(({ node }) => node),
@@ -274,7 +274,7 @@ export function jvp(f: AnyFunction, x: readonly unknown[], tangents: readonly un
       checkDifferentiable("jvp", node, call.paths[i] ?? []);
     });
     const v = checkBeside("jvp", "the tangent", call.inputs, directions);
-    const outputs = prepared(leavesOf(call.result).map(({ leaf }) => leaf as Node));
+    const outputs = beforeGradient(leavesOf(call.result).map(({ leaf }) => leaf as Node));
     const moved = pushForward(outputs, call.inputs, v);
     return finish(call, [withLeaves(call.result, outputs), withLeaves(call.result, moved)], given);
   };
@@ -325,7 +325,7 @@ export function vjp(f: AnyFunction, ...x: readonly unknown[]): unknown {
     call.inputs.forEach((node, i) => {
       checkDifferentiable("vjp", node, call.paths[i] ?? []);
     });
-    const outputs = prepared(leavesOf(call.result).map(({ leaf }) => leaf as Node));
+    const outputs = beforeGradient(leavesOf(call.result).map(({ leaf }) => leaf as Node));
     const factors = checkBeside("vjp", "the factor of the pullback", outputs, u);
     return finish(call, withLeaves(args, pullBackNodes(outputs, factors, call.inputs)), given);
   };
@@ -359,7 +359,7 @@ export function hvp<A extends readonly unknown[], const I extends number | reado
     const { wrt, tree } = choose("hvp", call, args, options.argument ?? 0);
     const nodes = wrt.map(({ node }) => node);
     const v = checkBeside("hvp", "the vector", nodes, vector);
-    const [simple = value] = prepared([value]);
+    const [simple = value] = beforeGradient([value]);
     const products = pushForward(gradients(simple, nodes), nodes, v);
     return finish(call, withLeaves(tree, products), given);
   };

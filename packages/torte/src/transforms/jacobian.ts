@@ -6,7 +6,7 @@ import { type Node, State } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
 import { withBatch } from "./batch-rules.js";
-import { prepared } from "./execute.js";
+import { beforeGradient } from "../compile/pipeline.js";
 import { choose, type GradientOf, pushForward } from "./gradient.js";
 import { type AnyFunction, asNode, finish, traceCall } from "./trace.js";
 import { checkFunction, type Transformed, transformed } from "./transformed.js";
@@ -100,7 +100,7 @@ export function jacobian<A extends readonly unknown[], R, const I extends number
         received: `${leaf.dtype}${formatShape(leaf.shape)}`,
       });
     }
-    const outputs = prepared(results.map(({ leaf }) => leaf as Node));
+    const outputs = beforeGradient(results.map(({ leaf }) => leaf as Node));
     const count = (nodes: readonly Node[]): number => nodes.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
     const reverse = mode === "reverse" || (mode === "auto" && count(outputs) <= count(wrt));
     const blocks = reverse ? backward(outputs, wrt) : forward(outputs, wrt);

@@ -1,23 +1,7 @@
-/** What TORTE_DEBUG shows of the engine: a list of the words passes, loops, memory and profile. Everything goes to standard error. */
+/** Reports on compiled programs: the arena (`TORTE_DEBUG=memory`) and the time of each kernel (`profile`). */
 import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary, Statement } from "../../compile/loops/loops.js";
 import type { MemoryPlan } from "../../compile/schedule/memory.js";
-import type { Program } from "../../graph/node.js";
-import { print } from "../../graph/print.js";
-import { environment } from "../../host.js";
-
-/** Whether TORTE_DEBUG has the word. */
-export function debugs(word: "passes" | "loops" | "memory" | "profile"): boolean {
-  return environment("TORTE_DEBUG")?.split(",").includes(word) ?? false;
-}
-
-/** Prints the program as it is after each pass. */
-export function passObserver(): ((name: string, program: Program) => void) | undefined {
-  if (!debugs("passes")) return undefined;
-  return (name, program) => {
-    console.error(`--- ${name}\n${print(program)}\n`);
-  };
-}
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 

@@ -1,19 +1,15 @@
 /**
- * A program to one WebAssembly module: a function for each kernel, and `run`, which calls them in order; where it is for
+ * Encodes a compiled program as one WebAssembly module: a function for each kernel, and `run`, which calls them in order; where it is for
  * several threads, `alone` does the same for one that has it all to do.
  */
 import type { Buffer } from "../../compile/loops/expr.js";
-import { type FusedProgram, fuse } from "../../compile/fusion/fuse.js";
-import { lower } from "../../compile/lower/lower.js";
-import { iterationsOf } from "../../compile/loops/loops.js";
-import { printKernel } from "../../compile/loops/print.js";
-import { type MemoryPlan, planMemory } from "../../compile/schedule/memory.js";
-import { simplify } from "../../compile/pipeline.js";
-import { scheduleThreads, type ScheduledKernel, costOf } from "../../compile/schedule/threads.js";
+import type { KernelSummary } from "../../compile/loops/loops.js";
+import { compileProgram } from "../../compile/pipeline.js";
+import type { MemoryPlan } from "../../compile/schedule/memory.js";
 import type { Program, State } from "../../graph/node.js";
 import type { Shape } from "../../tensor/shape.js";
 import type { DType } from "../../tensor/dtype.js";
-import { bytesOf, debugs, flopsOf, type MeasuredKernel, passObserver } from "./debug.js";
+import { bytesOf, flopsOf, type MeasuredKernel } from "./debug.js";
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
@@ -38,8 +34,8 @@ export interface Placement {
   readonly reserve: (bytes: number) => number;
 }
 
-/** A kernel whose loops have become code, in which the places of its arrays are still open. */
-interface CompiledKernel extends ScheduledKernel, MeasuredKernel {
+/** A kernel whose loops have become code, in which the addresses of its arrays are still open. */
+interface EncodedKernel extends KernelSummary, MeasuredKernel {
   readonly code: Code;
 }
 
@@ -58,21 +54,21 @@ export interface CompiledModule {
 }
 
 export function compileModule(program: Program, options: TargetOptions, placement: Placement): CompiledModule {
-  const fused = fuse(simplify(program, passObserver()));
+  const { fma } = options;
   const constants = new Constants(placement.reserve(Constants.BYTES));
   const module = new WasmModule(options, constants);
-  const kernels = compileKernels(fused, options, placement.lowest, module);
-  const persistent = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
-  const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
-  const total = kernels.reduce((sum, { cost }) => sum + cost, 0);
-  const threads = total < WORTH_SHARING ? 1 : options.threads;
-  const kept = new Set(outputs.map(({ buffer }) => buffer));
-  const plan = planMemory(kernels, new Set(persistent.keys()), kept, threads);
-  const arena = placement.reserve(plan.bytes + WorkStealing.bytes(threads, kernels.length));
+  const math = new MathLibrary(module);
+  const compilation = compileProgram(program, options, (kernel): EncodedKernel => {
+    const { body, ...summary } = kernel;
+    const code = emitKernel(kernel, { fma, lowest: placement.lowest, module, math });
+    return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
+  });
+  const { kernels, memory, threads, assignments, states, outputs, cost } = compilation;
+  const arena = placement.reserve(memory.bytes + WorkStealing.bytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {
-    const state = persistent.get(buffer);
+    const state = states.get(buffer);
     if (state !== undefined) return placement.stateAddress(state);
-    const offset = plan.offsets.get(buffer);
+    const offset = memory.offsets.get(buffer);
     if (offset === undefined) throw new RangeError(`${buffer.name} has no place in memory`);
     return arena + offset;
   };
@@ -80,58 +76,22 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     const placed = code.placed((buffer) => address(arrays?.get(buffer) ?? buffer));
     return { index: module.add([I32, I32], [], placed), iterations };
   });
-  const assignments = scheduleThreads(
-    kernels,
-    (buffer) => ({ from: address(buffer), to: address(buffer) + 4 * buffer.size }),
-    threads,
-  );
-  const calls = { functions, plan: assignments, threads, counters: arena + plan.bytes };
-  const runner = new StepFunctions(module, calls);
-  runner.addRun(outputs.length > 0);
+  const calls = { functions, plan: assignments, threads, counters: arena + memory.bytes };
+  const steps = new StepFunctions(module, calls);
+  steps.addRun(outputs.length > 0);
   if (threads > 1) {
     const alone = assignments.map(({ kernel }) => ({ kernel, chunks: 0, barrier: false }));
     new StepFunctions(module, { ...calls, plan: alone, threads: 1 }).addRun(false, "alone");
   }
-  if (options.profile === true) runner.addKernels();
+  if (options.profile === true) steps.addKernels();
   return {
     bytes: module.encode(),
     constants: { address: constants.address, words: constants.words() },
     threads,
-    work: total,
+    work: cost,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
-    arena: { address: arena, bytes: plan.bytes },
+    arena: { address: arena, bytes: memory.bytes },
     kernels: kernels.map(({ name, origin, flops, bytes }) => ({ name, origin, flops, bytes })),
-    plan,
+    plan: memory,
   };
 }
-
-/** The loops of one kernel become code before those of the next are made: most of a compilation's memory is theirs. */
-function compileKernels(
-  fused: FusedProgram,
-  { fma }: TargetOptions,
-  lowest: number,
-  module: WasmModule,
-): CompiledKernel[] {
-  const math = new MathLibrary(module);
-  return lower(fused, { fma }, (kernel) => {
-    const { body, ...summary } = kernel;
-    if (debugs("loops")) console.error(`${printKernel(kernel)}\n`);
-    return {
-      ...summary,
-      code: emitKernel(kernel, { fma, lowest, module, math }),
-      iterations: iterationsOf(body),
-      cost: costOf(body),
-      flops: flopsOf(body),
-      bytes: bytesOf(kernel),
-    };
-  });
-}
-
-function bufferOf(fused: FusedProgram, node: FusedProgram["program"]["outputs"][number]): Buffer {
-  const buffer = fused.storage.get(node);
-  if (buffer === undefined) throw new RangeError("an output is not kept in memory");
-  return buffer;
-}
-
-/** Vector operations: some tens of microseconds. */
-const WORTH_SHARING = 100_000;

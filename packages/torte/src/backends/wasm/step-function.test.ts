@@ -6,7 +6,7 @@ import type { Buffer as Stored } from "../../compile/loops/expr.js";
 import { fuse } from "../../compile/fusion/fuse.js";
 import { iterationsOf } from "../../compile/loops/loops.js";
 import { lower } from "../../compile/lower/lower.js";
-import { simplify } from "../../compile/pipeline.js";
+import { AFTER_GRADIENT, runPasses } from "../../compile/pipeline.js";
 import type { Program, State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import type { Tensor } from "../../tensor/tensor.js";
@@ -28,7 +28,7 @@ async function kernelsOf(
   program: Program,
   data: ReadonlyMap<State, Tensor>,
 ): Promise<() => Promise<{ memory: WebAssembly.Memory; kernels: { run: Range; iterations: number }[] }>> {
-  const fused = fuse(simplify(program));
+  const fused = fuse(runPasses(program, AFTER_GRADIENT));
   const fma = hasRelaxedSimd();
   const lowered = lower(fused, { fma }, (kernel) => kernel);
   const addresses = new Map<Stored, number>();

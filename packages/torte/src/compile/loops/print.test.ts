@@ -5,12 +5,12 @@ import { type Node, type Program, State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { fuse } from "../fusion/fuse.js";
 import { lower } from "../lower/lower.js";
-import { simplify } from "../pipeline.js";
+import { AFTER_GRADIENT, runPasses } from "../pipeline.js";
 import { printKernel } from "./print.js";
 
 /** The loops of a program's kernels, as text. */
 function loopsOf(outputs: readonly Node[], updates: Program["updates"] = []): string {
-  const fused = fuse(simplify({ name: "golden", outputs, updates }));
+  const fused = fuse(runPasses({ name: "golden", outputs, updates }, AFTER_GRADIENT));
   const texts: string[] = [];
   lower(fused, { fma: true }, (kernel) => {
     texts.push(printKernel(kernel));

@@ -5,15 +5,15 @@
  */
 import { freeLabel } from "../../graph/labels.js";
 import { iota, make } from "../../graph/make.js";
-import type { Node } from "../../graph/node.js";
+import type { Node, Program } from "../../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../../ops/index.js";
 import { sizeOf, stridesOf } from "../../tensor/shape.js";
 import { inputOf } from "../loops/inline.js";
-import { rewriteNodes } from "./rewrite.js";
+import { rewrite } from "./rewrite.js";
 
-/** The nodes with lookups moved behind the linear maps that follow them, where that saves work. */
-export function premultiplyTables(nodes: readonly Node[]): Node[] {
-  return rewriteNodes(nodes, (node) =>
+/** Lookups move behind the linear maps that follow them, where that saves work. */
+export function premultiplyTables(program: Program): Program {
+  return rewrite(program, (node) =>
     node.op === "contract" ? (premultiplied(node, 0) ?? premultiplied(node, 1) ?? node) : node,
   );
 }

@@ -5,16 +5,16 @@
  * where a bound decides no derivative passes through either form.
  */
 import { constant, make, rebuild } from "../../graph/make.js";
-import { type Node, topological } from "../../graph/node.js";
+import { type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { inputOf } from "../loops/inline.js";
-import { rewriteNodes } from "./rewrite.js";
+import { rewrite } from "./rewrite.js";
 
-/** The nodes with bounds moved behind the maxima over them, where nothing else reads what is bounded. */
-export function sinkClamp(nodes: readonly Node[]): Node[] {
-  const readers = new Map<Node, number>(nodes.map((node) => [node, 1]));
-  for (const node of topological(nodes))
+/** Clamps move behind the maxima over them, where nothing else reads what is clamped. */
+export function sinkClamp(program: Program): Program {
+  const readers = new Map<Node, number>(roots(program).map((node) => [node, 1]));
+  for (const node of nodesOf(program))
     for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  return rewriteNodes(nodes, (node, original) => {
+  return rewrite(program, (node, original) => {
     if (node.op !== "reduceMax") return node;
     return readAlone(original, readers) ? (turned(node) ?? node) : node;
   });

@@ -8,12 +8,16 @@ import { type Node, type Program, roots, type State, topological } from "../../g
 import * as ops from "../../ops/index.js";
 import { Cases } from "../../testing/compare.js";
 import { sinkClamp } from "./max-before-relu.js";
-import { fastConvolutions, toomCook, withFastConvolutions } from "./winograd.js";
+import { fastConvolutions, toomCook } from "./winograd.js";
 import { layOutOperands } from "./operand-layout.js";
 import { premultiplyTables } from "./embedding-product.js";
 import { splitReductions } from "./split-reductions.js";
 import { eliminateCommonSubexpressions } from "./common-subexpressions.js";
 import { foldToWindows } from "./fold-to-windows.js";
+
+/** What a pass makes of the nodes. */
+const applied = (pass: (program: Program) => Program, nodes: readonly Node[]): readonly Node[] =>
+  pass({ name: "nodes", outputs: nodes, updates: [] }).outputs;
 
 function valuesOf(nodes: readonly Node[], { data }: Cases): Value[] {
   const states = new Map<State, Value>(
@@ -89,7 +93,7 @@ describe("lookups in mapped tables", () => {
         const { table, rows } = embedded(cases, given, false);
         const kernel = cases.float([given.taps, given.channels, given.filters]);
         const y = ops.tanh(convolution(rows, given, kernel));
-        const [mapped = y] = premultiplyTables([y]);
+        const [mapped = y] = applied(premultiplyTables, [y]);
         const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [table, kernel])];
         expectSame(all(y), all(mapped), cases);
       }),
@@ -104,7 +108,7 @@ describe("lookups in mapped tables", () => {
         const { table, x } = embedded(cases, given, masked);
         const kernel = cases.float([given.channels, given.filters]);
         const y = ops.einsum("blc,cf->blf", x, kernel);
-        const [mapped = y] = premultiplyTables([y]);
+        const [mapped = y] = applied(premultiplyTables, [y]);
         const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [table, kernel])];
         expectSame(all(y), all(mapped), cases);
       }),
@@ -119,7 +123,7 @@ describe("lookups in mapped tables", () => {
       return ops.einsum("blc,cf->blf", rows, cases.float([16, 8]));
     };
     const products = (node: Node): readonly number[] =>
-      topological(premultiplyTables([node])).find(({ op }) => op === "contract")?.shape ?? [];
+      topological(applied(premultiplyTables, [node])).find(({ op }) => op === "contract")?.shape ?? [];
     expect(products(build(21))).toEqual([21, 8]);
     expect(products(build(5000))).toEqual([4, 50, 8]);
   });
@@ -240,7 +244,7 @@ describe("fast convolutions", () => {
           const fast = fastConvolutions(plain);
           changed += Number(maps(fast.outputs) > 0);
           expectSame(plain.outputs, fast.outputs, cases);
-          const [before = y] = withFastConvolutions([y]);
+          const [before = y] = applied(fastConvolutions, [y]);
           const unfolded = foldToWindows(program(derived(before))).outputs;
           expectSame(plain.outputs, unfolded, cases);
           if (before !== y) expect(count(unfolded, "fold")).toBe(0);
@@ -330,7 +334,7 @@ describe("bounds behind maxima", () => {
         const { cases, x, kernel } = drawn(given);
         const dense = { ...given, stride: 1, dilation: 1 };
         const y = pooled(bound(convolution(x, dense, kernel)), { ...given, dilation: 1 });
-        const [after = y] = sinkClamp([y]);
+        const [after = y] = applied(sinkClamp, [y]);
         const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [x, kernel])];
         const steps = roots(eliminateCommonSubexpressions({ name: "step", outputs: all(after), updates: [] }));
         expectSame(all(y), steps, cases);
@@ -346,7 +350,7 @@ describe("bounds behind maxima", () => {
       const cases = new Cases(6);
       const given = { taps, stride: 1, dilation } as Sizes;
       const plain = pooled(ops.relu(cases.float([2, 9, 3])), given, 2);
-      const [after] = sinkClamp([plain]);
+      const [after] = applied(sinkClamp, [plain]);
       expectSame([plain], after === undefined ? [] : [after], cases);
       return after?.op;
     };
@@ -357,7 +361,7 @@ describe("bounds behind maxima", () => {
     const cases = new Cases(7);
     const y = ops.relu(cases.float([2, 8, 3]));
     const given = { taps: 2, stride: 2, dilation: 1 } as Sizes;
-    expect(sinkClamp([pooled(y, given), ops.sum(y)])[0]?.op).toBe("reduceMax");
+    expect(applied(sinkClamp, [pooled(y, given), ops.sum(y)])[0]?.op).toBe("reduceMax");
   });
 });
 

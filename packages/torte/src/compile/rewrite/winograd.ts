@@ -15,7 +15,7 @@ import { type Matrix, type Node, type Program, transposeMatrix } from "../../gra
 import { linearMap, pad, reshape, slice, windows } from "../../ops/index.js";
 import { sizeOf } from "../../tensor/shape.js";
 import { inputOf } from "../loops/inline.js";
-import { rewrite, rewriteNodes } from "./rewrite.js";
+import { rewrite } from "./rewrite.js";
 
 /** Finite points of evaluation, in the order in which they are taken; the last point is always infinity. */
 const POINTS = [0, 1, -1, 2, -2, 1 / 2, -1 / 2];
@@ -29,8 +29,6 @@ type Contract = Node & { readonly op: "contract" };
 const faster = (node: Node): Node => (node.op === "contract" ? fast(node) : node);
 
 export const fastConvolutions = (program: Program): Program => rewrite(program, faster);
-
-export const withFastConvolutions = (nodes: readonly Node[]): Node[] => rewriteNodes(nodes, faster);
 
 /** One windowed axis of a product. */
 interface WindowedAxis {

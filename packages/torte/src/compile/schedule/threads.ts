@@ -20,6 +20,12 @@ const MIN_SHARED_COST = 3000;
 const CHUNK_COST = 6000;
 const MOST_CHUNKS = 16;
 
+/** Cost of a step below which one thread does it all: some tens of microseconds. */
+const WORTH_SHARING = 100_000;
+
+/** How many of the threads are worth their meetings. */
+export const threadsFor = (cost: number, threads: number): number => (cost < WORTH_SHARING ? 1 : threads);
+
 /** A span of memory in bytes. */
 export interface Span {
   readonly from: number;

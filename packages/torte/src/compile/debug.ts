@@ -1,0 +1,24 @@
+/** What TORTE_DEBUG shows: a list of the words passes, loops, memory and profile. Everything goes to standard error. */
+import type { Program } from "../graph/node.js";
+import { print } from "../graph/print.js";
+import { environment } from "../host.js";
+import type { LoweredKernel } from "./loops/loops.js";
+import { printKernel } from "./loops/print.js";
+
+/** Whether TORTE_DEBUG has the word. */
+export function debugs(word: "passes" | "loops" | "memory" | "profile"): boolean {
+  return environment("TORTE_DEBUG")?.split(",").includes(word) ?? false;
+}
+
+/** Prints the program as it is after each pass. */
+export function passObserver(): ((name: string, program: Program) => void) | undefined {
+  if (!debugs("passes")) return undefined;
+  return (name, program) => {
+    console.error(`--- ${name}\n${print(program)}\n`);
+  };
+}
+
+/** Prints the loops of a kernel. */
+export function printLoops(kernel: LoweredKernel): void {
+  if (debugs("loops")) console.error(`${printKernel(kernel)}\n`);
+}
