@@ -195,15 +195,15 @@ export function numberIn(
   value: unknown,
   { min, above, max, below }: Interval = {},
 ): number {
-  const rounded = typeof value === "number" ? Math.fround(value) : NaN;
-  const fits =
-    typeof value === "number" &&
-    Number.isFinite(rounded) &&
-    (min === undefined || value >= min) &&
-    (above === undefined || rounded > Math.fround(above)) &&
-    (max === undefined || value <= max) &&
-    (below === undefined || rounded < Math.fround(below));
-  if (!fits) {
+  const within = (number: number, round: (x: number) => number): boolean =>
+    Number.isFinite(number) &&
+    (min === undefined || number >= round(min)) &&
+    (above === undefined || number > round(above)) &&
+    (max === undefined || number <= round(max)) &&
+    (below === undefined || number < round(below));
+  const isNumber = typeof value === "number";
+  const fits = isNumber && within(value, (x) => x);
+  if (!fits || !within(Math.fround(value), Math.fround)) {
     const limits = [
       min === undefined ? undefined : `at least ${min}`,
       above === undefined ? undefined : `above ${above}`,
@@ -211,9 +211,7 @@ export function numberIn(
       below === undefined ? undefined : `below ${below}`,
     ].filter((limit) => limit !== undefined);
     const expected = limits.length === 0 ? "a finite number" : `a number ${limits.join(" and ")}`;
-    // The rounded number is shown only where the rounding is what leads past a limit.
-    const within = typeof value === "number" && value >= (min ?? -Infinity) && value <= (max ?? Infinity);
-    const held = within && Number.isFinite(value) && rounded !== value ? ` (${rounded} in 32 bits)` : "";
+    const held = fits ? ` (${Math.fround(value)} in 32 bits)` : "";
     throw new OptionError({ where, problem: `${name} is out of range`, expected, received: `${show(value)}${held}` });
   }
   return value;

@@ -19,14 +19,15 @@ describe("a hostile file", () => {
   it.each(names)("is refused in less than a second, without allocating much: %s", async (name) => {
     const bytes = new Uint8Array(readFileSync(new URL(name, folder)));
     const before = process.memoryUsage();
-    const started = performance.now();
+    const started = process.cpuUsage();
     let error: unknown;
     try {
       await read(name, bytes);
     } catch (thrown) {
       error = thrown;
     }
-    expect(performance.now() - started).toBeLessThan(1000);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1000).toBeLessThan(1000);
     const { arrayBuffers, heapUsed } = process.memoryUsage();
     expect(arrayBuffers - before.arrayBuffers).toBeLessThan(16e6);
     expect(heapUsed - before.heapUsed).toBeLessThan(64e6);
