@@ -1,6 +1,7 @@
 /** Host tensors: what goes into a model and what comes out. */
 import { checkOptions, DataError, oneOf, ShapeError, show } from "../errors.js";
 import type { HostDType, TypedArray } from "./dtype.js";
+import { numbersOf, ofThisRealm } from "./realm.js";
 import { checkShape, formatShape, sameShape, type Shape, sizeOf } from "./shape.js";
 
 export type NestedArray = number | boolean | readonly NestedArray[];
@@ -13,11 +14,14 @@ export type NestedNumbers = number & NestedNumbers[];
 
 /** An array of numbers with a shape, row-major. */
 export class Tensor {
+  readonly data: TypedArray;
+
   constructor(
-    readonly data: TypedArray,
+    data: TypedArray,
     readonly shape: Shape,
     readonly dtype: HostDType,
   ) {
+    this.data = ofThisRealm(data);
     checkShape("tensor", shape);
     if (data.length !== sizeOf(shape)) {
       throw new ShapeError({
@@ -110,7 +114,8 @@ export interface TensorOptions {
 }
 
 /** Typed arrays that become tensors. */
-export type NumberArray = TypedArray | Int8Array | Int16Array | Uint16Array | Uint32Array;
+export type NumberArray =
+  TypedArray | Int8Array | Uint8ClampedArray | Int16Array | Uint16Array | Uint32Array | BigInt64Array | BigUint64Array;
 
 /**
  * Makes a tensor of nested arrays or of a typed array (which it keeps, where the dtype is the same).
@@ -126,8 +131,9 @@ export function tensor(values: NestedArray | NumberArray, options: TensorOptions
   checkOptions("tensor", options, ["shape", "dtype"]);
   if (options.dtype !== undefined) oneOf("tensor", "dtype", options.dtype, ["float32", "int32", "bool", "float64"]);
   if (ArrayBuffer.isView(values)) {
-    const dtype = options.dtype ?? defaultDType(values);
-    return new Tensor(converted(dtype, values), options.shape ?? [values.length], dtype);
+    const { numbers, dtype: own } = numbersOf(values);
+    const dtype = options.dtype ?? own;
+    return new Tensor(converted(dtype, numbers), options.shape ?? [numbers.length], dtype);
   }
   const flat: number[] = [];
   const shape = flatten(values, flat, [], 0);
@@ -167,10 +173,6 @@ export function concatenate(tensors: readonly Tensor[]): Tensor {
     at += t.data.length;
   }
   return new Tensor(data, [rows, ...first.shape.slice(1)], first.dtype);
-}
-
-function defaultDType(data: NumberArray): HostDType {
-  return data instanceof Float32Array || data instanceof Float64Array ? "float32" : "int32";
 }
 
 function holds(data: ArrayLike<number>, dtype: HostDType): data is TypedArray {

@@ -74,7 +74,7 @@ export function checkFitOptions(options: FitOptions): void {
   checkCallbacks("fit", options.callbacks ?? []);
   verbosity("fit", options.verbose ?? 0);
   const signal: unknown = options.signal;
-  if (signal === undefined || signal instanceof AbortSignal) return;
+  if (signal === undefined || Object.prototype.toString.call(signal) === "[object AbortSignal]") return;
   throw new OptionError({
     where: "fit",
     problem: "signal has the wrong type",

@@ -358,8 +358,10 @@ const memoryIsLost = (): TrainingError =>
   });
 
 function asBuffer(value: unknown): ArrayBuffer {
-  if (!(value instanceof ArrayBuffer)) throw new RangeError("the engine returns a buffer");
-  return value;
+  // Not by instanceof: messages may come in buffers of another realm.
+  if (Object.prototype.toString.call(value) !== "[object ArrayBuffer]")
+    throw new RangeError("the engine returns a buffer");
+  return value as ArrayBuffer;
 }
 
 /** Writes values as they lie in the engine's memory: 32 bits each, true as −1. */

@@ -1,4 +1,5 @@
 /** Starts the engine's worker: from its code, which is part of this package's modules, or from an address. */
+import { isUrl } from "../../tensor/realm.js";
 import { checkOptions, OptionError, show, TrainingError } from "../../errors.js";
 import { builtin, isNode } from "../../host.js";
 import { workerCode, workerStamp } from "./worker-code.js";
@@ -40,7 +41,7 @@ let started = false;
 export function configureEngine(options: EngineOptions): void {
   checkOptions("configureEngine", options, ["workerUrl"]);
   const url: unknown = options.workerUrl;
-  if (url !== undefined && typeof url !== "string" && !(url instanceof URL)) {
+  if (url !== undefined && typeof url !== "string" && !isUrl(url)) {
     throw new OptionError({
       where: "configureEngine",
       problem: "workerUrl has the wrong type",
