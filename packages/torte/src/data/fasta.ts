@@ -34,7 +34,9 @@ const LONGEST = 2 ** 28;
  * @example
  * import { readFasta } from "torte";
  * const file = new TextEncoder().encode(">P1 a peptide\nMKV\nLA*\n>P2\nmmk\n");
- * for await (const { id, sequence } of readFasta(file)) console.log(id, sequence); // P1 MKVLA, P2 MMK
+ * const sequences: string[] = [];
+ * for await (const { sequence } of readFasta(file)) sequences.push(sequence);
+ * console.log(sequences); // ['MKVLA', 'MMK']
  */
 export async function* readFasta(source: StreamSource, options: FastaOptions = {}): AsyncGenerator<FastaRecord> {
   checkOptions("readFasta", options, ["encoding", "name", "letterCase"]);

@@ -290,7 +290,8 @@ export interface FoldOptions {
  * @throws OptionError where there are more folds than rows or groups.
  * @example
  * import { kFold } from "torte";
- * for (const { train, test } of kFold({ rows: 6, folds: 3 })) console.log(train.length, test.length); // 4 2, three times
+ * const folds = kFold({ rows: 6, folds: 3 });
+ * console.log(folds.map(({ train, test }) => [train.length, test.length])); // [[4, 2], [4, 2], [4, 2]]
  */
 export function kFold(options: FoldOptions): readonly Fold[] {
   const where = "kFold";

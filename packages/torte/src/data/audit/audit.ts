@@ -99,9 +99,9 @@ export class Audit {
  * @throws DataError for columns that are not there and targets that cannot be learnt; OptionError for options out of range.
  * @example
  * import { audit, Table } from "torte";
- * const table = new Table({ seq: ["MKVLAGIVGE", "MSTNPKPQRK", "GKVLAGIVGE", "ASTNPKPQRA"], soluble: [1, 1, 0, 0] });
- * const { findings } = audit(table, { target: "soluble", sequence: "seq" });
- * console.log(findings[0]?.message); // the first residue tells the class: starts with "M" has accuracy 1.000, …
+ * const table = new Table({ length: [5, 7, 5, 7, 6], copy: [1, 1, 0, 0, 1], soluble: [1, 1, 0, 0, 1] });
+ * const { findings } = audit(table, { target: "soluble" });
+ * console.log(findings[0]?.kind, findings[0]?.severity); // leakingColumn error
  */
 export function audit(table: Table, options: AuditOptions): Audit {
   checkOptions("audit", options, ["target", "sequence", "kinds", "targetKind", "parts", "similarity", "k"]);
