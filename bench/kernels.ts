@@ -23,7 +23,7 @@ import {
 } from "../packages/torte/src/nn/layers/index.js";
 import { type LayerFunction, newTracing, type SymbolicTensor } from "../packages/torte/src/nn/layer.js";
 import { input, Network } from "../packages/torte/src/nn/network.js";
-import { adam } from "../packages/torte/src/optim/optimizers.js";
+import { adam } from "../packages/torte/src/optim/adam.js";
 import type { DType } from "../packages/torte/src/tensor/dtype.js";
 import { sizeOf } from "../packages/torte/src/tensor/shape.js";
 
@@ -106,7 +106,9 @@ const FAMILIES: readonly Family[] = [
 function adamStep(state: Parameters<Family["build"]>[0]): Program {
   const shape = [512, 512];
   const [weight, m, v, gradient] = [state(shape), state(shape), state(shape), state(shape)];
-  const next = adam().update({ weight, gradient, slots: { m, v }, learningRate: state([]), step: state([]) });
+  const facts = { path: "weight", shape, layer: "dense", last: false };
+  const rate = { learningRate: state([]), step: state([]), weightDecay: 0 };
+  const next = adam().update({ weight, gradient, slots: { m, v }, ...rate, facts });
   const stateOf = (node: Node | undefined): State => {
     if (node?.op !== "state") throw new RangeError("not a state");
     return node.attributes.state;

@@ -1,5 +1,5 @@
 /**
- * npm run conformance -- FILE [--backend wasm|reproducible|reference]: checks the layers, losses and optimizers against cases in a file.
+ * npm run conformance -- FILE [--backend wasm|reproducible|reference]: checks layers, losses, metrics, optimizers and schedules against cases.
  * Exit status: 0 where no case fails, 1 where one does, 2 where the file cannot be read or the command line is wrong.
  */
 import { parseArgs } from "node:util";

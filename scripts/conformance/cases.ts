@@ -81,7 +81,35 @@ export interface RecordedMetric extends Named {
   readonly expected: ArrayData;
 }
 
-export type Case = LayerCase | LossCase | OptimizerCase | ModelCase | RecordedLoss | RecordedMetric;
+/** What a recording of optimizers and schedules has. */
+interface Recorded extends Named {
+  readonly source: string;
+  /** Computed in float64: to be met within 1e-6. */
+  readonly exact?: boolean;
+}
+
+/** Arrays of every weight at first, gradients and weights of every step. */
+export interface RecordedOptimizerCase extends Recorded {
+  readonly kind: "optimizer";
+  readonly inputs: { readonly start: readonly ArrayData[]; readonly gradients: readonly (readonly ArrayData[])[] };
+  readonly expected: readonly (readonly ArrayData[])[];
+}
+
+export interface RecordedScheduleCase extends Recorded {
+  readonly kind: "schedule";
+  readonly inputs: { readonly step: ArrayData };
+  readonly expected: ArrayData;
+}
+
+export type Case =
+  | LayerCase
+  | LossCase
+  | OptimizerCase
+  | ModelCase
+  | RecordedLoss
+  | RecordedMetric
+  | RecordedOptimizerCase
+  | RecordedScheduleCase;
 
 /** A file that cannot be read as a list of cases. */
 export class CasesError extends Error {}

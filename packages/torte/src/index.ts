@@ -132,7 +132,7 @@ export * from "./losses/index.js";
 export { reduceLoss } from "./train/measure.js";
 export * from "./metrics/index.js";
 export * as metrics from "./metrics/all.js";
-export { adagrad, adam, adamw, rmsprop, sgd, type Optimizer } from "./optim/optimizers.js";
+export * from "./optim/index.js";
 export type { Callback, Logs, Progress, Stage, TrainingControl } from "./train/callbacks.js";
 export type { Json } from "./train/json.js";
 export { csvLog, type CsvLogOptions } from "./train/callbacks/csv-log.js";
@@ -153,6 +153,11 @@ export type {
   FindingKind as DiagnosisKind,
 } from "./train/diagnosis.js";
 export { NotFiniteError, type NotFinite, type Statistics } from "./train/not-finite.js";
+export {
+  learningRateRange,
+  type LearningRateRange,
+  type LearningRateRangeOptions,
+} from "./train/learning-rate-range.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export type { PureFunction, PureOptions } from "./train/pure.js";
 export { saliency, type SaliencyOptions } from "./train/saliency.js";

@@ -71,7 +71,15 @@ describe("options", () => {
       "adam: learningRate is out of range: expected a number at least 0, received -1.",
     ],
     [() => adam({ beta1: 1 }), "adam: beta1 is out of range: expected a number above 0 and below 1, received 1."],
-    [() => sgd(loose({ lr: 1 })), 'sgd: unknown option "lr": expected one of learningRate, momentum, nesterov.'],
+    [() => sgd(loose({ lr: 1 })), 'sgd: unknown option "lr". Write learningRate.'],
+    [
+      () => sgd(loose({ momentun: 1 })),
+      'sgd: unknown option "momentun": expected one of momentum, nesterov, learningRate, weightDecay, exclude, clipvalue, clipnorm, globalClipnorm, useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lrMultiplier. Did you mean "momentum"?',
+    ],
+    [
+      () => adam({ clipnorm: 1, clipvalue: 1 }),
+      "adam: gradients are clipped in one way: expected one of the three, received clipvalue and clipnorm.",
+    ],
     [() => input({ shape: [-3] }), "input: shape is out of range: expected a whole number of at least 1, received -3."],
     [
       () => embedding({ inputDim: 0, outputDim: 3 }),
@@ -125,7 +133,7 @@ describe("compile", () => {
     [{ loss: {} }, `compile: loss is unknown: expected a loss or one of ${losses}, received {}.`],
     [
       { loss: "meanSquaredError", optimizer: {} },
-      "compile: optimizer is unknown: expected an optimizer or one of sgd, adam, adamw, rmsprop, adagrad, received {}.",
+      "compile: optimizer is unknown: expected an optimizer or one of sgd, adam, adamw, nadam, adamax, rmsprop, adagrad, adadelta, adafactor, lion, lamb, muon, scheduleFreeAdamW, received {}.",
     ],
     [
       { loss: "meanSquaredError", metrics: "accuracy" },

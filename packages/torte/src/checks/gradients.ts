@@ -13,8 +13,8 @@ import { Tensor } from "../tensor/tensor.js";
 import { asList, type Columns, type TensorOrList } from "../data/example.js";
 import { checkInputs, checkTargets } from "../train/checks.js";
 import { measure } from "../train/measure.js";
-import { trainable } from "../train/programs.js";
 import { tracedWith } from "../train/traced.js";
+import { trainable } from "../train/trained.js";
 import type { AnyModel } from "../train/model.js";
 import { columnsFor, withWeights } from "./session.js";
 

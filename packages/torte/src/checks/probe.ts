@@ -1,6 +1,6 @@
 /** Training for a check: on the model's own weights, which are put back afterwards. */
 import type { MetricOption } from "../metrics/metrics.js";
-import { adam } from "../optim/optimizers.js";
+import { adam } from "../optim/adam.js";
 import { finishing } from "../train/finish.js";
 import type { Goal } from "../train/measure.js";
 import { type AnyModel, type CompileOptions, Model } from "../train/model.js";

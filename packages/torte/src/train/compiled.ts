@@ -1,10 +1,17 @@
 /** What `compile` decides: the objective, the optimizer, and the states that they need. */
-import type { Executable } from "../backends/backend.js";
-import { State } from "../graph/node.js";
-import type { Optimizer } from "../optim/optimizers.js";
+import type { Executable, Session } from "../backends/backend.js";
+import { type Program, State } from "../graph/node.js";
+import { checkNames, type Optimizer } from "../optim/optimizer.js";
+import { sizeOf } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
 import { Figures } from "./figures.js";
+import { firstFactor, LearningRate, scalar } from "./learning-rate.js";
 import type { Objective } from "./measure.js";
-import { allTrainingStates, trainable, type TrainingStates, trainingStates } from "./programs.js";
+import { listStates, optimizerStates } from "./optimizer-states.js";
+import { allTrainingStates, finiteProgram, type TrainingStates, trainingStates } from "./programs.js";
+import { hideProgram, showProgram } from "./shown.js";
+import { termCount } from "./terms.js";
+import { changing, type TrainedWeight } from "./trained.js";
 
 /** How far a model's training has come; compiling anew does not set it back, so that no order and no random number returns. */
 export class Course {
@@ -16,14 +23,22 @@ export class Course {
   epochs = 0;
 }
 
+let nextCompiled = 0;
+
 export class Compiled {
+  /** Tells its programs apart from those of others. */
+  readonly id = nextCompiled++;
+  readonly trained: readonly TrainedWeight[];
   readonly states: TrainingStates;
+  readonly learningRate: LearningRate;
   readonly evaluationSums: State;
   readonly figures: Figures;
+  /** Trained weights and moving statistics. */
+  readonly #changing: readonly TrainedWeight[];
   /** Training has begun with these states: the optimizer goes on from where it is. */
   started = false;
-  /** Of a program that looks whether weights and slots are finite. */
-  finite: Executable | undefined;
+  /** Programs that do not depend on the data, made once. */
+  readonly #programs = new Map<string, Promise<Executable>>();
   /** Steps between two reports, as many as fit the time for it. */
   chunk = 4;
   /** Learning rate of the next update, and whether the engine has it. */
@@ -35,12 +50,89 @@ export class Compiled {
     readonly course: Course = new Course(),
   ) {
     this.figures = new Figures(objective);
-    this.states = trainingStates(trainable(objective.network), optimizer, this.figures.size, course.random);
+    this.#changing = changing(objective.network);
+    this.trained = this.#changing.filter(({ weight }) => weight.trainable);
+    checkNames(
+      optimizer,
+      this.trained.map(({ facts }) => facts),
+    );
+    const terms = optimizer.settings.accumulate === 1 ? 1 : termCount(objective);
+    const states = optimizerStates(optimizer, this.#changing, terms);
+    this.states = trainingStates(states, this.figures.size, course.random);
+    this.learningRate = new LearningRate(optimizer, states);
     this.evaluationSums = new State("evaluation.sums", [2, this.figures.size], "float32");
+  }
+
+  /** Those that do not depend on the data. */
+  get programs(): Promise<Executable>[] {
+    return [...this.#programs.values()];
   }
 
   /** States that nobody needs without it. */
   get ownStates(): State[] {
     return [...allTrainingStates(this.states).filter((state) => state !== this.course.random), this.evaluationSums];
   }
+
+  /**
+   * All that training keeps besides the weights, by name: slots, averages, gradients of a window, the rate's factor, the counts of
+   * updates and steps, the sums of the epoch. With the weights and `course.epochs` a run goes on from them to the bit; `started`
+   * and `course.begun` say that they are not to be filled anew.
+   */
+  state(): ReadonlyMap<string, State> {
+    const { optimizer, random, sums, badStep } = this.states;
+    return new Map([...listStates(optimizer).kept, random, sums, badStep].map((state) => [state.name, state]));
+  }
+
+  /** Allocates the states; the first time, fills those that do not begin at 0. */
+  async begin(session: Session, seed: number): Promise<void> {
+    const { random, optimizer } = this.states;
+    await session.allocate(allTrainingStates(this.states));
+    if (!this.course.begun) await session.write(random, new Tensor(Int32Array.of(seed | 0, 0), [2], "int32"));
+    this.course.begun = true;
+    if (!this.started) {
+      await session.write(optimizer.learningRate, scalar(firstFactor(this.optimizer)));
+      for (const { state, start } of this.#filled()) await session.write(state, filled(state, start));
+    }
+    this.started = true;
+    await this.learningRate.read(session);
+  }
+
+  /** Slots that begin with a number other than 0. */
+  #filled(): { state: State; start: number }[] {
+    return this.trained.flatMap(({ weight, facts }) =>
+      Object.entries(this.optimizer.slots(facts)).flatMap(([name, { start }]) => {
+        const state = this.states.optimizer.slots.get(weight.state)?.[name];
+        return state === undefined || typeof start !== "number" || start === 0 ? [] : { state, start };
+      }),
+    );
+  }
+
+  /** Puts what is shown in the weights' place, or the weights themselves back. */
+  async swap(session: Session, to: "shown" | "raw"): Promise<void> {
+    const { optimizer } = this.states;
+    if (optimizer.hidden.size === 0) return;
+    const make = (): Program =>
+      to === "shown" ? showProgram(this.optimizer, optimizer) : hideProgram(this.optimizer, optimizer, this.#changing);
+    await session.run(await this.#program(session, to, make));
+  }
+
+  /** The first weight, or memory of the optimizer, that is not finite. */
+  async badState(session: Session): Promise<string | undefined> {
+    const { slots, averages } = this.states.optimizer;
+    const weights = [...this.objective.network.weights].map(([name, { state }]) => ({ name, state }));
+    const memory = [...[...slots.values()].flatMap((record) => Object.values(record)), ...averages.values()];
+    const all = [...weights, ...memory.map((state) => ({ name: state.name, state }))];
+    const make = (): Program => finiteProgram(all.map(({ state }) => state));
+    const results = await session.run(await this.#program(session, "finite", make));
+    return all.find((_, i) => results[i]?.data[0] === 0)?.name;
+  }
+
+  #program(session: Session, name: string, make: () => Program): Promise<Executable> {
+    const executable = this.#programs.get(name) ?? session.compile(make());
+    this.#programs.set(name, executable);
+    return executable;
+  }
 }
+
+const filled = ({ shape }: State, value: number): Tensor =>
+  new Tensor(new Float64Array(sizeOf(shape)).fill(value), shape, "float64");

@@ -125,8 +125,7 @@ export class EngineModel {
 
   /** What the model was compiled for is not needed any more: its programs, its states, and the copies of them. */
   forget(compiled: Compiled): void {
-    const programs = [...this.#executables.values()];
-    if (compiled.finite !== undefined) programs.push(Promise.resolve(compiled.finite));
+    const programs = [...this.#executables.values(), ...compiled.programs];
     this.#executables.clear();
     // An evaluation may be on its way.
     const release = this.#turns.run(async () => {

@@ -1,30 +1,21 @@
 /** The training loop: epochs of steps that run in the engine, in chunks short enough to report and to be stopped. */
 import type { Executable, Session } from "../backends/backend.js";
 import type { Dataset, EpochPlan } from "../data/dataset.js";
-import {
-  booleanOption,
-  checkOptions,
-  OptionError,
-  positiveInteger,
-  show,
-  TrainingError,
-  wholeNumber,
-} from "../errors.js";
+import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
-import { learningRateOption } from "../optim/optimizers.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, inStages, type Logs, type TrainingControl } from "./callbacks.js";
 import { isWatched, progress, type Verbosity, verbosity } from "./callbacks/progress.js";
 import type { Compiled } from "./compiled.js";
-import { findBadLayer } from "./diagnose.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { batchSizeOf, type Data, learntFrom } from "./model-data.js";
 import { Collector, validationName } from "./figures.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
-import { allTrainingStates, finiteProgram, trainProgram } from "./programs.js";
+import { allTrainingStates, trainProgram } from "./programs.js";
+import { checkWeights, type Chunk, failedStep, type Replay } from "./replay.js";
 import type { Resident } from "./resident.js";
 import { History } from "./history.js";
 import type { AnyModel } from "./model.js";
@@ -86,6 +77,9 @@ export function checkFitOptions(options: FitOptions): void {
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 100;
 
+/** What training asks of data. */
+export type Plans = Pick<Dataset, "batchSize" | "plan"> & Partial<Pick<Dataset, "shuffle">>;
+
 export class Trainer {
   readonly #model: EngineModel;
   readonly #compiled: Compiled;
@@ -94,12 +88,9 @@ export class Trainer {
   readonly #callbacks: readonly Callback[];
   readonly #history: History;
   readonly #control: TrainingControl;
+  readonly #replay: Replay;
+  #lastChunk: Chunk | undefined;
   #stopped = false;
-
-  /** Of the copy that a chunk can be replayed from. */
-  get #chunkStart(): string {
-    return this.#model.snapshotName("chunk start");
-  }
 
   constructor(model: EngineModel, compiled: Compiled, options: FitOptions, shown: AnyModel) {
     const { session, weights } = model;
@@ -113,6 +104,8 @@ export class Trainer {
     this.#callbacks = inStages([...told, ...(options.callbacks ?? [])]);
     this.#history = new History(verdictOn(model, compiled, () => this.#data));
     let kept: number | undefined;
+    this.#replay = { session, compiled, snapshot: model.snapshotName("chunk start") };
+    const rate = compiled.learningRate;
     this.#control = {
       model: shown,
       epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
@@ -128,10 +121,10 @@ export class Trainer {
         return session.restore(best);
       },
       get learningRate() {
-        return compiled.rate.value;
+        return rate.value;
       },
       set learningRate(value) {
-        compiled.rate = { value: learningRateOption("control", value), written: false };
+        rate.value = value;
       },
       direction: (figure) => compiled.figures.direction(figure),
     };
@@ -143,16 +136,17 @@ export class Trainer {
     validation: undefined,
   };
 
-  async run(given: Dataset): Promise<History> {
+  async run(given: Plans): Promise<History> {
     const { epochs } = this.#control;
     const batch = batchSizeOf("fit", given, this.#options);
-    const data = this.#options.shuffle === true ? given.shuffle({ seed: this.#model.seed }) : given;
+    const { shuffle } = this.#options;
+    const data = (shuffle === true ? given.shuffle?.({ seed: this.#model.seed }) : undefined) ?? given;
     const validation =
       this.#options.validationData === undefined
         ? undefined
         : learntFrom("validationData", this.#options.validationData);
     const held = await this.#checked(validation);
-    await this.#begin();
+    await this.#compiled.begin(this.#session, this.#model.seed);
     const train = async (): Promise<History> => {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
       for (let epoch = 0; epoch < epochs && !this.#ends(); epoch++) {
@@ -164,7 +158,7 @@ export class Trainer {
       return this.#history;
     };
     const ends = this.#callbacks.map((callback) => () => callback.onTrainEnd?.(this.#control));
-    return finishing(train, ends);
+    return finishing(train, [() => this.#swap("shown"), ...ends]);
   }
 
   /** Numbers that are not finite end training with an error, unless a callback ends it before. */
@@ -179,19 +173,6 @@ export class Trainer {
     const plan = await validation?.plan(0);
     if (plan !== undefined) this.#model.check(this.#compiled, plan.columns, { part: " of validationData" });
     return plan;
-  }
-
-  /** The states of training, fresh the first time; a later fit goes on from where the last one ended. */
-  async #begin(): Promise<void> {
-    const { states, optimizer } = this.#compiled;
-    await this.#session.allocate(allTrainingStates(states));
-    const { course } = this.#compiled;
-    if (!course.begun)
-      await this.#session.write(states.random, new Tensor(Int32Array.of(this.#model.seed | 0, 0), [2], "int32"));
-    course.begun = true;
-    if (this.#compiled.started) return;
-    this.#compiled.rate = { value: optimizer.learningRate, written: false };
-    this.#compiled.started = true;
   }
 
   #ends(): boolean {
@@ -214,12 +195,15 @@ export class Trainer {
       new Tensor(new Float32Array(sizeOf(states.sums.shape)), states.sums.shape, "float32"),
     );
     this.#collector = new Collector();
-    await this.#session.write(states.badStep, new Tensor(Int32Array.of(-1), [], "int32"));
+    await this.#session.write(states.badStep, whole(-1));
+    await this.#openWindow(plan.order.length);
     const size = Math.min(batch, plan.order.length);
     await this.#program(data, size); // compiled before the clock starts
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
+    await this.#swap("raw");
     const finished = await this.#steps(epoch, data, plan.order.length, size);
-    await this.#checkWeights();
+    if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
+    await this.#swap("shown");
     if (!finished) return;
     const logs = await this.#compiled.figures.logs(await this.#session.read(states.sums), this.#collector);
     const measured = held === undefined ? {} : await this.#validate(held, batch);
@@ -231,6 +215,23 @@ export class Trainer {
   /** What the steps of the epoch bring out for its metrics. */
   #collector = new Collector();
 
+  /** Windows of accumulated gradients begin and end with the epoch. */
+  async #openWindow(rows: number): Promise<void> {
+    const { window } = this.#compiled.states.optimizer;
+    if (window === undefined) return;
+    await this.#session.write(window.filled, whole(0));
+    await this.#session.write(window.epochEnd, whole(rows));
+  }
+
+  #inPlace: "shown" | "raw" = "shown";
+
+  /** Between epochs the model shows averages of its weights, where the optimizer keeps some. */
+  async #swap(to: "shown" | "raw"): Promise<void> {
+    if (this.#inPlace === to) return;
+    await this.#compiled.swap(this.#session, to);
+    this.#inPlace = to;
+  }
+
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));
     const logs = await this.#model.evaluateRows(this.#compiled, "validation", held.columns, held.order, rows);
@@ -241,7 +242,8 @@ export class Trainer {
   async #steps(epoch: number, data: Resident, rows: number, batch: number): Promise<boolean> {
     const steps = Math.ceil(rows / batch);
     const started = performance.now();
-    const most = this.#callbacks.some((callback) => "onBatchEnd" in callback) ? 1 : Infinity;
+    const isHeard = this.#callbacks.some((callback) => "onBatchEnd" in callback);
+    const most = isHeard ? 1 : this.#compiled.learningRate.most;
     for (let step = 0; step < steps;) {
       const full = Math.floor(rows / batch) - step;
       const size = full > 0 ? batch : rows % batch;
@@ -251,107 +253,56 @@ export class Trainer {
       const logs = this.#compiled.figures.ofSums(await this.#session.read(this.#compiled.states.sums));
       const seconds = (performance.now() - started) / 1000;
       const progress = { epoch, step, steps, logs, examplesPerSecond: Math.min(step * batch, rows) / seconds };
-      if (most === 1) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
+      if (isHeard) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
       if (step < steps && this.#ends()) return false;
     }
     return true;
   }
 
-  #lastChunk: { readonly executable: Executable; readonly count: number } | undefined;
-
-  /** A step's loss is from before its update: whether the last update was good is seen in the weights. */
-  async #checkWeights(): Promise<void> {
-    const session = this.#session;
-    if ((await this.#badState()) === undefined || this.#lastChunk === undefined) return;
-    const { executable, count } = this.#lastChunk;
-    await session.restore(this.#chunkStart);
-    const [done = 0] = (await session.read(this.#compiled.states.step)).data;
-    let bad = await this.#badState();
-    let step = 0;
-    for (; bad === undefined && step < count; step++) {
-      await session.run(executable);
-      bad = await this.#badState();
-    }
-    // The weights of before the bad update are what the model is left with.
-    await session.restore(this.#chunkStart);
-    if (step > 1) await session.run(executable, { steps: step - 1 });
-    throw new TrainingError({
-      where: `step ${done + step}`,
-      problem: `${bad ?? "a weight"} is not finite after the update`,
-      fix: FIX,
-    });
-  }
-
-  /** The first weight, or memory of the optimizer, that is not finite. */
-  async #badState(): Promise<string | undefined> {
-    const { states } = this.#compiled;
-    const weights = [...this.#model.network.weights.values()].map(({ state }) => state);
-    const slots = [...states.slots.values()].flatMap((record) => Object.values(record));
-    this.#compiled.finite ??= await this.#session.compile(finiteProgram([...weights, ...slots]));
-    const results = await this.#session.run(this.#compiled.finite);
-    return [...weights, ...slots].find((_, i) => results[i]?.data[0] === 0)?.name;
-  }
-
   #program(data: Resident, batch: number): Promise<Executable> {
-    const { objective, optimizer, states } = this.#compiled;
-    const weighted = withClassWeight(objective, this.#options.classWeight);
-    const make = (resident: Resident): Program => trainProgram(weighted, optimizer, states, resident, batch);
-    const classWeight = this.#options.classWeight;
+    const { objective, optimizer, trained, states, id } = this.#compiled;
+    const { classWeight } = this.#options;
+    const weighted = { objective: withClassWeight(objective, classWeight), optimizer, trained, states };
+    const make = (resident: Resident): Program => trainProgram(weighted, resident, batch);
     const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
-    return this.#model.executable(data, make, `train ${batch}${weights}`);
+    return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }
 
   async #run(data: Resident, batch: number, count: number): Promise<void> {
-    const { states } = this.#compiled;
+    const { states, learningRate } = this.#compiled;
     const executable = await this.#program(data, batch);
     const everything = [...allTrainingStates(states), data.cursor, data.flag, ...this.#model.weights];
-    const { rate } = this.#compiled;
-    if (!rate.written) await this.#session.write(states.learningRate, scalar(rate.value));
-    this.#compiled.rate = { ...rate, written: true };
+    await learningRate.settle(this.#session);
     const before = performance.now();
-    const kept = this.#session.snapshot(this.#chunkStart, everything);
+    const rates = learningRate.writes(count);
+    if (rates.length > 0) await Promise.all(rates.map(({ state, value }) => this.#session.write(state, value)));
     const requests = [
-      kept,
+      this.#session.snapshot(this.#replay.snapshot, everything),
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
+      this.#session.read(states.optimizer.step),
       isGuarded(executable.program) ? this.#session.read(data.flag) : Promise.resolve(undefined),
     ] as const;
-    const [, outputs, badStep, flag] = await Promise.all(requests).catch(async (error: unknown) => {
+    const [, outputs, badStep, updates, flag] = await Promise.all(requests).catch(async (error: unknown) => {
       // Steps that failed may have changed some of the weights.
       const [snapshot] = await Promise.allSettled(requests);
-      if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#chunkStart)]);
+      if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#replay.snapshot)]);
       throw error;
     });
     const took = performance.now() - before;
+    const chunk = { executable, data, batch, count };
     const [bad = -1] = badStep.data;
-    if (bad >= 0) await this.#fail(data, batch, bad);
+    if (bad >= 0) await failedStep(this.#replay, chunk, bad);
     if (flag !== undefined) checkFlag(executable.program, flag);
     this.#collector.add(outputs);
-    this.#lastChunk = { executable, count };
+    learningRate.updates = updates.data[0] ?? 0;
+    this.#lastChunk = chunk;
     if (count === this.#compiled.chunk) {
       const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));
       this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
     }
   }
-
-  /** Names the step and, by replaying the chunk up to it, the layer where the numbers went wrong. */
-  async #fail(data: Resident, batch: number, bad: number): Promise<never> {
-    const { objective, states } = this.#compiled;
-    await this.#session.restore(this.#chunkStart);
-    const [done = 0] = (await this.#session.read(states.step)).data;
-    const executable = await this.#program(data, batch);
-    if (bad - 1 - done > 0) await this.#session.run(executable, { steps: bad - 1 - done });
-    const layer = await findBadLayer(this.#session, objective, states, data, batch);
-    throw new TrainingError({
-      where: `step ${wholeNumber("fit", "step", bad)}`,
-      problem: `the loss is not finite; the first number that is not comes from ${layer}`,
-      fix: FIX,
-    });
-  }
 }
 
-const FIX = "Try a smaller learning rate, scale the inputs, or look for extreme values in the data.";
-
-/** In full precision, for the reference backend. */
-const scalar = (value: number): Tensor => new Tensor(Float64Array.of(value), [], "float64");
+const whole = (value: number): Tensor => new Tensor(Int32Array.of(value), [], "int32");

@@ -14,8 +14,8 @@ import { checkInputs, checkTargets } from "./checks.js";
 import { finishing } from "./finish.js";
 import { checkFlag, Guards, isGuarded } from "./guards.js";
 import { measure, type Objective } from "./measure.js";
-import { trainable } from "./programs.js";
 import { tracedWith } from "./traced.js";
+import { trainable } from "./trained.js";
 
 /** Inputs, and what is differentiated: the loss against targets `y`, or Σ output·upstream. */
 export type GradientData =

@@ -4,7 +4,7 @@ import type { LayerFunction } from "../nn/layer.js";
 import * as layers from "../nn/layers/index.js";
 import { input } from "../nn/network.js";
 import * as ops from "../ops/index.js";
-import { adam } from "../optim/optimizers.js";
+import { adam } from "../optim/adam.js";
 import { tensor } from "../tensor/tensor.js";
 import { sequential } from "./build.js";
 import { Compiled } from "./compiled.js";
@@ -22,7 +22,7 @@ async function guarded(
 ): Promise<boolean[]> {
   const { network } = sequential(input({ shape, dtype }), ...list);
   const goals = readGoals(network, { loss: "meanSquaredError" });
-  const { objective, optimizer, states } = new Compiled({ network, goals }, adam());
+  const compiled = new Compiled({ network, goals }, adam());
   const x = tensor(new Int32Array(4 * shape.reduce((a, b) => a * b, 1)), { shape: [4, ...shape], dtype });
   const y = tensor(new Float32Array(4), { shape: [4, 1] });
   const session = createReferenceBackend().createSession();
@@ -33,7 +33,7 @@ async function guarded(
     Int32Array.of(0, 1, 2, 3),
     check,
   );
-  return [trainProgram(objective, optimizer, states, data, 2), predictProgram(network, data, 2)].map(isGuarded);
+  return [trainProgram(compiled, data, 2), predictProgram(network, data, 2)].map(isGuarded);
 }
 
 const tokens = (): LayerFunction => embedding({ inputDim: 9, outputDim: 4, maskZero: true });

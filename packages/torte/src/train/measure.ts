@@ -11,6 +11,7 @@ import type { Traced, Tracing } from "../nn/layer.js";
 import { spreadMask } from "../nn/masks.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
+import { type Term, termsOf } from "./terms.js";
 import { type Bound, tracedWith } from "./traced.js";
 
 /** What one output is trained for. */
@@ -38,6 +39,8 @@ export interface Measured {
   readonly total: Node;
   /** One axis: rows, penalties times rows; of each output numerator and denominator of its loss, and the sums of its metrics. */
   readonly sums: Node;
+  /** The sums that the total is made of, for gradients over several batches. */
+  readonly terms: readonly Term[];
   /** Whether any position of the batch counts; undefined where all do. */
   readonly counted: Node | undefined;
   readonly outputs: readonly Node[];
@@ -52,15 +55,17 @@ export interface Targets {
 }
 
 export function measure(
-  { network, goals }: Objective,
+  objective: Objective,
   inputs: readonly Traced[],
   targets: Targets,
   tracing: Tracing,
   bound?: Bound,
 ): Measured {
+  const { network, goals } = objective;
   const outputs = tracedWith(network, inputs, tracing, bound);
   const { goals: measured, losses } = measureOutputs(goals, outputs, targets);
-  const rows = constant(outputs[0]?.value.shape[0] ?? 1);
+  const batch = outputs[0]?.value.shape[0] ?? 1;
+  const rows = constant(batch);
   const penalty = tracing.penalties.reduce((sum, part) => ops.add(sum, part), constant(0));
   const kept = measured.flatMap((goal, i) => [
     asVector(goal.loss.numerator, goal.loss.denominator),
@@ -70,6 +75,12 @@ export function measure(
   return {
     total: [...losses, ...tracing.penalties].reduce((sum, part) => ops.add(sum, part)),
     sums: ops.concat([asVector(rows, ops.mul(penalty, rows)), ...kept], 0),
+    terms: termsOf(
+      objective,
+      measured.map(({ loss }) => loss),
+      tracing.penalties,
+      batch,
+    ),
     counted: counts.reduce((a, b) => (a === undefined || b === undefined ? undefined : ops.logicalOr(a, b))),
     outputs: outputs.map(({ value }) => value),
     collected: measured.flatMap((goal, i) =>

@@ -22,6 +22,6 @@ export function learntFrom(where: string, data: Data): Dataset {
   return asDataset(data);
 }
 
-export function batchSizeOf(where: string, data: Dataset, options: BatchOptions): number {
+export function batchSizeOf(where: string, data: Pick<Dataset, "batchSize">, options: BatchOptions): number {
   return positiveInteger(where, "batchSize", options.batchSize ?? data.batchSize ?? 32);
 }

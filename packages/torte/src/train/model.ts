@@ -20,6 +20,7 @@ import type { CommonOptions, LayerFunction, Weight } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import type { Network } from "../nn/network.js";
 import { countParameters, summarize, type SummaryOptions } from "../nn/inspect/summary.js";
+import type { Optimizer } from "../optim/optimizer.js";
 import { readOptimizer } from "../optim/optimizers.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Bytes } from "../tensor/dtype.js";
@@ -29,14 +30,15 @@ import type { Logs } from "./callbacks.js";
 import { checkInputs, checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
-import { checkFitOptions, type FitOptions, Trainer } from "./fit.js";
+import { finishing } from "./finish.js";
+import { checkFitOptions, type FitOptions, type Plans, Trainer } from "./fit.js";
 import type { History } from "./history.js";
 import { asDataset, type BatchOptions, batchSizeOf, type Data, learntFrom } from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
 import type { Objective } from "./measure.js";
-import { trainable } from "./programs.js";
 import { pureFunction, type PureFunction } from "./pure.js";
+import { trainable } from "./trained.js";
 import { Compiled } from "./compiled.js";
 import {
   compareWeights,
@@ -212,6 +214,41 @@ export class Model<Output extends Outputs = Tensor> {
     }
   }
 
+  /**
+   * Trains with another optimizer, then puts everything back as it was. For `learningRateRange`.
+   *
+   * @throws as fit does.
+   */
+  async trial(where: string, optimizer: Optimizer, data: Plans, options: FitOptions): Promise<History> {
+    const { objective } = this.#needCompiled(where);
+    this.#refuseWhileTraining(where);
+    this.#training = true;
+    try {
+      const { session, weights } = this.#engine;
+      const compiled = new Compiled(objective, optimizer);
+      const before = this.#engine.snapshotName("before the trial");
+      await this.#engine.prepare();
+      await session.snapshot(before, weights);
+      return await finishing(
+        () => new Trainer(this.#engine, compiled, { verbose: 0, ...options }, this).run(data),
+        [
+          () => session.restore(before),
+          () => session.forget(before),
+          () => {
+            this.#engine.forget(compiled);
+          },
+        ],
+      );
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  /** What the model was compiled with, if it was. */
+  get optimizer(): Optimizer | undefined {
+    return this.#compiled?.optimizer;
+  }
+
   #refuseWhileTraining(where: string): void {
     if (!this.#training) return;
     throw new TrainingError({
@@ -318,9 +355,9 @@ export class Model<Output extends Outputs = Tensor> {
   }
 
   /** Training updates what was trainable when the model was compiled. */
-  #checkTrainable({ states }: Compiled): void {
+  #checkTrainable({ trained }: Compiled): void {
     const now = trainable(this.network);
-    if (now.length === states.slots.size && now.every(({ state }) => states.slots.has(state))) return;
+    if (now.length === trained.length && now.every(({ state }, i) => state === trained[i]?.weight.state)) return;
     throw new TorteError({
       where: "fit",
       problem: "other layers are trainable than when the model was compiled",

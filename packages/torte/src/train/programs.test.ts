@@ -4,7 +4,7 @@ import { createWasmBackend } from "../backends/wasm/session.js";
 import { dense } from "../nn/layers/index.js";
 import { input } from "../nn/network.js";
 import { meanSquaredError } from "../losses/regression.js";
-import { adam } from "../optim/optimizers.js";
+import { adam } from "../optim/adam.js";
 import { tensor } from "../tensor/tensor.js";
 import { sequential } from "./build.js";
 import { Compiled } from "./compiled.js";
@@ -16,9 +16,10 @@ describe.each([createWasmBackend(), createReferenceBackend()])("a training step,
     const session = backend.createSession();
     const { network } = sequential(input({ shape: [1] }), dense({ units: 1 }));
     const goals = [{ name: "dense", output: 0, loss: meanSquaredError(), weight: 1, metrics: [] }];
-    const { objective, optimizer, states } = new Compiled({ network, goals }, adam());
+    const compiled = new Compiled({ network, goals }, adam());
+    const { step } = compiled.states.optimizer;
     const weights = [...network.weights.values()].map(({ state }) => state);
-    await session.allocate([...weights, ...allTrainingStates(states)]);
+    await session.allocate([...weights, ...allTrainingStates(compiled.states)]);
     const columns = { x: [tensor([[1]])], y: [tensor([[2]])] };
     const data = await new ResidentData(session, ["float32"], () => undefined).load(
       "train",
@@ -26,9 +27,9 @@ describe.each([createWasmBackend(), createReferenceBackend()])("a training step,
       Int32Array.of(0),
       { purpose: backend, run: () => undefined },
     );
-    await session.write(states.step, tensor(Int32Array.of(2 ** 24), { shape: [] }));
-    await session.run(await session.compile(trainProgram(objective, optimizer, states, data, 1)));
-    expect([...(await session.read(states.step)).data]).toEqual([2 ** 24 + 1]);
+    await session.write(step, tensor(Int32Array.of(2 ** 24), { shape: [] }));
+    await session.run(await session.compile(trainProgram(compiled, data, 1)));
+    expect([...(await session.read(step)).data]).toEqual([2 ** 24 + 1]);
     await session.close();
   });
 });

@@ -2,15 +2,17 @@
 import { gradients } from "../autodiff/gradient.js";
 import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
-import type { Tracing, Weight } from "../nn/layer.js";
-import { newTracing } from "../nn/layer.js";
+import { newTracing, type Tracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
-import type { Optimizer } from "../optim/optimizers.js";
+import type { Optimizer } from "../optim/optimizer.js";
 import { Guards } from "./guards.js";
 import { type Measured, measure, type Objective } from "./measure.js";
+import { listStates, type OptimizerStates } from "./optimizer-states.js";
 import type { Resident } from "./resident.js";
 import { tracedWith } from "./traced.js";
+import type { TrainedWeight } from "./trained.js";
+import { type Collected, ofBatch, ofWindow, updateAll } from "./update.js";
 
 interface Rows {
   /** Their numbers within the data. */
@@ -77,100 +79,99 @@ function summed(state: State, more: Node): Node {
 
 /** States that training keeps besides the weights. */
 export interface TrainingStates {
-  readonly slots: ReadonlyMap<State, Readonly<Record<string, State>>>;
-  readonly learningRate: State;
-  /** Number of steps taken, int32: float32 would stop counting at 2²⁴. */
-  readonly step: State;
-  /** Seed and step, int32[2]; shared by all that a model is compiled for. */
+  readonly optimizer: OptimizerStates;
+  /** Seed and number of steps, int32[2]; shared by all that a model is compiled for. */
   readonly random: State;
   /** Sums over the epoch, and below what rounding has added to them. */
   readonly sums: State;
-  /** The first step of this epoch whose loss was not finite, or −1. */
+  /** The first step of this epoch whose numbers were not finite, or −1. */
   readonly badStep: State;
 }
 
-export function trainingStates(
-  weights: readonly Weight[],
-  optimizer: Optimizer,
-  figures: number,
-  random: State,
-): TrainingStates {
-  const slots = new Map(
-    weights.map((weight) => [
-      weight.state,
-      Object.fromEntries(
-        optimizer.slots.map((slot) => [slot, new State(`${weight.name}.${slot}`, weight.state.shape, "float32")]),
-      ),
-    ]),
-  );
-  return {
-    slots,
-    learningRate: new State("learningRate", [], "float32"),
-    step: new State("step", [], "int32"),
-    random,
-    sums: new State("sums", [2, figures], "float32"),
-    badStep: new State("badStep", [], "int32"),
-  };
+export const trainingStates = (optimizer: OptimizerStates, figures: number, random: State): TrainingStates => ({
+  optimizer,
+  random,
+  sums: new State("sums", [2, figures], "float32"),
+  badStep: new State("badStep", [], "int32"),
+});
+
+export function allTrainingStates({ optimizer, random, sums, badStep }: TrainingStates): State[] {
+  const { kept, passing } = listStates(optimizer);
+  return [...kept, ...passing, random, sums, badStep];
 }
 
-export const allTrainingStates = ({ slots, ...single }: TrainingStates): State[] => [
-  ...[...slots.values()].flatMap((record) => Object.values(record)),
-  ...Object.values(single),
-];
+/** What a training step is made for. */
+export interface Training {
+  readonly objective: Objective;
+  readonly optimizer: Optimizer;
+  readonly trained: readonly TrainedWeight[];
+  readonly states: TrainingStates;
+}
 
 /** One step: rows, forward, loss, backward, update, sums. */
-export function trainProgram(
-  objective: Objective,
-  optimizer: Optimizer,
-  states: TrainingStates,
-  data: Resident,
-  batch: number,
-): Program {
-  const rows = nextRows(data, batch);
-  const trained = trainable(objective.network);
-  const weights = trained.map(({ state }) => read(state));
-  const nodes = new Map(trained.map(({ state }, i) => [state, weights[i] ?? read(state)]));
-  const tracing = newTracing(true, read(states.random), nodes);
-  const guards = guardsFor(objective.network, data, rows);
-  const { total, sums, collected } = measureRows(objective, rows, tracing, guards);
-  const parts = gradients(total, weights);
-  const step = ops.add(read(states.step), 1);
-  const stepNumber = ops.cast(step, "float32");
-  const updates: { state: State; value: Node }[] = [];
-  trained.forEach((weight, i) => {
-    const slots = states.slots.get(weight.state) ?? {};
-    const gradient = parts[i];
-    if (gradient === undefined) return;
-    const next = ops.withOrigin(`${optimizer.name}/${weight.name}`, () =>
-      optimizer.update({
-        weight: read(weight.state),
-        gradient,
-        slots: Object.fromEntries(Object.entries(slots).map(([name, state]) => [name, read(state)])),
-        learningRate: read(states.learningRate),
-        step: stepNumber,
-      }),
-    );
-    updates.push({ state: weight.state, value: weight.constraint?.(next.weight) ?? next.weight });
-    for (const [name, value] of Object.entries(next.slots)) {
-      const state = slots[name];
-      if (state !== undefined) updates.push({ state, value });
-    }
+export function trainProgram(training: Training, data: Resident, batch: number): Program {
+  const { optimizer, trained, states } = training;
+  const { rows, weights, moved, measured, guards } = measureStep(training, data, batch);
+  const collected = collect(training, measured, weights, rows.cursor);
+  const { updates, finite } = updateAll({
+    optimizer,
+    states: states.optimizer,
+    trained,
+    collected,
+    moved,
   });
-  for (const [state, value] of tracing.updates) updates.push({ state, value });
-  const finite = ops.less(ops.abs(total), Infinity);
+  const step = ops.add(ops.reshape(ops.slice(read(states.random), 0, 1), []), 1);
+  const isFinite = ops.less(ops.abs(measured.total), Infinity);
+  const good = finite === undefined ? isFinite : ops.logicalAnd(isFinite, finite);
   const bad = read(states.badStep);
-  const fresh = ops.logicalAnd(ops.less(bad, 0), ops.logicalNot(finite));
+  const fresh = ops.logicalAnd(ops.less(bad, 0), ops.logicalNot(good));
   updates.push(
     { state: states.badStep, value: ops.where(fresh, step, bad) },
-    { state: states.sums, value: summed(states.sums, sums) },
-    { state: states.step, value: step },
+    { state: states.sums, value: summed(states.sums, measured.sums) },
     {
       state: states.random,
       value: ops.add(read(states.random), ops.stack([constant(0, [], "int32"), constant(1, [], "int32")])),
     },
     { state: data.cursor, value: rows.cursor },
   );
-  return guards.close({ name: `train(${batch})`, outputs: collected, updates });
+  return guards.close({ name: `train(${batch})`, outputs: measured.collected, updates });
+}
+
+interface MeasuredStep {
+  readonly rows: Rows;
+  /** Nodes to differentiate by. */
+  readonly weights: readonly { readonly state: State; readonly node: Node }[];
+  /** What moving statistics become; they stay where nothing counts. */
+  readonly moved: ReadonlyMap<State, Node>;
+  readonly measured: Measured;
+  readonly guards: Guards;
+}
+
+/** Rows, forward and loss. */
+function measureStep({ objective, trained, states }: Training, data: Resident, batch: number): MeasuredStep {
+  const rows = nextRows(data, batch);
+  const weights = trained.map(({ weight: { state } }) => ({ state, node: read(state) }));
+  const tracing = newTracing(true, read(states.random), new Map(weights.map(({ state, node }) => [state, node])));
+  const guards = guardsFor(objective.network, data, rows);
+  const measured = measureRows(objective, rows, tracing, guards);
+  const { counted } = measured;
+  const moved = [...tracing.updates].map(
+    ([state, value]) => [state, counted === undefined ? value : ops.where(counted, value, read(state))] as const,
+  );
+  return { rows, weights, moved: new Map(moved), measured, guards };
+}
+
+/** The gradients of the step, or of the window of steps that it belongs to. */
+function collect(
+  { optimizer, states }: Training,
+  { total, terms, counted }: Measured,
+  weights: MeasuredStep["weights"],
+  cursor: Node,
+): Collected {
+  const { window } = states.optimizer;
+  if (window !== undefined) return ofWindow(window, optimizer.settings.accumulate, terms, weights, { counted, cursor });
+  const nodes = weights.map(({ node }) => node);
+  return ofBatch(total, nodes, counted);
 }
 
 /** Whether each of the states is finite, all of it. */
@@ -180,14 +181,16 @@ export const finiteProgram = (states: readonly State[]): Program => ({
   updates: [],
 });
 
-/** Weights that the optimizer changes. */
-export function trainable(network: Network): Weight[] {
-  return [...network.weights.values()].filter((weight) => weight.trainable);
-}
-
-/** The loss that the next training step will see. */
-export function stepLoss(objective: Objective, states: TrainingStates, data: Resident, batch: number): Node {
-  return measureRows(objective, nextRows(data, batch), newTracing(true, read(states.random))).total;
+/** What the next training step will see: its loss, and the gradients by the weights. */
+export function stepLoss(training: Training, data: Resident, batch: number): { loss: Node; gradients: Node[] } {
+  const { weights, measured } = measureStep(training, data, batch);
+  return {
+    loss: measured.total,
+    gradients: gradients(
+      measured.total,
+      weights.map(({ node }) => node),
+    ),
+  };
 }
 
 export function evaluateProgram(objective: Objective, sums: State, data: Resident, batch: number): Program {
