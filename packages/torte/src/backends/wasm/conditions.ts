@@ -1,4 +1,4 @@
-/** Conditions of guards: whether indices lie within bounds. */
+/** Conditions of guards, the predicates of margins: whether indices lie within bounds. */
 import type { Condition } from "../../compile/loops/expr.js";
 import type { Addresses } from "./addresses.js";
 import { type Code, I32, OP } from "./encoder.js";

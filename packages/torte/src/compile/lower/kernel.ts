@@ -92,7 +92,7 @@ export class KernelContext {
     return this.kernel.nodes.filter((node) => node === this.primary || PRIMITIVES[node.op].kind === "reduction");
   }
 
-  /** Four lanes where they run along the last axis without decisions, else one. */
+  /** Decides whether to vectorize: four lanes where they run along the last axis without decisions, else one. */
   vectorWidth(extents: readonly number[], values: (at: Index[], inner: Index) => readonly Expr[]): number {
     const last = extents.at(-1) ?? 1;
     if (last < 2) return 1;

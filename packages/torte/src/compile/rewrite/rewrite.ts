@@ -1,4 +1,7 @@
-/** Rewriting a graph node by node, inputs first. */
+/**
+ * Rewriting a graph node by node, inputs first. Dead code needs no pass of its own: a program is what its outputs and updates
+ * reach, so what nothing reads any more is gone.
+ */
 import { originOf, rebuild } from "../../graph/make.js";
 import { type Node, nodesOf, type Program, topological } from "../../graph/node.js";
 

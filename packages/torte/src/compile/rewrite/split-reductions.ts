@@ -1,5 +1,5 @@
 /**
- * Long sums into few numbers in parts: they cannot be shared out among threads by their results, so parts of the summed
+ * Split reductions (of products: split-K). Long sums into few numbers go in parts: they cannot be shared out among threads by their results, so parts of the summed
  * axis get results of their own, which are added up in order. A thread then also finds in its cache what it has written
  * of that axis itself. The number of parts depends on the shapes alone, never on the threads.
  */
