@@ -266,7 +266,7 @@ describe("data", () => {
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, loose({ epoch: 3 })),
-      'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle, classWeight. Did you mean "epochs"?',
+      'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle, classWeight, verbose. Did you mean "epochs"?',
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: loose([5]) }),
@@ -274,7 +274,7 @@ describe("data", () => {
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: [loose({ onEpochend: () => 1 })] }),
-      'fit: callback 0 has an unknown function: expected onTrainBegin, onEpochBegin, onProgress, onEpochEnd, onTrainEnd, received "onEpochend".',
+      'fit: callback 0 has an unknown function: expected onTrainBegin, onEpochBegin, onBatchEnd, onProgress, onEpochEnd, onNotFinite, onTrainEnd, received "onEpochend".',
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { signal: loose({}) }),

@@ -60,7 +60,7 @@ export interface OneCycleOptions {
  * @example
  * import { oneCycle } from "torte";
  * const rate = oneCycle({ maxLearningRate: 1, totalSteps: 100 });
- * console.log(rate.at(0), rate.at(29), rate.at(99)); // 0.04 1 0.000004
+ * console.log(rate.at(0).toFixed(2), rate.at(29), rate.at(99)); // 0.04 1 0.000004
  */
 export function oneCycle(options: OneCycleOptions): Schedule {
   const where = "oneCycle";
