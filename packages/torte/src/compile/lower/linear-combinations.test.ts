@@ -41,7 +41,9 @@ describe("linear combinations", () => {
         const numbers = values.map((_, j) => 1 + j * j * 0.5);
         const given = new Map(values.map((value, j) => [value, numbers[j] ?? 0]));
         const results = linearCombinations(exprs, matrix, values).map((result) => valueOf(result, given));
-        const expected = matrix.map((row) => row.reduce<number>((sum, factor, j) => sum + factor * (numbers[j] ?? 0), 0));
+        const expected = matrix.map((row) =>
+          row.reduce<number>((sum, factor, j) => sum + factor * (numbers[j] ?? 0), 0),
+        );
         results.forEach((result, i) => expect(result).toBeCloseTo(expected[i] ?? 0, 9));
       }),
     );
