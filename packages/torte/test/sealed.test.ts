@@ -41,10 +41,10 @@ describe("a sealed test", () => {
     const callback = new Proxy<Callback>(
       {},
       {
-        get:
-          () =>
-          (...given: unknown[]) =>
-            void seen.push(...given),
+        get: (_, name) =>
+          typeof name === "string" && name.startsWith("on")
+            ? (...given: unknown[]) => void seen.push(...given)
+            : undefined,
       },
     );
     await model.fit(parts.train, { callbacks: [callback], epochs: 2 });
