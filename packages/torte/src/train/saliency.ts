@@ -68,12 +68,11 @@ export async function saliency(
     const places = values.map(({ value }) => value);
     return gradients(total, places).map((gradient, i) => {
       const value = places[i] ?? gradient;
-      const axes = values[i]?.token === true ? { axes: [-1] } : undefined;
-      if (method === "gradientTimesInput") {
-        const product = ops.mul(gradient, value);
-        return axes === undefined ? product : ops.sum(product, axes);
-      }
-      return axes === undefined ? ops.abs(gradient) : norm(gradient);
+      const token = values[i]?.token === true;
+      const mask = values[i]?.mask;
+      const one = token ? ofToken(method, gradient, value) : ofNumber(method, gradient, value);
+      // What is masked is no part of the sequence, whatever the layers behind would make of it.
+      return mask === undefined ? one : ops.where(mask, one, 0);
     });
   };
   const run = transformed(where, onNodes, onNodes) as AnyTransformed;
@@ -81,12 +80,21 @@ export async function saliency(
   return x instanceof Tensor ? (maps[0] ?? x) : maps;
 }
 
+type Method = NonNullable<SaliencyOptions["method"]>;
+
+const ofNumber = (method: Method, gradient: Node, value: Node): Node =>
+  method === "gradientTimesInput" ? ops.mul(gradient, value) : ops.abs(gradient);
+const ofToken = (method: Method, gradient: Node, value: Node): Node =>
+  method === "gradientTimesInput" ? ops.sum(ops.mul(gradient, value), { axes: [-1] }) : norm(gradient);
+
 /** Along the last axis. */
 const norm = (x: Node): Node => ops.sqrt(ops.sum(ops.square(x), { axes: [-1] }));
 
 interface Place {
   readonly value: Node;
   readonly token: boolean;
+  /** Of tokens: which positions count. */
+  readonly mask?: Node | undefined;
 }
 
 /** The outputs, and for each input what of it is smooth: itself, or what the first layer makes of its tokens. */
@@ -103,7 +111,7 @@ function embedded(network: Network, weights: unknown, nodes: readonly Node[]): {
   const values = nodes.map((node): Place => {
     if (node.dtype === "float32") return { value: node, token: false };
     const call = calls.find(({ inputs, result }) => inputs[0]?.value === node && result.value.dtype === "float32");
-    if (call !== undefined) return { value: call.result.value, token: true };
+    if (call !== undefined) return { value: call.result.value, token: true, mask: call.result.mask };
     throw new OptionError({
       where: "saliency",
       problem: "the tokens of an input go into no embedding",

@@ -23,7 +23,7 @@ let files = 0;
  * const writer = new EventWriter("runs/first");
  * writer.scalar("loss", 0.5, 0);
  * writer.text("note", "dropout **0.3**", 0);
- * console.log(writer.path.includes("tfevents")); // true; writer.flush() writes it
+ * console.log(writer.path.includes("tfevents")); // true
  */
 export class EventWriter {
   readonly path: string;
