@@ -2,10 +2,7 @@
  * What Torte runs on: the one place that asks. Pages and bundlers put a `process` of their own in Node's place, with an
  * environment or without one, so that its presence says nothing.
  */
-import type * as Files from "node:fs";
-import type * as FilePromises from "node:fs/promises";
-import type * as System from "node:os";
-import type * as Threads from "node:worker_threads";
+import { builtin } from "./builtin.js";
 
 /** What of Node's process may be there; everything is unknown until it has been looked at. */
 interface Process {
@@ -23,13 +20,6 @@ export interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
-}
-
-interface Builtins {
-  "node:fs": typeof Files;
-  "node:fs/promises": typeof FilePromises;
-  "node:os": typeof System;
-  "node:worker_threads": typeof Threads;
 }
 
 interface Scope {
@@ -50,11 +40,6 @@ export function isNode(): boolean {
   return (
     typeof host?.versions?.node === "string" && typeof host.getBuiltinModule === "function" && host.type !== "renderer"
   );
-}
-
-/** A module of Node, without an import, which bundlers for browsers would follow. Only where `isNode()`. */
-export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
-  return (scope.process as { getBuiltinModule(name: Name): Builtins[Name] }).getBuiltinModule(name);
 }
 
 /** The standard output of a process; undefined in a page. */

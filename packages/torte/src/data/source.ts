@@ -1,7 +1,8 @@
 /** Where files come from: a path (Node), an address (everywhere), or bytes at hand. */
 import { isUrl } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
-import { builtin, isNode } from "../host.js";
+import { builtin } from "../builtin.js";
+import { isNode } from "../host.js";
 
 export type Source = string | URL | Uint8Array | ArrayBuffer;
 

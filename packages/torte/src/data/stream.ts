@@ -1,7 +1,8 @@
 /** Files as streams: bytes of a path, an address, a Blob or a stream, gunzipped where they are gzip, as text, as lines. */
 import { isUrl } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
-import { builtin, isNode } from "../host.js";
+import { builtin } from "../builtin.js";
+import { isNode } from "../host.js";
 import { readSource, type Source, sourceName } from "./source.js";
 
 /** What is read part by part: also a dropped file (a Blob) or the body of an answer. */

@@ -1,6 +1,7 @@
 /** Writing files in Node. */
 import { DataError, OptionError } from "../errors.js";
-import { builtin, isNode } from "../host.js";
+import { builtin } from "../builtin.js";
+import { isNode } from "../host.js";
 
 /**
  * Writes a file so that its path has either the old contents or the new, whole, whatever happens: to another name beside it,

@@ -1,7 +1,8 @@
 /** Starts the engine's worker: from its code, which is part of this package's modules, or from an address. */
 import { isUrl } from "../../tensor/realm.js";
 import { checkOptions, OptionError, show, TrainingError } from "../../errors.js";
-import { builtin, isNode } from "../../host.js";
+import { builtin } from "../../builtin.js";
+import { isNode } from "../../host.js";
 import { workerCode, workerStamp } from "./worker-code.js";
 
 /** A worker that has started. */

@@ -2,7 +2,7 @@
  * The worker's code as text, so that it is found wherever this module is, in a bundle too. Here it is read from beside this
  * file; the build writes a module that has it in itself in place of this one (scripts/inline-worker.mjs).
  */
-import { builtin } from "../../host.js";
+import { builtin } from "../../builtin.js";
 
 export const workerCode = builtin("node:fs").readFileSync(new URL("./worker.mjs", import.meta.url), "utf8");
 

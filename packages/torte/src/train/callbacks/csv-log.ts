@@ -1,7 +1,7 @@
 /** The figures of each epoch in a CSV file. */
 import { booleanOption, checkOptions, DataError, OptionError, show } from "../../errors.js";
 import { append as addTo, needFiles, unwritable, writeWhole } from "../../data/write.js";
-import { builtin } from "../../host.js";
+import { builtin } from "../../builtin.js";
 import type { Callback, Logs } from "../callbacks.js";
 import { readState } from "../json.js";
 

@@ -1,7 +1,7 @@
 /** Files of events for TensorBoard, in Node. */
 import { checkOptions, OptionError, show, wholeNumber } from "../../errors.js";
 import { append, needFiles } from "../../data/write.js";
-import { builtin } from "../../host.js";
+import { builtin } from "../../builtin.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { buckets, firstEvent, histogram, record, startEvent, scalar, type Shown, text, valueEvent } from "./events.js";
 import { joined } from "./protobuf.js";
