@@ -152,7 +152,7 @@ export type {
   Finding as DiagnosisFinding,
   FindingKind as DiagnosisKind,
 } from "./train/diagnosis.js";
-export { NotFiniteError, type NotFinite, type Statistics } from "./train/not-finite.js";
+export { NotFiniteError, type NotFinite } from "./train/not-finite.js";
 export {
   learningRateRange,
   type LearningRateRange,

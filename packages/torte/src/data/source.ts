@@ -1,5 +1,5 @@
 /** Where files come from: a path (Node), an address (everywhere), or bytes at hand. */
-import { isUrl } from "../tensor/realm.js";
+import { isHostObject } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
 import { builtin } from "../builtin.js";
 import { isNode } from "../host.js";
@@ -8,7 +8,7 @@ export type Source = string | URL | Uint8Array | ArrayBuffer;
 
 /** The name of a source in messages. */
 export function sourceName(source: Source, otherwise: string): string {
-  return typeof source === "string" || isUrl(source) ? String(source) : otherwise;
+  return typeof source === "string" || isHostObject(source, "URL") ? String(source) : otherwise;
 }
 
 /** Without an answer, or a further byte, for so long, a download is given up. */
@@ -19,7 +19,7 @@ export async function readSource(source: Source, where: string, patience = PATIE
   // Not by instanceof, which is false for bytes of another realm (an iframe, node:vm, Jest).
   if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   if (isBuffer(source)) return new Uint8Array(source);
-  if (typeof source !== "string" && !isUrl(source)) {
+  if (typeof source !== "string" && !isHostObject(source, "URL")) {
     throw new DataError({ where, problem: "no file", expected: "a path, an address or bytes", received: show(source) });
   }
   const file = isNode() && !/^(https?|data|blob):/.test(String(source));
@@ -27,7 +27,7 @@ export async function readSource(source: Source, where: string, patience = PATIE
 }
 
 const isBuffer = (source: unknown): source is ArrayBuffer =>
-  /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(source));
+  isHostObject(source, "ArrayBuffer") || isHostObject(source, "SharedArrayBuffer");
 
 async function readFile(source: string | URL, where: string): Promise<Uint8Array> {
   const files = builtin("node:fs/promises");

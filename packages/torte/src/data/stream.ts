@@ -1,5 +1,5 @@
 /** Files as streams: bytes of a path, an address, a Blob or a stream, gunzipped where they are gzip, as text, as lines. */
-import { isUrl } from "../tensor/realm.js";
+import { isHostObject } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
 import { builtin } from "../builtin.js";
 import { isNode } from "../host.js";
@@ -41,7 +41,7 @@ export async function* readStream(source: StreamSource, where: string): AsyncGen
 }
 
 async function* partsOf(source: StreamSource, where: string): AsyncGenerator<Uint8Array> {
-  if (typeof source === "string" || isUrl(source)) {
+  if (typeof source === "string" || isHostObject(source, "URL")) {
     if (isNode() && !/^(https?|data|blob):/.test(String(source))) yield* fileParts(source, where);
     else yield await readSource(source, where);
   } else if (isAsyncIterable(source)) yield* checkedParts(source, where);

@@ -1,5 +1,6 @@
 /** Indices that come from the inputs as they are, or moved by a number: their limits are known before a program runs. */
 import { type Node, topological } from "./node.js";
+import { PRIMITIVES } from "./primitives.js";
 
 /** A lookup, or a scatter, of the rows 0 … rows − 1. */
 export interface Lookup {
@@ -15,18 +16,9 @@ export function lookupOf(node: Node): Lookup | undefined {
   return node.op === "scatterAdd" ? { index, rows: node.attributes.rows } : undefined;
 }
 
-const MOVEMENTS: ReadonlySet<string> = new Set<Node["op"]>([
-  "copy",
-  "reshape",
-  "transpose",
-  "broadcast",
-  "slice",
-  "reverse",
-  "windows",
-  "pad",
-  "concat",
-  "stopGradient",
-]);
+/** Gives every number as it is, wherever: all movements but `fold`, which adds. */
+const isMoving = ({ op }: Node): boolean =>
+  PRIMITIVES[op].kind === "identity" || (PRIMITIVES[op].kind === "movement" && op !== "fold");
 
 /** No more than numbers, whatever the data: constants and positions. */
 const isFixed = (node: Node): boolean =>
@@ -49,7 +41,7 @@ export function carries(index: Node, inputs: ReadonlySet<Node>): boolean {
     if (node.op === "add" && a !== undefined && b !== undefined)
       return (carried(a) && isFixed(b)) || (isFixed(a) && carried(b));
     if (node.op === "sub" && a !== undefined && b !== undefined) return carried(a) && isFixed(b);
-    if (MOVEMENTS.has(node.op)) return node.inputs.every((input) => carried(input) || isFixed(input));
+    if (isMoving(node)) return node.inputs.every((input) => carried(input) || isFixed(input));
     return false;
   };
   return index.dtype === "int32" && carried(index);

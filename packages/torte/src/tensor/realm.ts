@@ -54,5 +54,13 @@ export function ofThisRealm<T extends ArrayLike<number>>(data: T): T {
   return new own(buffer as ArrayBuffer, byteOffset, data.length) as unknown as T;
 }
 
-/** An address as an object, of any realm. */
-export const isUrl = (value: unknown): value is URL => Object.prototype.toString.call(value) === "[object URL]";
+interface Kinds {
+  ArrayBuffer: ArrayBuffer;
+  SharedArrayBuffer: SharedArrayBuffer;
+  AbortSignal: AbortSignal;
+  URL: URL;
+}
+
+/** Whether a value is an object of the host's, of any realm: by its tag, not by `instanceof`. */
+export const isHostObject = <K extends keyof Kinds>(value: unknown, kind: K): value is Kinds[K] =>
+  Object.prototype.toString.call(value) === `[object ${kind}]`;

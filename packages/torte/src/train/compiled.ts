@@ -41,8 +41,6 @@ export class Compiled {
   readonly #programs = new Map<string, Promise<Executable>>();
   /** Steps between two reports, as many as fit the time for it. */
   chunk = 4;
-  /** Learning rate of the next update, and whether the engine has it. */
-  rate = { value: 0, written: false };
 
   constructor(
     readonly objective: Objective,

@@ -4,6 +4,7 @@ import type { Dataset, EpochPlan } from "../data/dataset.js";
 import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
+import { isHostObject } from "../tensor/realm.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, inStages, type Logs, type TrainingControl } from "./callbacks.js";
 import { isWatched, progress, type Verbosity, verbosity } from "./callbacks/progress.js";
@@ -65,7 +66,7 @@ export function checkFitOptions(options: FitOptions): void {
   checkCallbacks("fit", options.callbacks ?? []);
   verbosity("fit", options.verbose ?? 0);
   const signal: unknown = options.signal;
-  if (signal === undefined || Object.prototype.toString.call(signal) === "[object AbortSignal]") return;
+  if (signal === undefined || isHostObject(signal, "AbortSignal")) return;
   throw new OptionError({
     where: "fit",
     problem: "signal has the wrong type",
@@ -263,8 +264,10 @@ export class Trainer {
   #program(data: Resident, batch: number): Promise<Executable> {
     const { objective, optimizer, trained, states, id } = this.#compiled;
     const { classWeight } = this.#options;
-    const weighted = { objective: withClassWeight(objective, classWeight), optimizer, trained, states };
-    const make = (resident: Resident): Program => trainProgram(weighted, resident, batch);
+    const make = (resident: Resident): Program => {
+      const weighted = withClassWeight(objective, classWeight);
+      return trainProgram({ objective: weighted, optimizer, trained, states }, resident, batch);
+    };
     const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }

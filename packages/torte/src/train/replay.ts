@@ -33,7 +33,7 @@ export async function failedStep(replay: Replay, { executable, data, batch }: Ch
   const good = bad - 1 - (await restart(replay));
   if (good > 0) await session.run(executable, { steps: good });
   const found = await findBadNumber(session, compiled, data, batch);
-  throw new NotFiniteError({ step: bad, ...found, statistics: undefined });
+  throw new NotFiniteError({ step: bad, ...found });
 }
 
 /**
@@ -55,5 +55,5 @@ export async function checkWeights(replay: Replay, { executable, count }: Chunk)
   if (steps > 1) await session.run(executable, { steps: steps - 1 });
   const layer = bad ?? "a weight";
   const problem = `${layer} is not finite after the update`;
-  throw new NotFiniteError({ step: done + steps, layer, problem, statistics: undefined });
+  throw new NotFiniteError({ step: done + steps, layer, problem });
 }

@@ -3,6 +3,7 @@ import type { Session, Write } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { State } from "../graph/node.js";
 import { fingerprint } from "../tensor/fingerprint.js";
+import { isHostObject } from "../tensor/realm.js";
 import { sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 
@@ -170,7 +171,7 @@ const rowsOf = ({ x }: Columns): number => x[0]?.shape[0] ?? 0;
 /** Memory that other threads may write is copied, so that what is looked at is what is uploaded. */
 export function settled({ x, y, sampleWeight }: Columns): Columns {
   const copied = (tensor: Tensor): Tensor => {
-    const shared = Object.prototype.toString.call(tensor.data.buffer) === "[object SharedArrayBuffer]";
+    const shared = isHostObject(tensor.data.buffer, "SharedArrayBuffer");
     return shared ? new Tensor(tensor.data.slice(), tensor.shape, tensor.dtype) : tensor;
   };
   const weights = sampleWeight === undefined ? {} : { sampleWeight: sampleWeight.map(copied) };

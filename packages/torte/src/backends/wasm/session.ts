@@ -5,6 +5,7 @@ import { verify } from "../../graph/verify.js";
 import { isNode } from "../../host.js";
 import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
+import { isHostObject } from "../../tensor/realm.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
 import { BARRIER } from "./barrier.js";
@@ -359,9 +360,8 @@ const memoryIsLost = (): TrainingError =>
 
 function asBuffer(value: unknown): ArrayBuffer {
   // Not by instanceof: messages may come in buffers of another realm.
-  if (Object.prototype.toString.call(value) !== "[object ArrayBuffer]")
-    throw new RangeError("the engine returns a buffer");
-  return value as ArrayBuffer;
+  if (!isHostObject(value, "ArrayBuffer")) throw new RangeError("the engine returns a buffer");
+  return value;
 }
 
 /** Writes values as they lie in the engine's memory: 32 bits each, true as −1. */

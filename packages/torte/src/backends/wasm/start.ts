@@ -1,5 +1,5 @@
 /** Starts the engine's worker: from its code, which is part of this package's modules, or from an address. */
-import { isUrl } from "../../tensor/realm.js";
+import { isHostObject } from "../../tensor/realm.js";
 import { checkOptions, OptionError, show, TrainingError } from "../../errors.js";
 import { builtin } from "../../builtin.js";
 import { isNode } from "../../host.js";
@@ -42,7 +42,7 @@ let started = false;
 export function configureEngine(options: EngineOptions): void {
   checkOptions("configureEngine", options, ["workerUrl"]);
   const url: unknown = options.workerUrl;
-  if (url !== undefined && typeof url !== "string" && !isUrl(url)) {
+  if (url !== undefined && typeof url !== "string" && !isHostObject(url, "URL")) {
     throw new OptionError({
       where: "configureEngine",
       problem: "workerUrl has the wrong type",

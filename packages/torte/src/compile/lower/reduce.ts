@@ -1,6 +1,6 @@
 /** Reductions: vectors run along the result, or along the reduced axis and are combined at its end. */
 import type { Node } from "../../graph/node.js";
-import { reduced } from "../fusion/fuse.js";
+import { fitsVectors, reduced } from "../fusion/fuse.js";
 import { type Accumulator, type AccumulatorPart, type Expr, indicesIn, isStrided } from "../loops/expr.js";
 import { constantIndex, type Index, linearIndex, type LoopVariable } from "../loops/index-expr.js";
 import { inputOf } from "../loops/inline.js";
@@ -14,7 +14,6 @@ import {
   vectorPlaces,
   WIDTH,
 } from "../loops/loops.js";
-import { fitsVectors } from "../fusion/fuse.js";
 import type { KernelContext } from "./kernel.js";
 
 /** Places of a reduction that are unrolled instead of looped over. */
@@ -31,15 +30,14 @@ export function lowerReduction(kernel: KernelContext): readonly Statement[] {
   const nodes = kernel.reductions();
   const values = (kept: readonly Index[], at: readonly Index[]): Taken =>
     new Map(nodes.map((node) => [node, [reduced(kernel.inliner, node, kept, at)]]));
-  const any = (sizes: readonly number[]): Index[] => kernel.anywhere(sizes);
   const kept = coalesce(exprs, primary.shape, (at) => [
-    ...all(values(at, any(over))).flatMap(indicesIn),
+    ...all(values(at, kernel.anywhere(over))).flatMap(indicesIn),
     ...kernel.epilogueIndices(linearIndex(at, primary.shape)),
     linearIndex(at, primary.shape),
   ]);
   const inner = coalesce(exprs, over, (at) => [
     linearIndex(at, over),
-    ...all(values(any(primary.shape), at)).flatMap(indicesIn),
+    ...all(values(kernel.anywhere(primary.shape), at)).flatMap(indicesIn),
   ]);
   return new Reduction(kernel, {
     kept,
@@ -63,14 +61,13 @@ export function reduceProduct(kernel: KernelContext): readonly Statement[] {
     return kernel.inliner.read(inputOf(primary, i), [...labels].map(place));
   };
   const both = (kept: readonly Index[], at: readonly Index[]): Expr[] => [load(0, kept, at), load(1, kept, at)];
-  const any = (sizes: readonly number[]): Index[] => kernel.anywhere(sizes);
   const kept = coalesce(exprs, primary.shape, (at) => [
     linearIndex(at, primary.shape),
-    ...both(at, any(over)).flatMap(indicesIn),
+    ...both(at, kernel.anywhere(over)).flatMap(indicesIn),
   ]);
   const inner = coalesce(exprs, over, (at) => [
     linearIndex(at, over),
-    ...both(any(primary.shape), at).flatMap(indicesIn),
+    ...both(kernel.anywhere(primary.shape), at).flatMap(indicesIn),
   ]);
   const read = (k: Index[], r: Index[]): Taken => new Map([[primary, both(kept.expand(k), inner.expand(r))]]);
   return new Reduction(kernel, { kept, inner, over, read }).lowered();
@@ -93,15 +90,17 @@ class Reduction {
     const last = plan.inner.extents.at(-1) ?? 1;
     const result = plan.kept.extents.at(-1) ?? 1;
     if (last < WIDTH) return false;
-    const any = (extents: readonly number[]): Index[] => this.kernel.anywhere(extents);
-    const [keptOuter, innerOuter] = [any(plan.kept.extents.slice(0, -1)), any(plan.inner.extents.slice(0, -1))];
+    const [keptOuter, innerOuter] = [
+      this.kernel.anywhere(plan.kept.extents.slice(0, -1)),
+      this.kernel.anywhere(plan.inner.extents.slice(0, -1)),
+    ];
     const along = vectorPlaces(exprs, last, WIDTH).map(({ at, lane }) => ({
       lane,
-      values: all(plan.read(any(plan.kept.extents), [...innerOuter, at])),
+      values: all(plan.read(this.kernel.anywhere(plan.kept.extents), [...innerOuter, at])),
     }));
     const across = vectorPlaces(exprs, result, WIDTH).map(({ at, lane }) => ({
       lane,
-      values: all(plan.read([...keptOuter, at], any(plan.inner.extents))),
+      values: all(plan.read([...keptOuter, at], this.kernel.anywhere(plan.inner.extents))),
     }));
     const fits = (ways: typeof along): boolean =>
       ways.every(({ lane, values }) => values.every((v) => fitsVectors(v, lane)));
