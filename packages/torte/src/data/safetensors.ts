@@ -5,6 +5,7 @@ import { formatShape, sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { BYTES, ELEMENTS, type ElementType, littleBytes, MOST_AXES, RANGES, readElements } from "./elements.js";
 import { parseJson } from "./json.js";
+import { isRecord } from "./schema.js";
 
 /** The types that are written, by the tensor's. */
 const NAMES = { float32: "F32", float64: "F64", int32: "I32", bool: "BOOL" } as const satisfies Record<
@@ -109,9 +110,6 @@ export function parseSafetensors(bytes: Uint8Array, where = "safetensors"): Safe
     metadata: readMetadata(Object.hasOwn(header, METADATA) ? header[METADATA] : {}, where),
   };
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function readHeader(
   bytes: Uint8Array,

@@ -22,17 +22,23 @@ export async function readSource(source: Source, where: string, patience = PATIE
   if (typeof source !== "string" && !isHostObject(source, "URL")) {
     throw new DataError({ where, problem: "no file", expected: "a path, an address or bytes", received: show(source) });
   }
-  const file = isNode() && !/^(https?|data|blob):/.test(String(source));
-  return file ? readFile(source, where) : download(source, where, patience);
+  return isFile(source) ? readFile(source, where) : download(source, where, patience);
 }
 
 const isBuffer = (source: unknown): source is ArrayBuffer =>
   isHostObject(source, "ArrayBuffer") || isHostObject(source, "SharedArrayBuffer");
 
+/** Whether a path or an address is that of a file, which there are in Node only. */
+export const isFile = (source: string | URL): boolean => isNode() && !/^(https?|data|blob):/.test(String(source));
+
+/** The path of a file as Node's functions take it. */
+export const pathOf = (source: string | URL): string | URL =>
+  typeof source === "string" && source.startsWith("file:") ? new URL(source) : source;
+
 async function readFile(source: string | URL, where: string): Promise<Uint8Array> {
   const files = builtin("node:fs/promises");
   try {
-    const path = typeof source === "string" && source.startsWith("file:") ? new URL(source) : source;
+    const path = pathOf(source);
     return new Uint8Array(await files.readFile(path));
   } catch (error) {
     throw unreadable(where, "the file cannot be read", error);

@@ -2,8 +2,7 @@
 import { isHostObject } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
 import { builtin } from "../builtin.js";
-import { isNode } from "../host.js";
-import { readSource, type Source, sourceName } from "./source.js";
+import { isFile, pathOf, readSource, type Source, sourceName } from "./source.js";
 
 /** What is read part by part: also a dropped file (a Blob) or the body of an answer. */
 export type StreamSource = Source | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -42,7 +41,7 @@ export async function* readStream(source: StreamSource, where: string): AsyncGen
 
 async function* partsOf(source: StreamSource, where: string): AsyncGenerator<Uint8Array> {
   if (typeof source === "string" || isHostObject(source, "URL")) {
-    if (isNode() && !/^(https?|data|blob):/.test(String(source))) yield* fileParts(source, where);
+    if (isFile(source)) yield* fileParts(source, where);
     else yield await readSource(source, where);
   } else if (isAsyncIterable(source)) yield* checkedParts(source, where);
   else if (typeof Blob !== "undefined" && source instanceof Blob) yield* streamParts(source.stream(), where);
@@ -67,9 +66,8 @@ async function* checkedParts(parts: AsyncIterable<unknown>, where: string): Asyn
 }
 
 async function* fileParts(path: string | URL, where: string): AsyncGenerator<Uint8Array> {
-  const url = typeof path === "string" && path.startsWith("file:") ? new URL(path) : path;
   try {
-    for await (const part of builtin("node:fs").createReadStream(url, { highWaterMark: 1 << 18 }))
+    for await (const part of builtin("node:fs").createReadStream(pathOf(path), { highWaterMark: 1 << 18 }))
       yield part as Uint8Array;
   } catch (error) {
     throw new DataError({ where, problem: "the file cannot be read", received: messageOf(error) });

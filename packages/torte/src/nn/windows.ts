@@ -5,10 +5,14 @@ import * as ops from "../ops/index.js";
 import { sizeAt } from "../tensor/shape.js";
 import { checkRank } from "./axes.js";
 
-export interface WindowOptions {
+/** One number for each spatial axis. */
+export interface WindowGeometry {
   readonly size: readonly number[];
   readonly stride: readonly number[];
   readonly dilation: readonly number[];
+}
+
+export interface WindowOptions extends WindowGeometry {
   readonly padding: Padding;
 }
 
@@ -17,23 +21,29 @@ export type Padding = "valid" | "same" | "causal";
 /** One number for all spatial axes, or one for each. */
 export type PerAxis = number | readonly number[];
 
-/** Options of a window over positions. */
-export interface WindowedOptions {
+/** Options that the geometry of a window is read from. */
+export interface GeometryOptions {
   readonly kernelSize: PerAxis;
   readonly strides?: PerAxis;
-  readonly padding?: Padding;
   readonly dilationRate?: PerAxis;
 }
+
+/** Options of a window over positions. */
+export interface WindowedOptions extends GeometryOptions {
+  readonly padding?: Padding;
+}
+
+export const readGeometry = (kind: string, rank: number, options: GeometryOptions): WindowGeometry => ({
+  size: perAxis(kind, "kernelSize", rank, options.kernelSize),
+  stride: perAxis(kind, "strides", rank, options.strides ?? 1),
+  dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
+});
 
 /** Reads the options of a convolution's window; looking back only is for one axis, which has a direction. */
 export function readWindows(kind: string, rank: number, options: WindowedOptions): WindowOptions {
   const paddings: readonly Padding[] = rank === 1 ? ["valid", "same", "causal"] : ["valid", "same"];
-  return {
-    size: perAxis(kind, "kernelSize", rank, options.kernelSize),
-    stride: perAxis(kind, "strides", rank, options.strides ?? 1),
-    dilation: perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1),
-    padding: oneOf(kind, "padding", options.padding ?? "valid", paddings),
-  };
+  const padding = oneOf(kind, "padding", options.padding ?? "valid", paddings);
+  return { ...readGeometry(kind, rank, options), padding };
 }
 
 export function perAxis(where: string, name: string, rank: number, value: PerAxis): number[] {

@@ -128,7 +128,6 @@ function differentiate(
   args: readonly unknown[],
   { argument = 0, auxiliary = false }: Options,
 ): { value: unknown; others: unknown; gradient: unknown } {
-  const given = leavesOf(args).map(({ leaf }) => asNode(leaf));
   const call = traceCall(where, f, args);
   const { value, others } = scalarOf(where, call.result, auxiliary);
   const { wrt, tree } = choose(where, call, args, argument);
@@ -139,7 +138,7 @@ function differentiate(
     wrt.map(({ node }) => node),
   );
   const made = [simple, withLeaves(others, rest), withLeaves(tree, parts)];
-  const [finished, ...more] = finish(call, made, given) as [unknown, unknown, unknown];
+  const [finished, ...more] = finish(call, made) as [unknown, unknown, unknown];
   return { value: finished, others: more[0], gradient: more[1] };
 }
 
@@ -268,7 +267,6 @@ export function jvp(f: AnyFunction, x: readonly unknown[], tangents: readonly un
   checkFunction("jvp", f);
   checkLists("jvp", x, tangents);
   const onNodes = (args: readonly unknown[], directions: readonly unknown[]): unknown => {
-    const given = leavesOf(args).map(({ leaf }) => asNode(leaf));
     const call = traceCall("jvp", f, args);
     call.inputs.forEach((node, i) => {
       checkDifferentiable("jvp", node, call.paths[i] ?? []);
@@ -276,7 +274,7 @@ export function jvp(f: AnyFunction, x: readonly unknown[], tangents: readonly un
     const v = checkBeside("jvp", "the tangent", call.inputs, directions);
     const outputs = beforeGradient(leavesOf(call.result).map(({ leaf }) => leaf as Node));
     const moved = pushForward(outputs, call.inputs, v);
-    return finish(call, [withLeaves(call.result, outputs), withLeaves(call.result, moved)], given);
+    return finish(call, [withLeaves(call.result, outputs), withLeaves(call.result, moved)]);
   };
   return (transformed("jvp", f, onNodes) as (...args: readonly unknown[]) => unknown)(x, tangents);
 }
@@ -320,14 +318,13 @@ export function vjp<A extends readonly unknown[], R>(
 export function vjp(f: AnyFunction, ...x: readonly unknown[]): unknown {
   checkFunction("vjp", f);
   const products = (u: unknown, ...args: readonly unknown[]): unknown => {
-    const given = leavesOf(args).map(({ leaf }) => asNode(leaf));
     const call = traceCall("vjp", f, args);
     call.inputs.forEach((node, i) => {
       checkDifferentiable("vjp", node, call.paths[i] ?? []);
     });
     const outputs = beforeGradient(leavesOf(call.result).map(({ leaf }) => leaf as Node));
     const factors = checkBeside("vjp", "the factor of the pullback", outputs, u);
-    return finish(call, withLeaves(args, pullBackNodes(outputs, factors, call.inputs)), given);
+    return finish(call, withLeaves(args, pullBackNodes(outputs, factors, call.inputs)));
   };
   const pull = transformed("vjp", f, products) as (...args: readonly unknown[]) => unknown;
   const pullback = (u: unknown): unknown => pull(u, ...x);
@@ -353,7 +350,6 @@ export function hvp<A extends readonly unknown[], const I extends number | reado
   checkOf("hvp", f, options);
   const onNodes = (...all: readonly unknown[]): unknown => {
     const [args, vector] = [all.slice(0, -1), all.at(-1)];
-    const given = leavesOf(args).map(({ leaf }) => asNode(leaf));
     const call = traceCall("hvp", f, args);
     const { value } = scalarOf("hvp", call.result, false);
     const { wrt, tree } = choose("hvp", call, args, options.argument ?? 0);
@@ -361,7 +357,7 @@ export function hvp<A extends readonly unknown[], const I extends number | reado
     const v = checkBeside("hvp", "the vector", nodes, vector);
     const [simple = value] = beforeGradient([value]);
     const products = pushForward(gradients(simple, nodes), nodes, v);
-    return finish(call, withLeaves(tree, products), given);
+    return finish(call, withLeaves(tree, products));
   };
   return transformed("hvp", f as AnyFunction, onNodes) as unknown as ReturnType<typeof hvp<A, I>>;
 }

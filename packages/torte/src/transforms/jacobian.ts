@@ -8,7 +8,7 @@ import { formatShape, type Shape, sizeOf } from "../tensor/shape.js";
 import { withBatch } from "./batch-rules.js";
 import { beforeGradient } from "../compile/pipeline.js";
 import { choose, type GradientOf, pushForward } from "./gradient.js";
-import { type AnyFunction, asNode, finish, traceCall } from "./trace.js";
+import { type AnyFunction, finish, traceCall } from "./trace.js";
 import { checkFunction, type Transformed, transformed } from "./transformed.js";
 import { formatPath, leavesOf, type OnNodes, withLeaves } from "./tree.js";
 
@@ -86,7 +86,6 @@ export function jacobian<A extends readonly unknown[], R, const I extends number
   checkOptions(where, options, ["argument", "mode"]);
   const mode = oneOf(where, "mode", options.mode ?? "auto", ["auto", "forward", "reverse"]);
   const onNodes = (...args: readonly unknown[]): unknown => {
-    const given = leavesOf(args).map(({ leaf }) => asNode(leaf));
     const call = traceCall(where, f, args);
     const chosen = choose(where, call, args, options.argument ?? 0);
     const wrt = chosen.wrt.map(({ node }) => node);
@@ -105,7 +104,7 @@ export function jacobian<A extends readonly unknown[], R, const I extends number
     const reverse = mode === "reverse" || (mode === "auto" && count(outputs) <= count(wrt));
     const blocks = reverse ? backward(outputs, wrt) : forward(outputs, wrt);
     const trees = blocks.map((row) => withLeaves(chosen.tree, row));
-    return finish(call, withLeaves(call.result, trees), given);
+    return finish(call, withLeaves(call.result, trees));
   };
   return transformed(where, f as AnyFunction, onNodes) as never;
 }

@@ -88,6 +88,7 @@ export const asNode = (leaf: Leaf): Node => (leaf instanceof Tensor ? captured(l
 
 export interface TracedCall {
   readonly trace: Trace;
+  readonly args: readonly unknown[];
   /** The nodes that stood for the leaves of the arguments, in order. */
   readonly inputs: readonly Node[];
   readonly paths: readonly Path[];
@@ -136,7 +137,7 @@ export function traceCall(
       trace,
       leavesOf(result).map(({ leaf }) => leaf as Node),
     );
-    return { trace, inputs, paths, result };
+    return { trace, args, inputs, paths, result };
   } finally {
     current = trace.outer;
   }
@@ -222,8 +223,12 @@ export function isMapped(node: Node): boolean {
   return false;
 }
 
-/** The result with the nodes that stood for arguments replaced by those given. */
-export function finish(call: TracedCall, result: unknown, given: readonly Node[]): unknown {
+/** The result with the nodes that stood for arguments replaced by those given: by the arguments themselves, unless others are. */
+export function finish(
+  call: TracedCall,
+  result: unknown,
+  given: readonly Node[] = leavesOf(call.args).map(({ leaf }) => asNode(leaf)),
+): unknown {
   const replacement = new Map(call.inputs.map((input, i) => [input, given[i] ?? input]));
   const leaves = leavesOf(result).map(({ leaf }) => leaf as Node);
   const replaced = rewriteNodes(leaves, (node) => replacement.get(node) ?? node);

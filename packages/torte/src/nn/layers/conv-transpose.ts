@@ -6,7 +6,7 @@ import { lastOf, sizeAt } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { checkRank } from "../axes.js";
 import { masked } from "../masks.js";
-import { type PerAxis, perAxis, POSITIONS, TAPS } from "../windows.js";
+import { type PerAxis, POSITIONS, readGeometry, TAPS } from "../windows.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
 export interface ConvTransposeOptions extends KernelOptions {
@@ -39,9 +39,7 @@ function convTranspose(rank: number, options: ConvTransposeOptions): LayerFuncti
     "outputPadding",
   ]);
   const filters = positiveInteger(kind, "filters", options.filters);
-  const size = perAxis(kind, "kernelSize", rank, options.kernelSize);
-  const stride = perAxis(kind, "strides", rank, options.strides ?? 1);
-  const dilation = perAxis(kind, "dilationRate", rank, options.dilationRate ?? 1);
+  const { size, stride, dilation } = readGeometry(kind, rank, options);
   const padding = oneOf(kind, "padding", options.padding ?? "valid", ["valid", "same"]);
   const extra = readOutputPadding(kind, rank, stride, options.outputPadding);
   const { activation, useBias, kernel, bias } = readKernelOptions(kind, options);
