@@ -1,6 +1,7 @@
 /** Cases of whole models. */
 import * as torte from "torte";
 import type { Model } from "torte";
+import { models } from "../../bench/workloads.mjs";
 import type { ModelCase } from "./cases.js";
 import { type BackendName, type Check, hostTensor, hostTensors, optionsOf, type Tolerance } from "./check.js";
 
@@ -8,22 +9,9 @@ const MODEL_LOSSES: Tolerance = { relative: 0, absolute: 1e-4 };
 const MODEL_GRADIENTS: Tolerance = { relative: 0, absolute: 1e-5 };
 
 function chapterModel(backend: BackendName): Model {
-  const { conv1d, dense, embedding, flatten, input, maxPooling1d, sequential } = torte;
-  return sequential(
-    input({ shape: [200], dtype: "int32" }),
-    embedding({ inputDim: 21, outputDim: 16 }),
-    conv1d({ filters: 16, kernelSize: 5, activation: "relu" }),
-    maxPooling1d({ poolSize: 4 }),
-    conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-    maxPooling1d({ poolSize: 2 }),
-    conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-    maxPooling1d({ poolSize: 2 }),
-    flatten(),
-    dense({ units: 256, activation: "relu" }),
-    dense({ units: 64, activation: "relu" }),
-    dense({ units: 1, activation: "sigmoid" }),
-    optionsOf(backend),
-  );
+  const model = models["chapter"]?.(optionsOf(backend));
+  if (model === undefined) throw new Error("the benchmark has lost the chapter's model");
+  return model;
 }
 
 export async function runModel(conformance: ModelCase, backend: BackendName, check: Check): Promise<void> {

@@ -6,14 +6,13 @@ import type { Program, State } from "../graph/node.js";
 import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { hashName, mixKey } from "../tensor/random.js";
-import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { type Chunk, inChunks } from "./predict.js";
-import { Collector } from "./figures.js";
+import { Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
@@ -151,10 +150,7 @@ export class EngineModel {
     const { objective, evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
     const data = await this.load(compiled, name, columns, order);
-    await this.session.write(
-      evaluationSums,
-      new Tensor(new Float32Array(sizeOf(evaluationSums.shape)), evaluationSums.shape, "float32"),
-    );
+    await this.session.write(evaluationSums, noSums(evaluationSums));
     const collector = new Collector();
     await inBatches(order.length, batch, async (size, steps) => {
       const executable = await this.executable(

@@ -1,5 +1,5 @@
 /** From sums and from what metrics have collected to the figures of the history. */
-import type { Tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import { State } from "../graph/node.js";
 import { read } from "../graph/make.js";
 import type { CollectMetric, Direction, Meaning } from "../metrics/metric.js";
@@ -130,6 +130,9 @@ export class Figures {
     return Object.fromEntries(this.#order.map((name) => [name, known[name] ?? NaN]));
   }
 }
+
+/** Sums before the first step. */
+export const noSums = ({ shape }: State): Tensor => new Tensor(new Float32Array(sizeOf(shape)), shape, "float32");
 
 /** 0 where nothing counts. */
 const lossOf = (numerator: number, denominator: number): number => (denominator === 0 ? 0 : numerator / denominator);

@@ -3,7 +3,6 @@ import type { Executable, Session } from "../backends/backend.js";
 import type { Dataset, EpochPlan } from "../data/dataset.js";
 import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../errors.js";
 import type { Program } from "../graph/node.js";
-import { sizeOf } from "../tensor/shape.js";
 import { isHostObject } from "../tensor/realm.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Callback, checkCallbacks, inStages, type Logs, type TrainingControl } from "./callbacks.js";
@@ -13,7 +12,7 @@ import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { batchSizeOf, type Data, learntFrom } from "./model-data.js";
-import { Collector, validationName } from "./figures.js";
+import { Collector, noSums, validationName } from "./figures.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import { checkWeights, type Chunk, failedStep, type Replay } from "./replay.js";
@@ -191,10 +190,7 @@ export class Trainer {
     this.#model.check(this.#compiled, plan.columns, { values: false });
     const { states } = this.#compiled;
     const data = await this.#model.load(this.#compiled, "train", plan.columns, plan.order);
-    await this.#session.write(
-      states.sums,
-      new Tensor(new Float32Array(sizeOf(states.sums.shape)), states.sums.shape, "float32"),
-    );
+    await this.#session.write(states.sums, noSums(states.sums));
     this.#collector = new Collector();
     await this.#session.write(states.badStep, whole(-1));
     await this.#openWindow(plan.order.length);

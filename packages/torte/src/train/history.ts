@@ -29,7 +29,7 @@ export class History {
   ended: "finished" | "stopped" | "aborted" = "finished";
   /** The epoch, from 0, whose weights the model was given back at the end; undefined where it kept those of the last step. */
   restoredEpoch: number | undefined;
-  /** What was no longer finite, where a callback such as terminateOnNaN has kept it from being an error. */
+  /** What was no longer finite, where a callback has kept it from being an error: by `control.stop()` in `onNotFinite`. */
   failure: NotFinite | undefined;
   readonly #run: Run;
 

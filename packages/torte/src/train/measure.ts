@@ -305,7 +305,7 @@ function denominatorOf(reduction: Reduction, shape: Shape, counted: Node | undef
 }
 
 /** a/b, and 0 where there is nothing to divide by. */
-function quotient(a: Node, b: Node): Node {
+export function quotient(a: ops.Operand, b: Node): Node {
   const nothing = ops.equal(b, 0);
   return ops.where(nothing, 0, ops.div(a, ops.where(nothing, 1, b)));
 }

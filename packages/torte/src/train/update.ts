@@ -8,6 +8,7 @@ import type { Node, State, Update } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { clipGradients } from "../optim/clip.js";
 import { decayOf, multiplierOf, type Optimizer } from "../optim/optimizer.js";
+import { quotient } from "./measure.js";
 import { type OptimizerStates, RATES, type WindowStates } from "./optimizer-states.js";
 import type { Term } from "./terms.js";
 import type { TrainedWeight } from "./trained.js";
@@ -69,18 +70,12 @@ export function ofWindow(
     { state: filled, value: ops.where(closes, 0, ops.add(before, 1)) },
   );
   const at = (j: number): Node => ops.reshape(ops.slice(divisors, 0, j, j + 1), []);
-  const quotient = (j: number): Node | number => (terms[j]?.denominator === undefined ? 1 : inverse(at(j)));
+  const divided = (j: number): Node | number => (terms[j]?.denominator === undefined ? 1 : quotient(1, at(j)));
   const gradients = nodes.map((_, i) =>
-    parts.map((part, j) => ops.mul(part[i] ?? constant(0), quotient(j))).reduce((a, b) => ops.add(a, b)),
+    parts.map((part, j) => ops.mul(part[i] ?? constant(0), divided(j))).reduce((a, b) => ops.add(a, b)),
   );
   return { gradients, complete: both(closes, ops.less(0, at(terms.length))), updates };
 }
-
-/** 1/x, and 0 for 0: where nothing counts there is nothing to divide. */
-const inverse = (x: Node): Node => {
-  const nothing = ops.equal(x, 0);
-  return ops.where(nothing, 0, ops.div(1, ops.where(nothing, 1, x)));
-};
 
 export interface UpdateRequest {
   readonly optimizer: Optimizer;
