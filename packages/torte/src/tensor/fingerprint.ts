@@ -10,23 +10,31 @@ const [FIRST, SECOND, THIRD, FOURTH] = [0x9e3779b1 | 0, 0x85ebca77 | 0, 0xc2b2ae
  * copying the data.
  */
 export function fingerprint({ data, shape, dtype }: Tensor): string {
-  return `${dtype}(${shape.join()}) ${mixed(wordsOf(data)).join()}`;
+  return `${dtype}(${shape.join()}) ${mixed(data).join()}`;
 }
 
-/** The bytes in words of 32 bits; the last one is filled up with zeros. */
-function wordsOf(data: TypedArray): Int32Array {
-  if (data.byteOffset % 4 === 0 && data.byteLength % 4 === 0)
-    return new Int32Array(data.buffer, data.byteOffset, data.byteLength / 4);
-  const bytes = new Uint8Array(4 * Math.ceil(data.byteLength / 4));
-  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return new Int32Array(bytes.buffer);
+/** The bytes in words of 32 bits, a multiple of four of them: those of the array, and the rest, filled up with zeros. */
+function wordsOf(data: TypedArray): Int32Array[] {
+  const whole = data.byteOffset % 4 === 0 ? data.byteLength - (data.byteLength % 16) : 0;
+  const rest = new Uint8Array(16 * Math.ceil((data.byteLength - whole) / 16));
+  rest.set(new Uint8Array(data.buffer, data.byteOffset + whole, data.byteLength - whole));
+  return [new Int32Array(data.buffer, whole === 0 ? 0 : data.byteOffset, whole / 4), new Int32Array(rest.buffer)];
+}
+
+/** Words in a call of `mix`: many short calls reach V8's best code sooner, and keep it, where one long loop is left again and again. */
+const BLOCK = 4096;
+
+function mixed(data: TypedArray): Int32Array {
+  const lanes = Int32Array.of(FIRST, SECOND, THIRD, FOURTH, 1, 2);
+  for (const words of wordsOf(data))
+    for (let i = 0; i < words.length; i += BLOCK) mix(words, i, Math.min(words.length, i + BLOCK), lanes);
+  return lanes;
 }
 
 /** A loop over words of one kind of array, which runs without boxes and calls. */
-function mixed(words: Int32Array): number[] {
-  let [a, b, c, d] = [FIRST, SECOND, THIRD, FOURTH];
-  let [e, f] = [1, 2];
-  for (let i = 0; i < words.length; i += 4) {
+function mix(words: Int32Array, from: number, to: number, lanes: Int32Array): void {
+  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = lanes;
+  for (let i = from; i < to; i += 4) {
     a = (a + Math.imul(words[i] ?? 0, SECOND)) | 0;
     a = Math.imul((a << 13) | (a >>> 19), FIRST);
     b = (b + Math.imul(words[i + 1] ?? 0, SECOND)) | 0;
@@ -38,5 +46,5 @@ function mixed(words: Int32Array): number[] {
     e = Math.imul(((e << 15) | (e >>> 17)) ^ (a + ((b << 7) | (b >>> 25))), THIRD);
     f = Math.imul(((f << 15) | (f >>> 17)) ^ (c + ((d << 7) | (d >>> 25))), FOURTH);
   }
-  return [a, b, c, d, e, f];
+  lanes.set([a, b, c, d, e, f]);
 }

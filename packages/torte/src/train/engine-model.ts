@@ -29,6 +29,16 @@ export interface EngineModelOptions extends BackendOptions {
 const PARTS = { train: "", evaluate: "", validation: " of validationData" } as const;
 export type DataName = keyof typeof PARTS;
 
+/** Rows of columns in the order to visit them. */
+export interface Rows {
+  readonly compiled: Compiled;
+  readonly name: DataName;
+  readonly columns: Columns;
+  readonly order: Int32Array;
+  /** Takes the contents of tensors as they are when it shows them for the first time. Default: each time is the first. */
+  readonly request?: object;
+}
+
 let nextModel = 0;
 
 /** Programs that a model keeps: the ones that it has used last. */
@@ -75,9 +85,9 @@ export class EngineModel {
   }
 
   /** The columns in the engine, where they stay under their name until others take their place. */
-  load(compiled: Compiled, name: DataName, columns: Columns, order: Int32Array): Promise<Resident> {
+  load({ compiled, name, columns, order, request }: Rows): Promise<Resident> {
     const run = (settled: Columns): void => this.check(compiled, settled, { part: PARTS[name] });
-    return this.#resident.load(name, columns, order, { purpose: compiled, run });
+    return this.#resident.load(name, columns, order, { purpose: compiled, run, request });
   }
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
@@ -136,20 +146,15 @@ export class EngineModel {
   }
 
   /** Loss and metrics over the rows; the columns stay in the engine under their name. */
-  evaluateRows(compiled: Compiled, name: DataName, columns: Columns, order: Int32Array, batch: number): Promise<Logs> {
-    return this.#turns.run(() => this.#evaluateRows(compiled, name, columns, order, batch));
+  evaluateRows(rows: Rows, batch: number): Promise<Logs> {
+    return this.#turns.run(() => this.#evaluateRows(rows, batch));
   }
 
-  async #evaluateRows(
-    compiled: Compiled,
-    name: DataName,
-    columns: Columns,
-    order: Int32Array,
-    batch: number,
-  ): Promise<Logs> {
+  async #evaluateRows(rows: Rows, batch: number): Promise<Logs> {
+    const { compiled, name, order } = rows;
     const { objective, evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
-    const data = await this.load(compiled, name, columns, order);
+    const data = await this.load(rows);
     await this.session.write(evaluationSums, noSums(evaluationSums));
     const collector = new Collector();
     await inBatches(order.length, batch, async (size, steps) => {

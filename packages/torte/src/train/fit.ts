@@ -189,7 +189,8 @@ export class Trainer {
   async #epoch(epoch: number, plan: EpochPlan, batch: number, held: EpochPlan | undefined): Promise<void> {
     this.#model.check(this.#compiled, plan.columns, { values: false });
     const { states } = this.#compiled;
-    const data = await this.#model.load(this.#compiled, "train", plan.columns, plan.order);
+    const { columns, order } = plan;
+    const data = await this.#model.load({ compiled: this.#compiled, name: "train", columns, order, request: this });
     await this.#session.write(states.sums, noSums(states.sums));
     this.#collector = new Collector();
     await this.#session.write(states.badStep, whole(-1));
@@ -231,7 +232,9 @@ export class Trainer {
 
   async #validate(held: EpochPlan, batch: number): Promise<Logs> {
     const rows = Math.min(held.order.length, Math.max(batch, 64));
-    const logs = await this.#model.evaluateRows(this.#compiled, "validation", held.columns, held.order, rows);
+    const { columns, order } = held;
+    const given = { compiled: this.#compiled, name: "validation", columns, order, request: this } as const;
+    const logs = await this.#model.evaluateRows(given, rows);
     return Object.fromEntries(Object.entries(logs).map(([name, value]) => [validationName(name), value]));
   }
 

@@ -277,7 +277,7 @@ export class Model<Output extends Outputs = Tensor> {
     this.#engine.check(compiled, columns, { values: false });
     await this.#engine.prepare();
     const batch = batchSizeOf("evaluate", dataset, options);
-    return this.#engine.evaluateRows(compiled, "evaluate", columns, order, batch);
+    return this.#engine.evaluateRows({ compiled, name: "evaluate", columns, order }, batch);
   }
 
   /**
