@@ -6,7 +6,7 @@ runInThisContext(readFileSync(new URL("../backends/wasm/worker.mjs", import.meta
 
 // A second script sees what the first one has declared.
 runInThisContext(`
-  let fault;
+  let fault, refuses = false;
   const FAULTS = {
     throw: () => { throw new Error("injected"); },
     trap: () => new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(
@@ -14,6 +14,7 @@ runInThisContext(`
     ))).exports.t(),
     memory: () => new ArrayBuffer(2 ** 60),
     exit: () => process.exit(7),
+    full: () => { refuses = true; },
   };
   function strike(action, when) {
     if (fault?.at !== action || fault.when !== when) return;
@@ -37,6 +38,18 @@ runInThisContext(`
       const real = loaded[name];
       loaded[name] = (...given) => { strike("step", "before"); real(...given); strike("step", "after"); };
     }
+  };
+  // Where kernels are measured, each is called by itself and ends where threads meet: between two of them the others wait.
+  const measuring = measured;
+  measured = (exports, times) => {
+    const kernel = (name, real) => (thread) => { strike("kernel " + name.slice(1), "before"); real(thread); };
+    return measuring(Object.fromEntries(Object.entries(exports).map(([name, real]) => [name, kernel(name, real)])), times);
+  };
+  const growing = reserve;
+  reserve = (memory, bytes) => {
+    const refused = refuses;
+    refuses = false;
+    return !refused && growing(memory, bytes);
   };
   actions.inject = ({ thread, id, ...given }) => {
     if (thread > 0) helpers[thread - 1].post({ action: "inject", thread: 0, ...given });

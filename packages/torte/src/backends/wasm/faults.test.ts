@@ -70,6 +70,11 @@ const cases = [
     { threads, thread, at, kind: "memory", when: "after" },
     { threads, thread, at, kind: "exit", when: "before" },
     ...(at === "step" ? ["before", "after"].map((when) => ({ threads, thread, at, kind: "trap", when })) : []),
+    ...(at === "reserve" ? [{ threads, thread, at, kind: "full", when: "before" }] : []),
+    // Kernels by themselves, between two places where threads meet.
+    ...(at === "step"
+      ? [0, 3, 6].map((kernel) => ({ threads, thread, at: `kernel ${kernel}`, kind: "trap", when: "before" }))
+      : []),
   ]),
 );
 
@@ -83,6 +88,7 @@ describe("a fault", () => {
 
   it.each(cases)("$kind $when $at, thread $thread of $threads", async ({ threads, ...fault }) => {
     const right = await known(threads);
+    if (fault.at.startsWith("kernel")) vi.stubEnv("TORTE_DEBUG", "profile");
     const [model, other] = [make(threads), make(threads)];
     await train(model);
     await other.predict(x);
@@ -98,7 +104,7 @@ describe("a fault", () => {
         all.join(),
       ).toBe(true);
     for (const answer of all)
-      expect(answer).toMatch(/^answered$|^TrainingError: .*(injected|unreachable|lost|array buffer length)/);
+      expect(answer).toMatch(/^answered$|^TrainingError: .*(injected|unreachable|lost|array buffer length|memory)/);
     if (fault.kind === "exit") expect(all.join()).toContain("lost");
     // Weights are those of whole fits; all goes on from there.
     const now = await outputs(model);
@@ -110,6 +116,7 @@ describe("a fault", () => {
     expect(await outputs(make(threads))).toEqual(right[0]);
     await engine().request("inject", { message: { thread: 0 } });
     if (threads > 1) await engine().request("inject", { message: { thread: 1 } });
+    vi.unstubAllEnvs();
     await Promise.all([model.close(), other.close()]);
   });
 });
