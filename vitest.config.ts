@@ -6,6 +6,7 @@ export default defineConfig({
     alias: {
       torte: fileURLToPath(new URL("packages/torte/src/index.ts", import.meta.url)),
       "@torte/data": fileURLToPath(new URL("packages/data/src/index.ts", import.meta.url)),
+      "@torte/tune": fileURLToPath(new URL("packages/tune/src/index.ts", import.meta.url)),
     },
   },
   test: {

@@ -54,9 +54,9 @@ function collect(): Example[] {
   const markdown = [
     join(root, "README.md"),
     ...filesIn(join(root, "docs"), ".md"),
-    ...["torte", "cli"].map((name) => join(root, "packages", name, "README.md")),
+    ...["torte", "tune", "cli"].map((name) => join(root, "packages", name, "README.md")),
   ];
-  const sources = ["torte", "cli"].flatMap((name) => filesIn(join(root, "packages", name, "src"), ".ts"));
+  const sources = ["torte", "tune", "cli"].flatMap((name) => filesIn(join(root, "packages", name, "src"), ".ts"));
   return [...markdown.filter(exists).flatMap(fromMarkdown), ...sources.flatMap(fromSource)];
 }
 

@@ -5,7 +5,9 @@ export { withOrigin } from "./graph/make.js";
 export type { Node } from "./graph/node.js";
 export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, TrainingError } from "./errors.js";
 // What packages beside this one say their errors with.
-export { checkOptions, hintFor, oneOf, positiveInteger, show } from "./errors.js";
+export { booleanOption, checkOptions, hintFor, numberIn, oneOf, positiveInteger, seedOption, show } from "./errors.js";
+// What they draw their random numbers with.
+export { bits as randomBits, hashName, mixKey, type Key as RandomKey } from "./tensor/random.js";
 export { isNode } from "./host.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";

@@ -1,0 +1,53 @@
+/** Symmetric positive definite matrices in float64, row after row in one array; n is their order. */
+
+/** Σ a[i + k]·b[j + k] for k < count. */
+export function dot(a: Float64Array, i: number, b: Float64Array, j: number, count: number): number {
+  let [even, odd] = [0, 0];
+  let k = 0;
+  for (; k + 1 < count; k += 2) {
+    even += (a[i + k] as number) * (b[j + k] as number);
+    odd += (a[i + k + 1] as number) * (b[j + k + 1] as number);
+  }
+  return k < count ? even + odd + (a[i + k] as number) * (b[j + k] as number) : even + odd;
+}
+
+/** The lower triangle L of A = L·Lᵀ, in place; what is above the diagonal stays as it is. False where A is not definite. */
+export function cholesky(a: Float64Array, n: number): boolean {
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < i; j++) {
+      a[i * n + j] = ((a[i * n + j] as number) - dot(a, i * n, a, j * n, j)) / (a[j * n + j] as number);
+    }
+    const square = (a[i * n + i] as number) - dot(a, i * n, a, i * n, i);
+    if (!(square > 0)) return false;
+    a[i * n + i] = Math.sqrt(square);
+  }
+  return true;
+}
+
+/** L·x = b, in place. */
+export function solveLower(lower: Float64Array, n: number, b: Float64Array): void {
+  for (let i = 0; i < n; i++) b[i] = ((b[i] as number) - dot(lower, i * n, b, 0, i)) / (lower[i * n + i] as number);
+}
+
+/** Lᵀ·x = b, in place, by columns of Lᵀ, which are the rows of L. */
+export function solveUpper(lower: Float64Array, n: number, b: Float64Array): void {
+  for (let i = n - 1; i >= 0; i--) {
+    const x = (b[i] as number) / (lower[i * n + i] as number);
+    b[i] = x;
+    for (let j = 0; j < i; j++) b[j] = (b[j] as number) - x * (lower[i * n + j] as number);
+  }
+}
+
+/** The lower triangle of A⁻¹, from L. */
+export function inverse(lower: Float64Array, n: number): Float64Array {
+  const columns = new Float64Array(n * n); // row i is column i of L⁻¹
+  for (let i = 0; i < n; i++) {
+    columns[i * n + i] = 1 / (lower[i * n + i] as number);
+    for (let k = i + 1; k < n; k++)
+      columns[i * n + k] = -dot(lower, k * n + i, columns, i * n + i, k - i) / (lower[k * n + k] as number);
+  }
+  const result = new Float64Array(n * n);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j <= i; j++) result[i * n + j] = dot(columns, i * n + i, columns, j * n + i, n - i);
+  return result;
+}

@@ -1,0 +1,224 @@
+/** Bayesian optimization with a Gaussian process: the setting of which the largest improvement is expected. */
+import { checkOptions, OptionError, positiveInteger } from "torte";
+import { fitKernel, GaussianProcess, type KernelParameters, type Points } from "../numeric/gaussian-process.js";
+import { MOST_DIMENSIONS, SobolSequence } from "../numeric/sobol.js";
+import { Random } from "../random.js";
+import { type Assignment, fromUnit, isNumeric, levels, type Parameter, valueAt } from "../space/parameter.js";
+import { acquisition, type Candidate, climb, snapped, starts, type Surrogate } from "./acquisition.js";
+import { type Ask, encode, finished, keyOf, type Observation, type Searcher, violation } from "./searcher.js";
+import { sobolPoint } from "./simple.js";
+
+export interface GpOptions {
+  /** Points of Sobol's sequence before results count. Default 10. */
+  readonly startup?: number;
+}
+
+/** The kernel's parameters are found from so many trials at most; what is expected, from all. */
+const FIT_TRIALS = 96;
+/** Starts of the search for the setting of which most is expected. */
+const STARTS = 6;
+
+/**
+ * A Gaussian process (Matérn 5/2, a length scale for each hyperparameter, categories as far from each other as they are different)
+ * is fitted to all results; proposed is where the expected improvement is largest. Trials that run count with what is expected of
+ * them. Constraints multiply with the probability that they are kept. Of several objectives, each proposal follows a weighting of its
+ * own (ParEGO), so that the proposals spread over the front.
+ *
+ * @throws OptionError, when asked, for a space with conditions: `tpe` is for those.
+ */
+export function gp(options: GpOptions = {}): Searcher {
+  checkOptions("gp", options, ["startup"]);
+  const startup = positiveInteger("gp", "startup", options.startup ?? 10);
+  return {
+    name: "gp",
+    propose: (ask) => {
+      const { space, seed, number } = ask;
+      if (space.conditional.size > 0)
+        throw new OptionError({
+          where: "gp",
+          problem: "the space has conditions",
+          received: [...space.conditional].join(", "),
+          fix: 'Choose searcher: "tpe", or leave the choice to the study.',
+        });
+      const told = finished(ask.trials).filter(({ values }) => space.parameters.every(({ name }) => name in values));
+      if (number < startup || told.length < 3) return sobolPoint(space, seed, number);
+      return proposed(ask, told);
+    },
+  };
+}
+
+type Told = Observation & { readonly losses: readonly number[] };
+
+function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): Assignment {
+  const { parameters } = space;
+  const random = new Random(seed, "gp", number);
+  const points = pointsOf(parameters, told);
+  const losses = scalarized(told, random);
+  const surrogate = withRunning(
+    surrogateOf(points, losses, told),
+    points,
+    trials.filter(({ losses: running }) => running === undefined).map(({ values }) => encode(parameters, values)),
+    standardized(losses).values,
+  );
+  const known = new Set(trials.map(({ values }) => keyOf(values)));
+  const candidates = candidatesFor(parameters, told, losses, points.count, random, { seed, number });
+  const valued = candidates.map((x): Candidate => ({ x, value: acquisition(surrogate, x) }));
+  const evaluations = points.count > 120 ? 12 : 25;
+  const ends = starts(valued, STARTS, random).map((start) => climb(surrogate, parameters, start, evaluations));
+  const ordered = [...ends, ...valued].sort((a, b) => b.value - a.value);
+  for (const { x } of ordered) {
+    const values = decode(parameters, x);
+    if (!known.has(keyOf(values))) return values;
+  }
+  return sobolPoint(space, seed, number);
+}
+
+function pointsOf(parameters: readonly Parameter[], told: readonly Observation[]): Points {
+  const d = parameters.length;
+  const data = new Float64Array(told.length * d);
+  told.forEach(({ values }, i) => data.set(encode(parameters, values), i * d));
+  return { data, count: told.length, categorical: parameters.map((parameter) => !isNumeric(parameter)) };
+}
+
+const decode = (parameters: readonly Parameter[], x: Float64Array): Assignment =>
+  Object.fromEntries(
+    parameters.map((parameter, k) => {
+      const at = x[k] as number;
+      if (parameter.kind === "float" || isNumeric(parameter)) return [parameter.name, fromUnit(parameter, at)];
+      return [parameter.name, valueAt(parameter, at)];
+    }),
+  );
+
+/** One loss for each trial: of several, the largest after weights that are drawn, and a little of their sum. */
+function scalarized(told: readonly Told[], random: Random): Float64Array {
+  const objectives = told[0]?.losses.length ?? 1;
+  if (objectives === 1) return Float64Array.from(told, ({ losses }) => losses[0] as number);
+  const draws = Array.from({ length: objectives }, () => -Math.log(1 - random.uniform()));
+  const sum = draws.reduce((total, draw) => total + draw, 0);
+  const scaled = Array.from({ length: objectives }, (_, k) => {
+    const column = told.map(({ losses }) => losses[k] as number);
+    const [low, high] = [Math.min(...column), Math.max(...column)];
+    return column.map((loss) => (((loss - low) / (high - low || 1)) * (draws[k] as number)) / sum);
+  });
+  return Float64Array.from(told, (_, i) => {
+    const weighted = scaled.map((column) => column[i] as number);
+    return Math.max(...weighted) + 0.05 * weighted.reduce((total, one) => total + one, 0);
+  });
+}
+
+interface Standardized {
+  readonly values: Float64Array;
+  readonly mean: number;
+  readonly deviation: number;
+}
+
+function standardized(values: Float64Array): Standardized {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  const deviation = Math.sqrt(variance) || 1;
+  return { values: values.map((value) => (value - mean) / deviation), mean, deviation };
+}
+
+function surrogateOf(points: Points, losses: Float64Array, told: readonly Told[]): Surrogate {
+  const { values } = standardized(losses);
+  const feasible = told.map((trial) => violation(trial) === 0);
+  const kept = values.filter((_, i) => feasible[i]);
+  const count = Math.max(0, ...told.map(({ violations }) => violations.length));
+  const constraints = Array.from({ length: count }, (_, c) => {
+    const measured = told.flatMap(({ violations }, i) => (Number.isFinite(violations[c] ?? NaN) ? [i] : []));
+    const column = standardized(Float64Array.from(measured, (i) => told[i]?.violations[c] as number));
+    const own = subset(points, measured);
+    return { process: fitted(own, column.values), limit: -column.mean / column.deviation };
+  });
+  return { loss: fitted(points, values), best: kept.length === 0 ? undefined : Math.min(...kept), constraints };
+}
+
+function subset({ data, categorical }: Points, rows: readonly number[]): Points {
+  const d = categorical.length;
+  const chosen = new Float64Array(rows.length * d);
+  rows.forEach((row, i) => chosen.set(data.subarray(row * d, (row + 1) * d), i * d));
+  return { data: chosen, count: rows.length, categorical };
+}
+
+function fitted(points: Points, values: Float64Array): GaussianProcess {
+  return new GaussianProcess(points, values, kernelOf(points, values));
+}
+
+/** Of more trials than are needed the best half as many, and the rest evenly by the order in which they came. */
+function kernelOf(points: Points, values: Float64Array): KernelParameters {
+  if (points.count <= FIT_TRIALS) return fitKernel(points, values, points.count > 60 ? 25 : 40);
+  const order = Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
+  const half = FIT_TRIALS / 2;
+  const rest = order.slice(half).sort((a, b) => a - b);
+  const spread = Array.from({ length: half }, (_, i) => rest[Math.floor((i * rest.length) / half)] as number);
+  const rows = [...order.slice(0, half), ...spread].sort((a, b) => a - b);
+  return fitKernel(
+    subset(points, rows),
+    values.filter((_, i) => rows.includes(i)),
+    25,
+  );
+}
+
+/** Trials that run, with the loss that is expected of them. */
+function withRunning(
+  surrogate: Surrogate,
+  points: Points,
+  running: readonly Float64Array[],
+  values: Float64Array,
+): Surrogate {
+  const complete = running.filter((x) => !x.some(Number.isNaN));
+  if (complete.length === 0) return surrogate;
+  const d = points.categorical.length;
+  const data = new Float64Array((points.count + complete.length) * d);
+  data.set(points.data);
+  complete.forEach((x, i) => data.set(x, (points.count + i) * d));
+  const all = Float64Array.from([...values, ...complete.map((x) => surrogate.loss.posterior(x).mean)]);
+  const more = { ...points, data, count: points.count + complete.length };
+  return { ...surrogate, loss: new GaussianProcess(more, all, surrogate.loss.parameters) };
+}
+
+/** Points of Sobol's sequence, and points near the best trials. */
+function candidatesFor(
+  parameters: readonly Parameter[],
+  told: readonly Told[],
+  losses: Float64Array,
+  n: number,
+  random: Random,
+  scramble: { readonly seed: number; readonly number: number },
+): readonly Float64Array[] {
+  const count = 2 ** Math.min(10, Math.max(7, Math.floor(Math.log2(1.2e7 / ((n * n) / 2 + 60 * n)))));
+  const sequence = new SobolSequence(Math.min(parameters.length, MOST_DIMENSIONS), {
+    seed: scramble.seed,
+    number: scramble.number + 1,
+  });
+  const spread = Array.from({ length: count }, (_, i) => {
+    const point = sequence.point(i);
+    return at(parameters, (k) => point[k] ?? random.uniform());
+  });
+  const rank = (i: number): number => violation(told[i] as Told) * 1e6 + (losses[i] as number);
+  const best = [...told.keys()].sort((a, b) => rank(a) - rank(b)).slice(0, 4);
+  const near = best.flatMap((i) => {
+    const centre = encode(parameters, (told[i] as Told).values);
+    return Array.from({ length: 12 }, (_, step) => {
+      const width = 0.2 * 0.6 ** step;
+      return snapped(
+        parameters,
+        centre.map((value, k) => moved(parameters[k] as Parameter, value, width, random)),
+      );
+    });
+  });
+  return [...spread, ...near];
+}
+
+const at = (parameters: readonly Parameter[], unit: (k: number) => number): Float64Array =>
+  snapped(
+    parameters,
+    Float64Array.from(parameters, (parameter, k) =>
+      isNumeric(parameter) ? unit(k) : Math.min(levels(parameter) - 1, Math.floor(unit(k) * levels(parameter))),
+    ),
+  );
+
+function moved(parameter: Parameter, value: number, width: number, random: Random): number {
+  if (!isNumeric(parameter)) return random.uniform() < width ? random.below(levels(parameter)) : value;
+  return Math.min(1, Math.max(0, value + width * random.normal()));
+}
