@@ -31,7 +31,8 @@ export class Reporter {
 
   /** The time that is left is for all epochs; `started` is when the first began, in the clock of performance.now(). */
   progress(progress: Progress, epochs: number, started: number): void {
-    const { epoch, step, steps } = progress;
+    // How many there are is not known in the first pass over a stream.
+    const { epoch, step, steps = step } = progress;
     const done = epoch * steps + step;
     const left = (((performance.now() - started) / done) * (epochs * steps - done)) / 1000;
     const facts = progressFacts(progress, epochs, left);
@@ -88,7 +89,7 @@ interface BarText {
 }
 
 function progressFacts(
-  { epoch, step, steps, logs, examplesPerSecond }: Progress,
+  { epoch, step, steps = step, logs, examplesPerSecond }: Progress,
   epochs: number,
   left: number,
 ): BarText {

@@ -58,7 +58,10 @@ describe("option checks", () => {
       'conv1d: unknown option "kernel_size": expected one of filters, kernelSize. Did you mean "kernelSize"?',
     );
     expect(messageOf(() => checkOptions("dropout", { p: 0.5 }, ["rate", "seed"]))).toBe(
-      'dropout: unknown option "p": expected one of rate, seed.',
+      'dropout: unknown option "p": expected one of rate, seed. Did you mean "rate"?',
+    );
+    expect(messageOf(() => checkOptions("dropout", { q: 0.5 }, ["rate", "seed"]))).toBe(
+      'dropout: unknown option "q": expected one of rate, seed.',
     );
     expect(messageOf(() => checkOptions("flatten", { p: 1 }, []))).toBe(
       'flatten: unknown option "p": expected no options.',

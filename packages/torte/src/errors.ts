@@ -95,14 +95,107 @@ function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** `{ fix: 'Did you mean "units"?' }` where a known name is near: at most a third of its letters differ, underscores aside. */
+/** Names without what tells spellings apart: val_loss, val-loss and valLoss are one. */
+const plain = (name: string): string => name.toLowerCase().replaceAll(/[_\s-]/g, "");
+
+/**
+ * What other libraries call things, written plainly, and what they are here; the first that is known where the name stands is
+ * meant.
+ */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  // Losses and metrics.
+  mse: ["meanSquaredError"],
+  mae: ["meanAbsoluteError"],
+  l1loss: ["meanAbsoluteError"],
+  mape: ["meanAbsolutePercentageError"],
+  msle: ["meanSquaredLogarithmicError"],
+  rmse: ["rootMeanSquaredError"],
+  bce: ["binaryCrossentropy"],
+  crossentropy: ["categoricalCrossentropy"],
+  nll: ["sparseCategoricalCrossentropy"],
+  kld: ["klDivergence"],
+  kldiv: ["klDivergence"],
+  kullbackleiblerdivergence: ["klDivergence"],
+  smoothl1: ["huber"],
+  acc: ["accuracy"],
+  valacc: ["valAccuracy"],
+  rocauc: ["auroc"],
+  prauc: ["averagePrecision"],
+  f1: ["f1Score"],
+  r2: ["r2Score"],
+  matthewscorrcoef: ["mcc"],
+  sensitivity: ["recall"],
+  pearson: ["pearsonCorrelation"],
+  spearman: ["spearmanCorrelation"],
+  ece: ["expectedCalibrationError"],
+  kappa: ["cohenKappa"],
+  // Options of training and of optimizers.
+  lr: ["learningRate"],
+  eps: ["epsilon"],
+  alpha: ["rho", "negativeSlope", "learningRate"],
+  decay: ["weightDecay"],
+  maxnorm: ["globalClipnorm"],
+  rho: ["alpha", "beta2"],
+  wd: ["weightDecay"],
+  betas: ["beta1"],
+  optim: ["optimizer"],
+  criterion: ["loss"],
+  lossfn: ["loss"],
+  lossfunction: ["loss"],
+  objective: ["loss"],
+  bs: ["batchSize"],
+  nepochs: ["epochs"],
+  numepochs: ["epochs"],
+  maxepochs: ["epochs"],
+  iterations: ["epochs"],
+  valdata: ["validationData"],
+  valsplit: ["validationSplit"],
+  testsplit: ["validationSplit"],
+  verbosity: ["verbose"],
+  randomstate: ["seed"],
+  randomseed: ["seed"],
+  metric: ["metrics", "monitor"],
+  weights: ["sampleWeight"],
+  labels: ["y"],
+  targets: ["y"],
+  inputs: ["x"],
+  features: ["x"],
+  // Options of layers.
+  p: ["rate"],
+  dropoutrate: ["rate"],
+  neurons: ["units"],
+  hiddensize: ["units"],
+  outfeatures: ["units"],
+  outputdim: ["units", "outputDim"],
+  outchannels: ["filters"],
+  channels: ["filters"],
+  bias: ["useBias"],
+  act: ["activation"],
+  nonlinearity: ["activation"],
+  numembeddings: ["inputDim"],
+  vocabsize: ["inputDim"],
+  embeddingdim: ["outputDim"],
+  paddingidx: ["maskZero"],
+  dilation: ["dilationRate"],
+  size: ["poolSize", "kernelSize"],
+  inputshape: ["shape"],
+  dim: ["axis"],
+};
+
+/**
+ * `{ fix: 'Did you mean "units"?' }`: a name that is spelt otherwise (val_loss), what another library calls it (lr), or one that
+ * is near: at most a third of its letters differ.
+ */
 export function hintFor(name: string, known: readonly string[]): { readonly fix?: string } {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, "");
+  const asked = plain(name);
+  const aliases = Object.hasOwn(ALIASES, asked) ? (ALIASES[asked] ?? []) : [];
+  const [meant] = known.some((other) => plain(other) === asked) ? [] : aliases.filter((alias) => known.includes(alias));
   const near = known
-    .map((other) => ({ other, d: distance(plain(name), plain(other)) }))
+    .map((other) => ({ other, d: distance(asked, plain(other)) }))
     .filter(({ other, d }) => d <= Math.ceil(other.length / 3) && d < other.length)
-    .sort((a, b) => a.d - b.d)[0];
-  return near === undefined ? {} : { fix: `Did you mean ${JSON.stringify(near.other)}?` };
+    .sort((a, b) => a.d - b.d)[0]?.other;
+  const found = meant ?? near;
+  return found === undefined ? {} : { fix: `Did you mean ${JSON.stringify(found)}?` };
 }
 
 /** Rejects options that nobody reads, and what is no object of options at all. */

@@ -26,6 +26,7 @@ export {
   type Columns,
   type EpochPlan,
   type Example,
+  type NamedTensors,
   type Parts,
   type ShuffleOptions,
   type TensorOrList,
@@ -176,13 +177,18 @@ export { functional, sequential, type FunctionalOptions } from "./train/build.js
 export {
   Model,
   type AnyModel,
+  type BatchStream,
   type ClassWeight,
   type CompileOptions,
   type Data,
+  type EvaluateOptions,
   type LoadWeightsOptions,
   type ModelOptions,
   type Outputs,
+  type PartsTuple,
   type PerOutput,
+  type PredictData,
+  type Rows,
   type SaveOptions,
 } from "./train/model.js";
 export {

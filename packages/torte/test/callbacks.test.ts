@@ -46,6 +46,7 @@ function stage(direction: "min" | "max" | "none" = "min"): Seen {
   const control: TrainingControl = {
     model: line(),
     epochs: 9,
+    figures: ["loss", "valLoss", "accuracy", "valAccuracy"],
     stop: () => void log.push("stop"),
     keepWeights: () => Promise.resolve(void log.push("keep")),
     restoreWeights: () => Promise.resolve(void log.push("restore")),

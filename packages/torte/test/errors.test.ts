@@ -71,7 +71,10 @@ describe("options", () => {
       "adam: learningRate is out of range: expected a number at least 0, received -1.",
     ],
     [() => adam({ beta1: 1 }), "adam: beta1 is out of range: expected a number above 0 and below 1, received 1."],
-    [() => sgd(loose({ lr: 1 })), 'sgd: unknown option "lr". Write learningRate.'],
+    [
+      () => sgd(loose({ lr: 1 })),
+      'sgd: unknown option "lr": expected one of momentum, nesterov, learningRate, weightDecay, exclude, clipvalue, clipnorm, globalClipnorm, useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lrMultiplier. Did you mean "learningRate"?',
+    ],
     [
       () => sgd(loose({ momentun: 1 })),
       'sgd: unknown option "momentun": expected one of momentum, nesterov, learningRate, weightDecay, exclude, clipvalue, clipnorm, globalClipnorm, useEma, emaMomentum, emaOverwriteFrequency, gradientAccumulationSteps, lrMultiplier. Did you mean "momentum"?',
@@ -266,7 +269,7 @@ describe("data", () => {
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, loose({ epoch: 3 })),
-      'fit: unknown option "epoch": expected one of epochs, batchSize, validationData, callbacks, signal, shuffle, classWeight, verbose. Did you mean "epochs"?',
+      'fit: unknown option "epoch": expected one of epochs, initialEpoch, batchSize, stepsPerEpoch, validationData, validationSplit, validationSteps, callbacks, signal, shuffle, classWeight, verbose. Did you mean "epochs"?',
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: loose([5]) }),

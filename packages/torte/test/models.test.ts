@@ -169,6 +169,7 @@ describe("earlyStopping", () => {
     const control: TrainingControl = {
       model: line(),
       epochs: values.length,
+      figures: ["valLoss", "valAccuracy"],
       learningRate: 1,
       stop: () => (stopped = true),
       keepWeights: () => Promise.resolve(void (kept = weights)),

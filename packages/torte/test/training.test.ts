@@ -201,6 +201,7 @@ describe("early stopping", () => {
     const control = {
       model: small(),
       epochs: values.length,
+      figures: ["loss"],
       learningRate: 1,
       stop: () => void seen.push("stop"),
       keepWeights: () => Promise.resolve(void seen.push("keep")),

@@ -1,5 +1,5 @@
 /** What a model does with its input moved, beside its result moved: equivariance and invariance, layer by layer. */
-import { asList, type TensorOrList } from "../data/example.js";
+import type { TensorOrList } from "../data/example.js";
 import { checkOptions, numberIn, oneOf, OptionError, positiveInteger, seedOption, show } from "../errors.js";
 import { follow } from "../nn/inspect/explain.js";
 import type { Field, Track } from "../nn/inspect/receptive-field.js";
@@ -11,6 +11,7 @@ import { mixKey, shuffle } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { checkInputs } from "../train/checks.js";
 import { randomInputs } from "./data.js";
+import { inputsOf } from "../train/model-data.js";
 import type { AnyModel } from "../train/model.js";
 import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf, reordered, shifted, turned } from "./transforms.js";
@@ -312,7 +313,7 @@ export async function checkEquivariance(model: AnyModel, options: EquivarianceOp
   const { network } = model;
   const tracks = follow(network);
   const motion = motionFor(network, tracks, options, seed);
-  const x = options.x === undefined ? inputsFor(network, transform, seed) : asList(options.x);
+  const x = options.x === undefined ? inputsFor(network, transform, seed) : inputsOf(network, options.x, where);
   checkInputs(network, x);
   return withWeights(model, async (session) => {
     const before = await layerResults(network, session, x);

@@ -1,7 +1,7 @@
 /** How far gradients reach: their norms from the first layer to the last, with the ways around layers and without. */
 import { gradients } from "../autodiff/gradient.js";
 import type { Session } from "../backends/backend.js";
-import { asDataset, type Data } from "../train/model-data.js";
+import { type Data, planOf } from "../train/model-data.js";
 import { checkOptions, positiveInteger } from "../errors.js";
 import { constant, read } from "../graph/make.js";
 import type { State } from "../graph/node.js";
@@ -88,7 +88,7 @@ export async function checkGradientFlow(
   const most = positiveInteger(where, "rows", options.rows ?? 8);
   const goals = goalsOf(where, model);
   await model.checkData(data);
-  const { columns, order } = await asDataset(data).plan(0);
+  const { columns, order } = await planOf(where, data, model.network, goals);
   const chosen = order.subarray(0, most);
   const [x, y] = [columns.x, columns.y].map((part) => part.map((tensor) => tensor.take(chosen)));
   const { network } = model;

@@ -10,10 +10,11 @@ import * as ops from "../ops/index.js";
 import { boundedDraws, hashName, mixKey } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { asList, type Columns, type TensorOrList } from "../data/example.js";
+import { type Columns, columnsOf, type TensorOrList } from "../data/example.js";
 import { checkInputs, checkTargets } from "../train/checks.js";
 import { measure } from "../train/measure.js";
 import { tracedWith } from "../train/traced.js";
+import { inOrder, namesFor } from "../train/model-data.js";
 import { trainable } from "../train/trained.js";
 import type { AnyModel } from "../train/model.js";
 import { columnsFor, withWeights } from "./session.js";
@@ -132,7 +133,7 @@ export async function checkGradients(
   const step = numberIn(where, "step", options.step ?? 1e-5, { above: 0 });
   const training = booleanOption(where, "training", options.training ?? true);
   const seed = seedOption(where, options.seed ?? 0);
-  const [x, y] = [asList(data.x), asList(data.y)];
+  const { x, y } = inOrder(columnsOf(data), namesFor(model.network, model.objective?.goals), where);
   checkInputs(model.network, x);
   if (data.y !== undefined) checkLoss(model, { x, y });
   return withWeights(model, async (session) => {

@@ -1,7 +1,7 @@
 /** Does padding change anything? Masks from the embedding to the output, layer by layer. */
 import type { Session } from "../backends/backend.js";
 import { checkOptions, MaskError, numberIn, positiveInteger, seedOption } from "../errors.js";
-import { asList, type TensorOrList } from "../data/example.js";
+import type { TensorOrList } from "../data/example.js";
 import { formatError, PAGE, Report, wrap } from "../nn/inspect/report.js";
 import type { Layer } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
@@ -11,6 +11,7 @@ import { lastOf, sizeOf } from "../tensor/shape.js";
 import { arrayOf, Tensor } from "../tensor/tensor.js";
 import { checkInputs } from "../train/checks.js";
 import { randomInputs } from "./data.js";
+import { inputsOf } from "../train/model-data.js";
 import type { AnyModel } from "../train/model.js";
 import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf } from "./transforms.js";
@@ -211,7 +212,7 @@ export async function checkMask(model: AnyModel, options: MaskCheckOptions = {})
   const seed = seedOption(where, options.seed ?? 0);
   const { network } = model;
   const filling = maskValueOf(network.layers);
-  const x = options.x === undefined ? paddedInputs(network, seed, filling) : asList(options.x);
+  const x = options.x === undefined ? paddedInputs(network, seed, filling) : inputsOf(network, options.x, "checkMask");
   checkInputs(network, x);
   const tables = maskedTables(network.layers);
   return withWeights(model, async (session) => {

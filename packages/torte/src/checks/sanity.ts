@@ -7,7 +7,7 @@ import { mixKey, shuffle } from "../tensor/random.js";
 import { concatenate, Tensor } from "../tensor/tensor.js";
 import type { Logs } from "../train/callbacks.js";
 import type { Goal } from "../train/measure.js";
-import { asDataset, type Data } from "../train/model-data.js";
+import { type Data, planOf } from "../train/model-data.js";
 import { type ProbeOptions, withProbe } from "./probe.js";
 import type { AnyModel } from "../train/model.js";
 
@@ -74,7 +74,7 @@ export async function checkInitialLoss(
   checkOptions(where, options, ["tolerance"]);
   const tolerance = numberIn(where, "tolerance", options.tolerance ?? 0.25, { above: 0 });
   const goals = goalsOf(where, model);
-  const { columns } = await asDataset(data).plan(0);
+  const { columns } = await planOf(where, data, model.network, goals);
   const logs = await model.evaluate(data);
   const parts = goals.map((goal, i) => {
     const loss = goals.length === 1 ? dataLoss(logs) : (logs[`${goal.name}.loss`] ?? NaN);
@@ -136,7 +136,7 @@ export async function overfitOneBatch(
   const most = positiveInteger(where, "rows", options.rows ?? 16);
   const epochs = positiveInteger(where, "steps", options.steps ?? 300);
   const goals = goalsOf(where, model);
-  const rows = await rowsOf(data, most);
+  const rows = await rowsOf(where, model, data, most);
   const batch = Dataset.fromTensors(rows);
   return withProbe(model, goals, options, async (probe) => {
     const before = await probe.evaluate(batch);
@@ -211,14 +211,15 @@ export async function checkShuffledLabels(
   const { epochs, batchSize, rows } = trainedOptions(where, options);
   const seed = seedOption(where, options.seed ?? 0);
   const goals = goalsOf(where, model);
-  const all = await rowsOf(data, rows);
+  const all = await rowsOf(where, model, data, rows);
   const count = all.x[0]?.shape[0] ?? 0;
   const cut = options.validationData === undefined ? Math.max(1, Math.floor(0.8 * count)) : count;
   const part = (from: number, to: number): Rows => ({
     x: all.x.map((tensor) => tensor.rows(from, to)),
     y: all.y.map((tensor) => tensor.rows(from, to)),
   });
-  const held = options.validationData === undefined ? part(cut, count) : await rowsOf(options.validationData, rows);
+  const held =
+    options.validationData === undefined ? part(cut, count) : await rowsOf(where, model, options.validationData, rows);
   const [seen, judged] = relabelled([part(0, cut), held], seed).map((part) => Dataset.fromTensors(part));
   if (seen === undefined || judged === undefined) throw new RangeError("a part is missing");
   return withProbe(model, goals, options, async (probe) => {
@@ -280,7 +281,7 @@ export async function checkZeroInput(
   checkOptions(where, options, TRAINED);
   const { epochs, batchSize, rows } = trainedOptions(where, options);
   const goals = goalsOf(where, model);
-  const real = await rowsOf(data, rows);
+  const real = await rowsOf(where, model, data, rows);
   const zero = { x: real.x.map(alike), y: real.y };
   const trained = (given: Rows): Promise<number> =>
     withProbe(model, goals, options, async (probe) => {
@@ -332,8 +333,8 @@ interface Rows {
 }
 
 /** The first rows of the first epoch. */
-async function rowsOf(data: Data, most: number): Promise<Rows> {
-  const { columns, order } = await asDataset(data).plan(0);
+async function rowsOf(where: string, model: AnyModel, data: Data, most: number): Promise<Rows> {
+  const { columns, order } = await planOf(where, data, model.network, model.objective?.goals);
   const rows = order.subarray(0, most);
   return { x: columns.x.map((tensor) => tensor.take(rows)), y: columns.y.map((tensor) => tensor.take(rows)) };
 }

@@ -149,7 +149,7 @@ describe("fromTensors", () => {
       "a tensor has no rows: expected tensors with at least one axis, received ()",
     );
     expect(() => Dataset.fromTensors({ x: [[1, 2]] as unknown as Tensor })).toThrow(
-      "Dataset.fromTensors: no example: expected { x, y } of tensors, or of lists of tensors; y may be left out, received { x: [[1, 2]] }. " +
+      "Dataset.fromTensors: no example: expected { x, y } of tensors, or of lists or objects of tensors; y may be left out, received { x: [[1, 2]] }. " +
         "Make tensors of arrays with tensor(values).",
     );
     expect(() => Dataset.fromTensors([])).toThrow(DataError);
@@ -383,7 +383,7 @@ describe("map and cache", () => {
     );
     await expect(all(growing.batch(2))).rejects.toThrow(DataError);
     await expect(data.map(() => 3 as unknown as { x: Tensor }).plan(0)).rejects.toThrow(
-      "map: no example: expected { x, y } of tensors, or of lists of tensors; y may be left out, received 3.",
+      "map: no example: expected { x, y } of tensors, or of lists or objects of tensors; y may be left out, received 3.",
     );
     const halved = data.batch(2).map(({ x }) => ({ x: x.rows(0, 1) }));
     await expect(halved.plan(0)).rejects.toThrow(

@@ -12,9 +12,9 @@ import {
 import { boundedDraws, type Key, mixKey, shuffle as shuffleAll } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";
 import {
-  asList,
   checkExample,
   type Columns,
+  columnsOf as inColumns,
   countRows,
   type Example,
   type Parts,
@@ -25,7 +25,7 @@ import {
   type TensorOrList,
 } from "./example.js";
 
-export type { Columns, Example, Parts, TensorOrList } from "./example.js";
+export type { Columns, Example, NamedTensors, Parts, TensorOrList } from "./example.js";
 
 /** All rows of a dataset, and the order of one epoch. */
 export interface EpochPlan {
@@ -370,15 +370,13 @@ async function rowsOf(all: Parts, rows: Int32Array, maps: readonly Change[]): Pr
 const identity = (rows: number): Int32Array => Int32Array.from({ length: rows }, (_, i) => i);
 
 /** One object for the same tensors, so that training can tell by identity that they are in the engine already. */
-const columnsOf = (() => {
-  const known = new WeakMap<Parts, Columns>();
-  return (all: Parts): Columns => {
-    const weights = all.sampleWeight === undefined ? {} : { sampleWeight: asList(all.sampleWeight) };
-    const columns = known.get(all) ?? { x: asList(all.x), y: asList(all.y), ...weights };
-    known.set(all, columns);
-    return columns;
-  };
-})();
+const knownColumns = new WeakMap<Parts, Columns>();
+
+function columnsOf(all: Parts): Columns {
+  const columns = knownColumns.get(all) ?? inColumns(all);
+  knownColumns.set(all, columns);
+  return columns;
+}
 
 /** A window of `size` rows; each draw takes one of it at random and lets the next row in. */
 function shuffleBuffered(order: Int32Array, size: number, key: Key): Int32Array {

@@ -3,8 +3,10 @@ import { DataError, show } from "../errors.js";
 import { formatShape } from "../tensor/shape.js";
 import { arrayOf, concatenate, Tensor } from "../tensor/tensor.js";
 
-/** One tensor, or one for each input or output of a model. */
-export type TensorOrList = Tensor | readonly Tensor[];
+/** One tensor; or one for each input or output of a model, in their order or by their names. */
+export type TensorOrList = Tensor | readonly Tensor[] | NamedTensors;
+
+export type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /** One example or one batch: inputs, and targets where there are any. */
 export interface Example<
@@ -34,11 +36,33 @@ export interface Columns {
   readonly y: readonly Tensor[];
   /** Weights, where there are any: one tensor for all targets, or one each. */
   readonly sampleWeight?: readonly Tensor[];
+  /** What the tensors of a part are called, where they were given by name: their order is not the model's then. */
+  readonly names?: Readonly<Partial<Record<PartName, readonly string[]>>>;
 }
+
+export type PartName = keyof Parts;
+
+const isList = (value: TensorOrList): value is readonly Tensor[] => Array.isArray(value);
 
 export function asList(value: TensorOrList | undefined): readonly Tensor[] {
   if (value === undefined) return [];
-  return value instanceof Tensor ? [value] : value;
+  if (value instanceof Tensor) return [value];
+  return isList(value) ? value : Object.values(value);
+}
+
+/** The example in columns. */
+export function columnsOf(parts: Parts): Columns {
+  const named = (["x", "y", "sampleWeight"] as const).flatMap((part) => {
+    const value = parts[part];
+    if (value === undefined || value instanceof Tensor || isList(value)) return [];
+    return [[part, Object.keys(value)] as const];
+  });
+  return {
+    x: asList(parts.x),
+    y: asList(parts.y),
+    ...(parts.sampleWeight === undefined ? {} : { sampleWeight: asList(parts.sampleWeight) }),
+    ...(named.length === 0 ? {} : { names: Object.fromEntries(named) }),
+  };
 }
 
 const tensorsOf = ({ x, y, sampleWeight }: Parts): readonly Tensor[] => [
@@ -50,8 +74,11 @@ const tensorsOf = ({ x, y, sampleWeight }: Parts): readonly Tensor[] => [
 /** The example with each tensor replaced. */
 export function eachTensor({ x, y, sampleWeight }: Parts, change: (tensor: Tensor, index: number) => Tensor): Parts {
   const count = asList(x).length;
-  const part = (value: TensorOrList, offset: number): TensorOrList =>
-    value instanceof Tensor ? change(value, offset) : value.map((tensor, i) => change(tensor, offset + i));
+  const part = (value: TensorOrList, offset: number): TensorOrList => {
+    if (value instanceof Tensor) return change(value, offset);
+    if (isList(value)) return value.map((tensor, i) => change(tensor, offset + i));
+    return Object.fromEntries(Object.entries(value).map(([name, tensor], i) => [name, change(tensor, offset + i)]));
+  };
   return {
     x: part(x, 0),
     y: y === undefined ? undefined : part(y, count),
@@ -65,10 +92,21 @@ export const takeRows = (example: Parts, rows: Int32Array): Parts => eachTensor(
 export const rowOf = (example: Parts, i: number): Parts =>
   eachTensor(example, (tensor) => tensor.rows(i, i + 1).reshape(tensor.shape.slice(1)));
 
+/** One tensor, a list of them, or an object of them by name. */
+export function isTensors(value: unknown): value is TensorOrList {
+  if (value instanceof Tensor) return true;
+  if (typeof value !== "object" || value === null) return false;
+  const parts: readonly unknown[] = Array.isArray(value) ? value : isPlain(value) ? Object.values(value) : [];
+  return parts.length > 0 && parts.every((item) => item instanceof Tensor);
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** Rejects what is no `{ x, y }` of tensors. */
 export function checkExample(where: string, value: unknown): asserts value is Parts {
-  const isTensors = (part: unknown): boolean =>
-    part instanceof Tensor || (Array.isArray(part) && part.length > 0 && part.every((item) => item instanceof Tensor));
   const { x, y, sampleWeight } = (typeof value === "object" && value !== null ? value : {}) as Readonly<
     Partial<Record<"x" | "y" | "sampleWeight", unknown>>
   >;
@@ -76,7 +114,7 @@ export function checkExample(where: string, value: unknown): asserts value is Pa
     throw new DataError({
       where,
       problem: "no example",
-      expected: "{ x, y } of tensors, or of lists of tensors; y may be left out",
+      expected: "{ x, y } of tensors, or of lists or objects of tensors; y may be left out",
       received: show(value),
       fix: "Make tensors of arrays with tensor(values).",
     });
@@ -110,8 +148,13 @@ export function countRows(where: string, example: Parts): number {
 }
 
 const describe = ({ x, y, sampleWeight }: Parts, shapeOf: (tensor: Tensor) => readonly (number | null)[]): string => {
-  const part = (value: TensorOrList): string =>
-    value instanceof Tensor ? `${value.dtype}${formatShape(shapeOf(value))}` : `[${value.map(part).join(", ")}]`;
+  const part = (value: TensorOrList): string => {
+    if (value instanceof Tensor) return `${value.dtype}${formatShape(shapeOf(value))}`;
+    if (isList(value)) return `[${value.map(part).join(", ")}]`;
+    return `{ ${Object.entries(value)
+      .map(([name, tensor]) => `${name}: ${part(tensor)}`)
+      .join(", ")} }`;
+  };
   const parts = Object.entries({ x, y, sampleWeight });
   return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${part(value)}`])).join(", ");
 };

@@ -63,25 +63,8 @@ export function readLoss(option: LossOption): Loss {
     problem: "loss is unknown",
     expected: `a loss or one of ${names.join(", ")}`,
     received: show(option),
-    ...(typeof option === "string" ? lossHint(option, names) : {}),
+    ...(typeof option === "string" ? hintFor(option, names) : {}),
   });
-}
-
-/** What other libraries call them. */
-const ABBREVIATIONS: Readonly<Record<string, keyof typeof LOSSES>> = {
-  mse: "meanSquaredError",
-  mae: "meanAbsoluteError",
-  mape: "meanAbsolutePercentageError",
-  msle: "meanSquaredLogarithmicError",
-  bce: "binaryCrossentropy",
-  crossentropy: "categoricalCrossentropy",
-  kld: "klDivergence",
-  kullbackleiblerdivergence: "klDivergence",
-};
-
-function lossHint(name: string, names: readonly string[]): { readonly fix?: string } {
-  const plain = name.toLowerCase().replaceAll(/[_-]/g, "");
-  return hintFor(Object.hasOwn(ABBREVIATIONS, plain) ? (ABBREVIATIONS[plain] ?? name) : name, names);
 }
 
 /** A factory of the library that was not called gets the answer that its author needs. */

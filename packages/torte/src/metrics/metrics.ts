@@ -92,34 +92,9 @@ function readMetric(option: MetricOption): Metric {
     problem: "metric is unknown",
     expected: 'a metric, a loss, or the name of one, such as "accuracy", "auroc" or "meanAbsoluteError"',
     received: show(option),
-    ...(typeof name === "string" ? metricHint(name, names) : {}),
+    ...(typeof name === "string" ? hintFor(name, names) : {}),
   });
 }
 
 /** Losses say how they are reduced; metrics do not. */
 const isLoss = (option: Metric): option is Metric & Loss => "reduction" in option;
-
-/** What other libraries call them. */
-const SYNONYMS: Readonly<Record<string, MetricName>> = {
-  acc: "accuracy",
-  auroc: "auroc",
-  rocauc: "auroc",
-  prauc: "averagePrecision",
-  f1: "f1Score",
-  r2: "r2Score",
-  matthewscorrcoef: "mcc",
-  sensitivity: "recall",
-  rmse: "rootMeanSquaredError",
-  mse: "meanSquaredError",
-  mae: "meanAbsoluteError",
-  mape: "meanAbsolutePercentageError",
-  pearson: "pearsonCorrelation",
-  spearman: "spearmanCorrelation",
-  ece: "expectedCalibrationError",
-  kappa: "cohenKappa",
-};
-
-function metricHint(name: string, names: readonly string[]): { readonly fix?: string } {
-  const plain = name.toLowerCase().replaceAll(/[_-]/g, "");
-  return hintFor(Object.hasOwn(SYNONYMS, plain) ? (SYNONYMS[plain] ?? name) : name, names);
-}

@@ -154,27 +154,10 @@ export function optimizer<O extends CommonOptimizerOptions>(
   defaults: { readonly learningRate: number; readonly weightDecay?: number },
   rule: () => UpdateRule,
 ): Optimizer {
-  refuseSynonyms(name, options);
   checkOptions(name, options, [...own, ...COMMON_OPTIONS]);
   const learningRate = readRate(name, "learningRate", options.learningRate ?? defaults.learningRate);
   const settings = readSettings(name, options, defaults.weightDecay ?? 0);
   return { name, options: { ...options }, learningRate, settings, ...rule() };
-}
-
-/** What other libraries call the options. */
-const SYNONYMS: Readonly<Record<string, string>> = {
-  lr: "learningRate",
-  eps: "epsilon",
-  alpha: "rho or learningRate",
-  decay: "weightDecay, or a schedule such as inverseTimeDecay as learningRate",
-  maxNorm: "globalClipnorm",
-};
-
-function refuseSynonyms(where: string, options: object): void {
-  for (const [name, own] of Object.entries(SYNONYMS)) {
-    if (!Object.hasOwn(options, name)) continue;
-    throw new OptionError({ where, problem: `unknown option ${JSON.stringify(name)}`, fix: `Write ${own}.` });
-  }
 }
 
 function readSettings(where: string, options: CommonOptimizerOptions, weightDecay: number): Settings {

@@ -10,9 +10,10 @@ export type Logs = Readonly<Record<string, number>>;
 
 export interface Progress {
   readonly epoch: number;
-  /** Steps done in this epoch, and how many there are. */
+  /** Steps done in this epoch. */
   readonly step: number;
-  readonly steps: number;
+  /** How many there are; undefined in the first pass over a stream. */
+  readonly steps: number | undefined;
   /** Averages over the epoch so far. */
   readonly logs: Logs;
   readonly examplesPerSecond: number;
@@ -36,6 +37,8 @@ export interface TrainingControl {
   learningRate: number;
   /** Whether more ("max") or less ("min") of a figure is better, as its metric says; undefined where there is no such figure. */
   direction(figure: string): Direction | undefined;
+  /** Names of all figures that an epoch will have. */
+  readonly figures: readonly string[];
 }
 
 /** At the end of an epoch, after validation, metrics and history: those without a stage first, then in this order. */

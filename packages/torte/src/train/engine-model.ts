@@ -1,21 +1,24 @@
 /** A model's side of the engine: where its weights live, its programs, and the data that they run over. */
 import type { Executable, RunOptions } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
-import { OptionError, TorteError } from "../errors.js";
+import { DataError, OptionError, TorteError } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { hashName, mixKey } from "../tensor/random.js";
-import { Tensor } from "../tensor/tensor.js";
+import { concatenate, Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
-import { type Chunk, inChunks } from "./predict.js";
+import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
 import { Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
+import { BatchReader, type Taken } from "./batch-reader.js";
+import { StreamFeed, type StreamFeedOptions } from "./feed.js";
+import { batchColumns, type BatchStream, type DataNames, namesFor } from "./model-data.js";
 import { arrival, type Resident, ResidentData, settled } from "./resident.js";
 import { SharedSession } from "./shared-session.js";
 
@@ -38,6 +41,20 @@ export interface Rows {
   /** Takes the contents of tensors as they are when it shows them for the first time. Default: each time is the first. */
   readonly request?: object;
 }
+
+/** A stream that is gone through once. */
+export interface StreamOptions {
+  /** The function that was given it, for errors. */
+  readonly where: string;
+  /** Batches that are taken. Default: all. */
+  readonly steps?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Its number, for a stream that is given as a function. Default 0. */
+  readonly pass?: number;
+}
+
+/** Batches that go to the engine together, to be evaluated or predicted. */
+const TOGETHER = 16;
 
 let nextModel = 0;
 
@@ -88,6 +105,42 @@ export class EngineModel {
   load({ compiled, name, columns, order, request }: Rows): Promise<Resident> {
     const run = (settled: Columns): void => this.check(compiled, settled, { part: PARTS[name] });
     return this.#resident.load(name, columns, order, { purpose: compiled, run, request });
+  }
+
+  /** What the parts of data are called. */
+  names(compiled?: Compiled): DataNames {
+    return namesFor(this.network, compiled?.objective.goals);
+  }
+
+  /** Room in the engine for so many rows like these. */
+  room(name: string, columns: Columns, rows: number): Promise<Resident> {
+    return this.#resident.room(name, columns, rows);
+  }
+
+  /** The batches of a stream, to train on. */
+  stream(
+    compiled: Compiled,
+    name: DataName,
+    stream: BatchStream,
+    options: Omit<StreamFeedOptions, "read" | "room" | "arrival">,
+  ): StreamFeed {
+    return new StreamFeed(stream, {
+      ...options,
+      read: this.#reader(options.where, compiled),
+      room: (columns, rows) => this.room(`${name} stream`, columns, rows),
+      arrival,
+    });
+  }
+
+  /** Looks at each batch of a stream: inputs, and targets where the model is compiled for some. */
+  #reader(where: string, compiled: Compiled | undefined): (batch: unknown, part: string) => Columns {
+    const names = this.names(compiled);
+    return (batch, part) => {
+      const columns = batchColumns(`${where}${part}`, batch, names);
+      if (compiled === undefined) checkInputs(this.network, columns.x, { part });
+      else this.check(compiled, columns, { part });
+      return columns;
+    };
   }
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
@@ -166,6 +219,77 @@ export class EngineModel {
       collector.add(await this.run(executable, data, { steps }, { part: PARTS[name] }));
     });
     return compiled.figures.logs(await this.session.read(evaluationSums), collector);
+  }
+
+  /** Loss and metrics over the batches of a stream; undefined where the signal has come meanwhile. */
+  async evaluateStream(
+    compiled: Compiled,
+    name: DataName,
+    stream: BatchStream,
+    options: StreamOptions,
+  ): Promise<Logs | undefined> {
+    let sums = noSums(compiled.evaluationSums);
+    const collector = new Collector();
+    const whole = await this.#gone(stream, this.#reader(options.where, compiled), options, async (taken) => {
+      // Others may evaluate while the stream is waited for.
+      sums = await this.#turns.run(() => this.#evaluateBatches(compiled, name, taken, { sums, collector }));
+    });
+    return whole ? compiled.figures.logs(sums, collector) : undefined;
+  }
+
+  async #evaluateBatches(
+    { objective, evaluationSums }: Compiled,
+    name: DataName,
+    { columns, batch, count }: Taken,
+    { sums, collector }: { readonly sums: Tensor; readonly collector: Collector },
+  ): Promise<Tensor> {
+    await this.session.allocate([evaluationSums]);
+    const data = await this.room(`${name} stream`, columns, batch * TOGETHER);
+    const make = (resident: Resident): Program => evaluateProgram(objective, evaluationSums, resident, batch);
+    const executable = await this.executable(data, make, `evaluate ${batch}`);
+    const writes = [...arrival(data, columns), { state: evaluationSums, value: sums }];
+    collector.add(await this.run(executable, data, { steps: count, writes }, { part: PARTS[name] }));
+    return this.session.read(evaluationSums);
+  }
+
+  /** The outputs for the batches of a stream, one after the other. */
+  async predictStream(stream: BatchStream<unknown>, options: StreamOptions): Promise<Tensor[]> {
+    const outputs: Tensor[][] = [];
+    await this.#gone(stream, this.#reader(options.where, undefined), options, async ({ columns, batch, count }) => {
+      const chunks = chunksFor(batch * count, batch, rowsAreApart(this.network));
+      outputs.push(await this.predictRows(columns, chunks));
+    });
+    return (outputs[0] ?? []).map((_, i) => concatenate(outputs.flatMap((parts) => parts[i] ?? [])));
+  }
+
+  /** Goes through a stream; false where the signal has come. @throws DataError where it has fewer batches than were asked for. */
+  async #gone(
+    stream: BatchStream<unknown>,
+    read: (batch: unknown, part: string) => Columns,
+    { where, steps, signal, pass = 0 }: StreamOptions,
+    each: (taken: Taken) => Promise<void>,
+  ): Promise<boolean> {
+    const reader = await BatchReader.open(stream, pass, { where, read, signal });
+    let done = 0;
+    try {
+      while (done < (steps ?? Infinity)) {
+        const taken = await reader.take(Math.min(TOGETHER, (steps ?? Infinity) - done));
+        if (taken === undefined) break;
+        done += taken.count;
+        await each(taken);
+      }
+    } finally {
+      await reader.close();
+    }
+    if (signal?.aborted === true) return false;
+    if (done > 0 && done >= (steps ?? 1)) return true;
+    throw new DataError({
+      where,
+      problem: done === 0 ? "the stream has no batches" : "the stream has fewer batches than were asked for",
+      expected: String(steps ?? "at least 1"),
+      received: String(done),
+      fix: "What can be gone through only once is empty the second time: give a function that returns a new one.",
+    });
   }
 
   /** The outputs for the rows, in their order; inputs are looked at on their way. */

@@ -116,6 +116,12 @@ export class Figures {
     return undefined;
   }
 
+  /** Of all figures, those of validation data included where there is some. */
+  names(validated: boolean): string[] {
+    const own = [...this.#directions.keys()];
+    return validated ? [...own, ...own.map(validationName)] : own;
+  }
+
   /** Of what has been summed up so far; figures of what is collected are not among them. */
   ofSums(sums: Tensor): Logs {
     const all = withExcess(sums);

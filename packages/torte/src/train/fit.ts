@@ -1,7 +1,7 @@
 /** The training loop: epochs of steps that run in the engine, in chunks short enough to report and to be stopped. */
 import type { Executable, Session } from "../backends/backend.js";
-import type { Dataset, EpochPlan } from "../data/dataset.js";
-import { booleanOption, checkOptions, OptionError, positiveInteger, show } from "../errors.js";
+import type { Columns, EpochPlan } from "../data/dataset.js";
+import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, show, wholeNumber } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { isHostObject } from "../tensor/realm.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -11,24 +11,36 @@ import type { Compiled } from "./compiled.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
-import { batchSizeOf, type Data, learntFrom } from "./model-data.js";
+import { type EpochFeed, type Feed, NEVER, type Plans, type Portion, ResidentFeed } from "./feed.js";
+import { batchSizeOf, type Data, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
 import { Collector, noSums, validationName } from "./figures.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import { checkWeights, type Chunk, failedStep, type Replay } from "./replay.js";
-import type { Resident } from "./resident.js";
+import { arrival, type Resident } from "./resident.js";
 import { History } from "./history.js";
 import type { AnyModel } from "./model.js";
 import { NotFiniteError } from "./not-finite.js";
 import { verdictOn } from "./verdict.js";
 
 export interface FitOptions {
-  /** Passes over the data, at least 1. Default 1. */
+  /** The number of the last epoch, at least 1: as many passes over the data, where training begins with the first. Default 1. */
   readonly epochs?: number;
-  /** Rows in a step. Default: that of the dataset, else 32. */
+  /** Epochs that have been done before: training begins with the one behind them. Below `epochs`. Default 0. */
+  readonly initialEpoch?: number;
+  /** Rows in a step. Default: that of the dataset, else 32. The batches of a stream are as they come. */
   readonly batchSize?: number;
-  /** Measured after every epoch. */
+  /**
+   * Steps that make an epoch, at least 1; the next one goes on behind them, and from the start where the data has come to its
+   * end. Default: all that the data has.
+   */
+  readonly stepsPerEpoch?: number;
+  /** Measured after every epoch: a Dataset, `{ x, y }`, `[x, y]`, `[x, y, sampleWeight]`, or a stream of such batches. */
   readonly validationData?: Data;
+  /** Share of the rows that is held back for validation, above 0 and below 1: the last ones, before shuffling. Default none. */
+  readonly validationSplit?: number;
+  /** Batches of the validation data that are measured, at least 1. Default: all. */
+  readonly validationSteps?: number;
   readonly callbacks?: readonly Callback[];
   /** Ends training cleanly at the next report. */
   readonly signal?: AbortSignal;
@@ -49,8 +61,12 @@ export interface FitOptions {
 
 const FIT_OPTIONS = [
   "epochs",
+  "initialEpoch",
   "batchSize",
+  "stepsPerEpoch",
   "validationData",
+  "validationSplit",
+  "validationSteps",
   "callbacks",
   "signal",
   "shuffle",
@@ -64,6 +80,7 @@ export function checkFitOptions(options: FitOptions): void {
   booleanOption("fit", "shuffle", options.shuffle ?? false);
   checkCallbacks("fit", options.callbacks ?? []);
   verbosity("fit", options.verbose ?? 0);
+  checkEpochs(options);
   const signal: unknown = options.signal;
   if (signal === undefined || isHostObject(signal, "AbortSignal")) return;
   throw new OptionError({
@@ -74,11 +91,34 @@ export function checkFitOptions(options: FitOptions): void {
   });
 }
 
+function checkEpochs({ epochs = 1, initialEpoch = 0, ...options }: FitOptions): void {
+  const { stepsPerEpoch, validationData, validationSplit, validationSteps } = options;
+  wholeNumber("fit", "initialEpoch", initialEpoch);
+  if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
+  if (validationSteps !== undefined) positiveInteger("fit", "validationSteps", validationSteps);
+  if (validationSplit !== undefined) numberIn("fit", "validationSplit", validationSplit, { above: 0, below: 1 });
+  if (initialEpoch >= positiveInteger("fit", "epochs", epochs))
+    throw new OptionError({
+      where: "fit",
+      problem: "no epoch is left",
+      expected: `epochs above initialEpoch, ${initialEpoch}`,
+      received: String(epochs),
+      fix: "epochs is the number of the last epoch, not of those to come.",
+    });
+  const both = validationData !== undefined && validationSplit !== undefined;
+  const none = validationSteps !== undefined && validationData === undefined && validationSplit === undefined;
+  if (both || none)
+    throw new OptionError({
+      where: "fit",
+      problem: both ? "validationData and validationSplit exclude each other" : "validationSteps is given without data",
+      expected: both ? "one of them" : "validationData",
+    });
+}
+
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 100;
 
-/** What training asks of data. */
-export type Plans = Pick<Dataset, "batchSize" | "plan"> & Partial<Pick<Dataset, "shuffle">>;
+export type { Plans } from "./feed.js";
 
 export class Trainer {
   readonly #model: EngineModel;
@@ -102,7 +142,11 @@ export class Trainer {
     const verbose = options.verbose ?? (isWatched() ? 1 : 0);
     const told = verbose === 0 ? [] : [progress({ verbose })];
     this.#callbacks = inStages([...told, ...(options.callbacks ?? [])]);
-    this.#history = new History(verdictOn(model, compiled, () => this.#data));
+    const initialEpoch = options.initialEpoch ?? 0;
+    this.#history = new History(
+      verdictOn(model, compiled, () => this.#data),
+      initialEpoch,
+    );
     let kept: number | undefined;
     this.#replay = { session, compiled, snapshot: model.snapshotName("chunk start") };
     const rate = compiled.learningRate;
@@ -113,7 +157,7 @@ export class Trainer {
         this.#stopped = true;
       },
       keepWeights: () => {
-        kept = this.#history.epochs.length - 1;
+        kept = initialEpoch + this.#history.epochs.length - 1;
         return session.snapshot(best, weights);
       },
       restoreWeights: () => {
@@ -127,6 +171,7 @@ export class Trainer {
         rate.value = value;
       },
       direction: (figure) => compiled.figures.direction(figure),
+      figures: compiled.figures.names(options.validationData !== undefined || options.validationSplit !== undefined),
     };
   }
 
@@ -136,29 +181,52 @@ export class Trainer {
     validation: undefined,
   };
 
-  async run(given: Plans): Promise<History> {
+  async run(given: Sorted<Plans, Rows>): Promise<History> {
     const { epochs } = this.#control;
-    const batch = batchSizeOf("fit", given, this.#options);
-    const { shuffle } = this.#options;
-    const data = (shuffle === true ? given.shuffle?.({ seed: this.#model.seed }) : undefined) ?? given;
-    const validation =
-      this.#options.validationData === undefined
-        ? undefined
-        : learntFrom("validationData", this.#options.validationData);
-    const held = await this.#checked(validation);
+    const { initialEpoch = 0, validationData } = this.#options;
+    const [feed, batch] = this.#feed(given);
+    const held = validationData === undefined ? undefined : await this.#heldBack(validationData, batch);
     await this.#compiled.begin(this.#session, this.#model.seed);
     const train = async (): Promise<History> => {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
-      for (let epoch = 0; epoch < epochs && !this.#ends(); epoch++) {
+      for (let epoch = initialEpoch; epoch < epochs && !this.#ends(); epoch++) {
         // Orders go on where the last fit has ended, as the layers' random numbers do.
-        const plan = await data.plan(this.#compiled.course.epochs++);
-        this.#data = { train: plan, validation: held };
-        await this.#epoch(epoch, plan, batch, held).catch((error: unknown) => this.#failed(error));
+        this.#compiled.course.epochs++;
+        await this.#epoch(epoch, feed, held).catch((error: unknown) => this.#failed(error));
       }
       return this.#history;
     };
     const ends = this.#callbacks.map((callback) => () => callback.onTrainEnd?.(this.#control));
-    return finishing(train, [() => this.#swap("shown"), ...ends]);
+    return finishing(train, [() => feed.close(), () => this.#swap("shown"), ...ends]);
+  }
+
+  /** Where the steps come from, and how many rows they have where that is settled. */
+  #feed({ stream, whole: given }: Sorted<Plans, Rows>): [feed: Feed, batch: number | undefined] {
+    const { shuffle, signal, batchSize, initialEpoch, stepsPerEpoch } = this.#options;
+    const [model, compiled] = [this.#model, this.#compiled];
+    if (stream !== undefined) {
+      if (shuffle === true) refuseForStreams("shuffle", "Shuffle where the batches are made.");
+      if (batchSize !== undefined) refuseForStreams("batchSize", "Its batches are as they come.");
+      const ahead = compiled.states.optimizer.window !== undefined;
+      const feed = model.stream(compiled, "train", stream, {
+        where: "fit",
+        signal,
+        initialEpoch,
+        stepsPerEpoch,
+        ahead,
+      });
+      return [feed, undefined];
+    }
+    const batch = batchSizeOf("fit", given, this.#options);
+    const data = (shuffle === true ? given.shuffle?.({ seed: model.seed }) : undefined) ?? given;
+    const plan = async (pass: number): Promise<EpochPlan> =>
+      planInOrder(await data.plan(pass), model.names(compiled), "fit");
+    const firstPass = compiled.course.epochs;
+    const load = ({ columns, order }: EpochPlan): Promise<Resident> => {
+      model.check(compiled, columns, { values: false });
+      return model.load({ compiled, name: "train", columns, order, request: this });
+    };
+    return [new ResidentFeed(plan, { batch, firstPass, initialEpoch, stepsPerEpoch, load }), batch];
   }
 
   /** Numbers that are not finite end training with an error, unless a callback ends it before. */
@@ -169,10 +237,24 @@ export class Trainer {
     [this.#history.ended, this.#history.failure] = ["stopped", error.failure];
   }
 
-  async #checked(validation: Dataset | undefined): Promise<EpochPlan | undefined> {
-    const plan = await validation?.plan(0);
-    if (plan !== undefined) this.#model.check(this.#compiled, plan.columns, { part: " of validationData" });
-    return plan;
+  /** What measures the validation data, which has been looked at; undefined where the run has been aborted meanwhile. */
+  async #heldBack(given: Data, batch: number | undefined): Promise<HeldBack> {
+    const { validationSteps: steps, signal } = this.#options;
+    const [model, compiled] = [this.#model, this.#compiled];
+    const where = "validationData";
+    const { stream, whole: validation } = learntFrom(where, given);
+    if (stream !== undefined)
+      return {
+        measure: (pass) => model.evaluateStream(compiled, "validation", stream, { where, steps, signal, pass }),
+      };
+    const plan = planInOrder(await validation.plan(0), model.names(compiled), where);
+    model.check(compiled, plan.columns, { part: " of validationData" });
+    const { columns, order } = plan;
+    const size = batchSizeOf("fit", validation, batch === undefined ? {} : { batchSize: batch });
+    const seen = steps === undefined ? order : firstBatches("fit", order, { validationSteps: steps }, size);
+    const rows = steps === undefined ? Math.min(order.length, Math.max(size, 64)) : size;
+    const data = { compiled, name: "validation", columns, order: seen, request: this } as const;
+    return { plan, measure: () => model.evaluateRows(data, rows) };
   }
 
   #ends(): boolean {
@@ -186,39 +268,60 @@ export class Trainer {
     for (const callback of this.#callbacks) await call(callback);
   }
 
-  async #epoch(epoch: number, plan: EpochPlan, batch: number, held: EpochPlan | undefined): Promise<void> {
-    this.#model.check(this.#compiled, plan.columns, { values: false });
+  async #epoch(epoch: number, feed: Feed, held: HeldBack | undefined): Promise<void> {
     const { states } = this.#compiled;
-    const { columns, order } = plan;
-    const data = await this.#model.load({ compiled: this.#compiled, name: "train", columns, order, request: this });
+    const steps = await feed.open(epoch);
+    this.#data = { train: feed.plan, validation: held?.plan };
+    const first = await steps.next(this.#most);
+    if (first === undefined) return; // aborted
     await this.#session.write(states.sums, noSums(states.sums));
     this.#collector = new Collector();
     await this.#session.write(states.badStep, whole(-1));
-    await this.#openWindow(plan.order.length);
-    const size = Math.min(batch, plan.order.length);
-    await this.#program(data, size); // compiled before the clock starts
+    await this.#openWindow();
+    await this.#program(first.data, first.batch); // compiled before the clock starts
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
     await this.#swap("raw");
-    const finished = await this.#steps(epoch, data, plan.order.length, size);
+    const finished = await this.#steps(epoch, steps, first);
     if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
     await this.#swap("shown");
     if (!finished) return;
     const logs = await this.#compiled.figures.logs(await this.#session.read(states.sums), this.#collector);
-    const measured = held === undefined ? {} : await this.#validate(held, batch);
-    const all = { ...logs, ...measured };
+    const measured = held === undefined ? {} : await held.measure(epoch);
+    if (measured === undefined) return; // aborted
+    const all = { ...logs, ...named(measured) };
     this.#history.epochs.push(all);
     await this.#each((callback) => callback.onEpochEnd?.(epoch, all, this.#control));
+  }
+
+  /**
+   * One step over one batch, which belongs to no epoch: windows of accumulated gradients go on.
+   *
+   * @throws as run does.
+   */
+  async step(columns: Columns): Promise<Logs> {
+    const { states, figures } = this.#compiled;
+    this.#model.check(this.#compiled, columns);
+    await this.#compiled.begin(this.#session, this.#model.seed);
+    const batch = columns.x[0]?.shape[0] ?? 1;
+    const data = await this.#model.room("train batch", columns, batch);
+    await this.#session.write(states.sums, noSums(states.sums));
+    await this.#session.write(states.badStep, whole(-1));
+    const train = async (): Promise<Logs> => {
+      await this.#swap("raw");
+      await this.#run({ data, batch, count: 1, writes: arrival(data, columns), end: NEVER });
+      if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
+      return figures.logs(await this.#session.read(states.sums), this.#collector);
+    };
+    return finishing(train, [() => this.#swap("shown")]);
   }
 
   /** What the steps of the epoch bring out for its metrics. */
   #collector = new Collector();
 
   /** Windows of accumulated gradients begin and end with the epoch. */
-  async #openWindow(rows: number): Promise<void> {
+  async #openWindow(): Promise<void> {
     const { window } = this.#compiled.states.optimizer;
-    if (window === undefined) return;
-    await this.#session.write(window.filled, whole(0));
-    await this.#session.write(window.epochEnd, whole(rows));
+    if (window !== undefined) await this.#session.write(window.filled, whole(0));
   }
 
   #inPlace: "shown" | "raw" = "shown";
@@ -230,34 +333,36 @@ export class Trainer {
     this.#inPlace = to;
   }
 
-  async #validate(held: EpochPlan, batch: number): Promise<Logs> {
-    const rows = Math.min(held.order.length, Math.max(batch, 64));
-    const { columns, order } = held;
-    const given = { compiled: this.#compiled, name: "validation", columns, order, request: this } as const;
-    const logs = await this.#model.evaluateRows(given, rows);
-    return Object.fromEntries(Object.entries(logs).map(([name, value]) => [validationName(name), value]));
+  get #isHeard(): boolean {
+    return this.#callbacks.some((callback) => "onBatchEnd" in callback);
   }
 
-  /** All steps of an epoch; false where it was interrupted. */
-  async #steps(epoch: number, data: Resident, rows: number, batch: number): Promise<boolean> {
-    const steps = Math.ceil(rows / batch);
+  /** Steps that may follow each other without JavaScript in between. */
+  get #most(): number {
+    return this.#isHeard ? 1 : Math.min(this.#compiled.chunk, this.#compiled.learningRate.most);
+  }
+
+  /** All steps of an epoch from the first on; false where it was interrupted. */
+  async #steps(epoch: number, feed: EpochFeed, first: Portion): Promise<boolean> {
+    const { figures, states } = this.#compiled;
     const started = performance.now();
-    const isHeard = this.#callbacks.some((callback) => "onBatchEnd" in callback);
-    const most = isHeard ? 1 : this.#compiled.learningRate.most;
-    for (let step = 0; step < steps;) {
-      const full = Math.floor(rows / batch) - step;
-      const size = full > 0 ? batch : rows % batch;
-      const count = full > 0 ? Math.min(this.#compiled.chunk, full, most) : 1;
-      await this.#run(data, size, count);
-      step += count;
-      const logs = this.#compiled.figures.ofSums(await this.#session.read(this.#compiled.states.sums));
+    let [step, rows] = [0, 0];
+    for (let portion: Portion | undefined = first; portion !== undefined;) {
+      await this.#run(portion);
+      step += portion.count;
+      rows += portion.count * portion.batch;
+      const logs = figures.ofSums(await this.#session.read(states.sums));
       const seconds = (performance.now() - started) / 1000;
-      const progress = { epoch, step, steps, logs, examplesPerSecond: Math.min(step * batch, rows) / seconds };
-      if (isHeard) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
+      const progress = { epoch, step, steps: feed.steps, logs, examplesPerSecond: rows / seconds };
+      const done = step;
+      if (this.#isHeard) await this.#each((callback) => callback.onBatchEnd?.(done - 1, logs, this.#control));
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
-      if (step < steps && this.#ends()) return false;
+      if (step === feed.steps) return true;
+      if (feed.steps !== undefined && this.#ends()) return false;
+      portion = await feed.next(this.#most);
+      if (portion !== undefined && this.#ends()) return false;
     }
-    return true;
+    return this.#options.signal?.aborted !== true;
   }
 
   #program(data: Resident, batch: number): Promise<Executable> {
@@ -271,14 +376,16 @@ export class Trainer {
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }
 
-  async #run(data: Resident, batch: number, count: number): Promise<void> {
+  async #run({ data, batch, count, writes, end }: Portion): Promise<void> {
     const { states, learningRate } = this.#compiled;
+    const { window } = states.optimizer;
     const executable = await this.#program(data, batch);
     const everything = [...allTrainingStates(states), data.cursor, data.flag, ...this.#model.weights];
     await learningRate.settle(this.#session);
     const before = performance.now();
-    const rates = learningRate.writes(count);
-    if (rates.length > 0) await Promise.all(rates.map(({ state, value }) => this.#session.write(state, value)));
+    const ends = window === undefined ? [] : [{ state: window.epochEnd, value: whole(end) }];
+    const sent = [...writes, ...ends, ...learningRate.writes(count)];
+    const arrived = Promise.all(sent.map(({ state, value }) => this.#session.write(state, value)));
     const requests = [
       this.#session.snapshot(this.#replay.snapshot, everything),
       this.#session.run(executable, { steps: count }),
@@ -286,12 +393,14 @@ export class Trainer {
       this.#session.read(states.optimizer.step),
       isGuarded(executable.program) ? this.#session.read(data.flag) : Promise.resolve(undefined),
     ] as const;
-    const [, outputs, badStep, updates, flag] = await Promise.all(requests).catch(async (error: unknown) => {
-      // Steps that failed may have changed some of the weights.
-      const [snapshot] = await Promise.allSettled(requests);
-      if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#replay.snapshot)]);
-      throw error;
-    });
+    const [, outputs, badStep, updates, flag] = await Promise.all([...requests, arrived]).catch(
+      async (error: unknown) => {
+        // Steps that failed may have changed some of the weights.
+        const [snapshot] = await Promise.allSettled(requests);
+        if (snapshot.status === "fulfilled") await Promise.allSettled([this.#session.restore(this.#replay.snapshot)]);
+        throw error;
+      },
+    );
     const took = performance.now() - before;
     const chunk = { executable, data, batch, count };
     const [bad = -1] = badStep.data;
@@ -305,6 +414,34 @@ export class Trainer {
       this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
     }
   }
+}
+
+/** Validation data: its rows, where they are known, and what measures it. */
+interface HeldBack {
+  readonly plan?: EpochPlan;
+  /** The figures, by the names that they have of training data; undefined where the run has been aborted. */
+  readonly measure: (pass: number) => Promise<Logs | undefined>;
+}
+
+const named = (logs: Logs): Logs =>
+  Object.fromEntries(Object.entries(logs).map(([name, value]) => [validationName(name), value]));
+
+/** The rows of the first batches. @throws OptionError where there are not as many as the option says. */
+export function firstBatches(
+  where: string,
+  order: Int32Array,
+  option: Readonly<Record<string, number>>,
+  batch: number,
+): Int32Array {
+  const there = Math.ceil(order.length / batch);
+  const [name = "", steps = 0] = Object.entries(option)[0] ?? [];
+  if (steps <= there) return order.subarray(0, steps * batch);
+  const expected = `at most ${there}, as the data has`;
+  throw new OptionError({ where, problem: `${name} is out of range`, expected, received: String(steps) });
+}
+
+function refuseForStreams(option: string, fix: string): never {
+  throw new OptionError({ where: "fit", problem: `${option} is for rows, and the data is a stream`, fix });
 }
 
 const whole = (value: number): Tensor => new Tensor(Int32Array.of(value), [], "int32");

@@ -1,7 +1,7 @@
 /** Derivatives for people to look at: what a training step computes on its way, at data and weights as they are. */
 import type { Session } from "../backends/backend.js";
 import { gradients, vjp } from "../autodiff/gradient.js";
-import type { Columns, TensorOrList } from "../data/dataset.js";
+import { type Columns, columnsOf, type TensorOrList } from "../data/example.js";
 import { booleanOption, checkOptions, DataError, OptionError } from "../errors.js";
 import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
@@ -14,6 +14,7 @@ import { checkInputs, checkTargets } from "./checks.js";
 import { finishing } from "./finish.js";
 import { checkFlag, Guards, isGuarded } from "./guards.js";
 import { measure, type Objective } from "./measure.js";
+import { inOrder, namesFor } from "./model-data.js";
 import { tracedWith } from "./traced.js";
 import { trainable } from "./trained.js";
 
@@ -38,7 +39,6 @@ export interface Gradients {
 }
 
 const copyOf = ({ data, shape, dtype }: Tensor): Tensor => new Tensor(data.slice(), shape, dtype);
-const listOf = (value: TensorOrList): readonly Tensor[] => (value instanceof Tensor ? [value] : value);
 
 /** The whole data is one batch. `objective` is what the model was compiled for, if it was. */
 export async function computeGradients(
@@ -55,10 +55,9 @@ export async function computeGradients(
   checkOptions("gradients", options, ["training"]);
   const training = booleanOption("gradients", "training", options.training ?? false);
   // Copies, as the caller may change the data before it is in the engine.
-  const [x, goals] = [data.x, data.upstream ?? data.y].map((value) => listOf(value).map(copyOf)) as [
-    Tensor[],
-    Tensor[],
-  ];
+  const names = namesFor(network, data.upstream === undefined ? objective?.goals : undefined);
+  const given = inOrder(columnsOf({ x: data.x, y: data.upstream ?? data.y }), names, "gradients");
+  const [x, goals] = [given.x.map(copyOf), given.y.map(copyOf)];
   checkInputs(network, x);
   const loss = data.upstream === undefined ? lossFor(network, objective, { x, y: goals }) : undefined;
   const dtypes = network.inputSpecs.map(({ dtype }) => dtype);

@@ -33,7 +33,11 @@ export class History {
   failure: NotFinite | undefined;
   readonly #run: Run;
 
-  constructor(run: Run) {
+  constructor(
+    run: Run,
+    /** The number of the first epoch in `epochs`. */
+    readonly initialEpoch = 0,
+  ) {
     this.#run = run;
   }
 
@@ -58,7 +62,7 @@ export class History {
     this.epochs.forEach((logs, epoch) => {
       const value = logs[figure] ?? NaN;
       if (Number.isFinite(value) && (best === undefined || sign * value > sign * best.value))
-        best = { epoch, figure, value };
+        best = { epoch: this.initialEpoch + epoch, figure, value };
     });
     return best;
   }

@@ -5,7 +5,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import type { Callback } from "./callbacks.js";
 import type { FitOptions, Plans } from "./fit.js";
 import type { History } from "./history.js";
-import { asDataset, batchSizeOf, type BatchOptions, type Data } from "./model-data.js";
+import { batchSizeOf, type BatchOptions, type Data, wholeOf } from "./model-data.js";
 
 export interface LearningRateRangeOptions extends BatchOptions {
   /** The first rate, above 0. Default 1e-7. */
@@ -53,7 +53,7 @@ export async function learningRateRange(
   const steps = numberIn(where, "steps", positiveInteger(where, "steps", options.steps ?? 100), { min: 10 });
   const smoothing = numberIn(where, "smoothing", options.smoothing ?? 0.9, { min: 0, below: 1 });
   const stopAt = numberIn(where, "stopAt", options.stopAt ?? 4, { above: 1 });
-  const dataset = asDataset(data);
+  const dataset = wholeOf(where, data);
   const batch = Math.min(batchSizeOf(where, dataset, options), dataset.size);
   const at = (step: number): number => from * (to / from) ** (step / (steps - 1));
   const { optimizer } = model;
@@ -86,7 +86,7 @@ export async function learningRateRange(
 }
 
 /** Each epoch is one batch, so that its figures are those of a step. */
-async function batchByBatch(dataset: ReturnType<typeof asDataset>, batch: number): Promise<Plans> {
+async function batchByBatch(dataset: ReturnType<typeof wholeOf>, batch: number): Promise<Plans> {
   const whole = await dataset.plan(0);
   const batches = Math.floor(whole.order.length / batch);
   const plan: Plans["plan"] = (epoch) => {

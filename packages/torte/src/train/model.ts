@@ -1,7 +1,7 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
-import { SealedTest } from "../data/sealed.js";
+import { refuseTest, SealedTest } from "../data/sealed.js";
 import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
@@ -31,9 +31,27 @@ import { checkInputs, checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { finishing } from "./finish.js";
-import { checkFitOptions, type FitOptions, type Plans, Trainer } from "./fit.js";
+import { checkFitOptions, firstBatches, type FitOptions, type Plans, Trainer } from "./fit.js";
 import type { History } from "./history.js";
-import { asDataset, type BatchOptions, batchSizeOf, type Data, learntFrom } from "./model-data.js";
+import {
+  asDataset,
+  type BatchOptions,
+  batchColumns,
+  type BatchStream,
+  batchSizeOf,
+  type Data,
+  isStream,
+  learntFrom,
+  planInOrder,
+  type PredictData,
+  predicted,
+  refuseLooseParts,
+  type Rows,
+  sorted,
+  type Whole,
+  wholeOf,
+  withHeldBack,
+} from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
 import { chunksFor, rowsAreApart } from "./predict.js";
 import type { Objective } from "./measure.js";
@@ -49,7 +67,7 @@ import {
   type WeightReport,
 } from "./saving.js";
 
-export type { BatchOptions, Data } from "./model-data.js";
+export type { BatchOptions, BatchStream, Data, PartsTuple, PredictData, Rows } from "./model-data.js";
 export type { ClassWeight, CompileOptions, PerOutput } from "./objective.js";
 
 export interface ModelOptions extends BackendOptions {
@@ -70,6 +88,11 @@ export type AnyModel = Model<Outputs>;
 export interface SaveOptions {
   /** Texts to keep in the file's header beside the model. Default none. */
   readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface EvaluateOptions extends BatchOptions {
+  /** Batches that are gone through, at least 1. Default: all. */
+  readonly steps?: number;
 }
 
 export interface LoadWeightsOptions {
@@ -199,6 +222,7 @@ export class Model<Output extends Outputs = Tensor> {
    * model is in training already.
    */
   async fit(data: Data, options: FitOptions = {}): Promise<History> {
+    refuseLooseParts("fit", data, options);
     checkFitOptions(options);
     const compiled = this.#needCompiled("fit");
     this.#refuseWhileTraining("fit");
@@ -206,9 +230,13 @@ export class Model<Output extends Outputs = Tensor> {
     this.#training = true;
     try {
       await this.#engine.prepare();
-      const shuffle = options.shuffle ?? !(data instanceof Dataset);
-      const trainer = new Trainer(this.#engine, compiled, { ...options, shuffle }, this);
-      return await trainer.run(learntFrom("fit", data));
+      const shuffle = options.shuffle ?? !(data instanceof Dataset || isStream(data));
+      const { validationSplit, ...others } = options;
+      const all = learntFrom("fit", data);
+      const parts = validationSplit === undefined ? undefined : withHeldBack(data, validationSplit);
+      const held = parts === undefined ? {} : { validationData: parts.validation };
+      const trainer = new Trainer(this.#engine, compiled, { ...others, ...held, shuffle }, this);
+      return await trainer.run(parts === undefined ? all : { whole: parts.train });
     } finally {
       this.#training = false;
     }
@@ -230,7 +258,7 @@ export class Model<Output extends Outputs = Tensor> {
       await this.#engine.prepare();
       await session.snapshot(before, weights);
       return await finishing(
-        () => new Trainer(this.#engine, compiled, { verbose: 0, ...options }, this).run(data),
+        () => new Trainer(this.#engine, compiled, { verbose: 0, ...options }, this).run({ whole: data }),
         [
           () => session.restore(before),
           () => session.forget(before),
@@ -264,38 +292,107 @@ export class Model<Output extends Outputs = Tensor> {
    * @throws DataError, or ShapeError, for data that the model cannot take, with row and column.
    */
   async checkData(data: Data): Promise<void> {
-    const { columns } = await asDataset(data).plan(0);
-    this.#engine.check(this.#needCompiled("checkData"), columns);
-  }
-
-  /** Loss (with its penalties) and metrics over the data. A sealed test is opened for it, and says so in its `openings`. */
-  async evaluate(data: Data | SealedTest, options: BatchOptions = {}): Promise<Logs> {
-    checkOptions("evaluate", options, ["batchSize"]);
-    const compiled = this.#needCompiled("evaluate");
-    const dataset = data instanceof SealedTest ? data.open("evaluate") : asDataset(data);
-    const { columns, order } = await dataset.plan(0);
-    this.#engine.check(compiled, columns, { values: false });
-    await this.#engine.prepare();
-    const batch = batchSizeOf("evaluate", dataset, options);
-    return this.#engine.evaluateRows({ compiled, name: "evaluate", columns, order }, batch);
+    const compiled = this.#needCompiled("checkData");
+    const plan = await wholeOf("checkData", data).plan(0);
+    this.#engine.check(compiled, planInOrder(plan, this.#engine.names(compiled), "checkData").columns);
   }
 
   /**
-   * The outputs for the inputs, in their order.
+   * One step of training on one batch, for loops of your own; gives the figures from before its update. It belongs to no epoch:
+   * windows of accumulated gradients go on from batch to batch.
+   *
+   * @throws as fit does.
+   * @example
+   * import { dense, input, sequential, tensor } from "torte";
+   * const model = sequential(input({ shape: [1] }), dense({ units: 1, kernelInitializer: "zeros" }));
+   * model.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+   * const batch = { x: tensor([[1], [2]]), y: tensor([[2], [4]]) };
+   * console.log(await model.trainOnBatch(batch)); // { loss: 10 }
+   * console.log((await model.testOnBatch(batch)).loss! < 10); // true
+   */
+  async trainOnBatch(batch: Rows, options: Pick<FitOptions, "classWeight"> = {}): Promise<Logs> {
+    refuseLooseParts("trainOnBatch", batch, options);
+    checkOptions("trainOnBatch", options, ["classWeight"]);
+    const compiled = this.#needCompiled("trainOnBatch");
+    this.#refuseWhileTraining("trainOnBatch");
+    refuseTest("trainOnBatch", batch);
+    this.#checkTrainable(compiled);
+    const columns = batchColumns("trainOnBatch", batch, this.#engine.names(compiled));
+    this.#training = true;
+    try {
+      await this.#engine.prepare();
+      return await new Trainer(this.#engine, compiled, { ...options, verbose: 0 }, this).step(columns);
+    } finally {
+      this.#training = false;
+    }
+  }
+
+  /** The figures of one batch, without training on it. @throws as evaluate does. */
+  async testOnBatch(batch: Rows): Promise<Logs> {
+    refuseLooseParts("testOnBatch", batch, {});
+    const rows = asDataset(batch, "testOnBatch");
+    return this.evaluate(rows, { batchSize: rows.size });
+  }
+
+  /**
+   * Loss (with its penalties) and metrics over the data. A sealed test is opened for it, and says so in its `openings`.
+   *
+   * @throws DataError for data that the model cannot take.
+   */
+  async evaluate(data: Data | SealedTest, options: EvaluateOptions = {}): Promise<Logs> {
+    const where = "evaluate";
+    refuseLooseParts(where, data, options);
+    checkOptions(where, options, ["batchSize", "steps"]);
+    const compiled = this.#needCompiled(where);
+    const steps = options.steps === undefined ? undefined : positiveInteger(where, "steps", options.steps);
+    const { stream, whole } = sorted<Whole | SealedTest>(data);
+    if (stream !== undefined) {
+      await this.#engine.prepare();
+      return (await this.#engine.evaluateStream(compiled, where, stream, { where, steps })) ?? {};
+    }
+    const dataset = whole instanceof SealedTest ? whole.open(where) : asDataset(whole, where);
+    const { columns, order } = planInOrder(await dataset.plan(0), this.#engine.names(compiled), where);
+    this.#engine.check(compiled, columns, { values: false });
+    await this.#engine.prepare();
+    const batch = batchSizeOf(where, dataset, options);
+    const seen = steps === undefined ? order : firstBatches(where, order, { steps }, batch);
+    return this.#engine.evaluateRows({ compiled, name: where, columns, order: seen }, batch);
+  }
+
+  /**
+   * The outputs for the inputs, in their order: of one tensor, of a list or an object of them by the inputs' names, of the rows of a
+   * Dataset, or of a stream of batches, each of which is inputs, `{ x }` or `[x]`.
    *
    * @throws DataError for inputs that the model cannot take.
    */
-  async predict(x: TensorOrList, options: BatchOptions = {}): Promise<Output> {
-    checkOptions("predict", options, ["batchSize"]);
-    const dataset = Dataset.fromTensors({ x });
-    const { columns } = await dataset.plan(0);
-    checkInputs(this.network, columns.x, { values: false });
-    await this.#engine.prepare();
-    const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 256);
-    const chunks = chunksFor(dataset.size, batchSize, rowsAreApart(this.network));
-    const outputs = await this.#engine.predictRows(columns, chunks);
+  async predict(x: PredictData, options: EvaluateOptions = {}): Promise<Output> {
+    const where = "predict";
+    checkOptions(where, options, ["batchSize", "steps"]);
+    const steps = options.steps === undefined ? undefined : positiveInteger(where, "steps", options.steps);
+    const { stream, whole } = sorted<TensorOrList | Whole, TensorOrList | Rows>(x);
+    const outputs = await (stream === undefined
+      ? this.#predictRows(whole, options)
+      : this.#predictStream(stream, steps));
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
+  }
+
+  async #predictStream(stream: BatchStream<TensorOrList | Rows>, steps: number | undefined): Promise<Tensor[]> {
+    await this.#engine.prepare();
+    return this.#engine.predictStream(stream, { where: "predict", steps });
+  }
+
+  async #predictRows(x: TensorOrList | Whole, options: EvaluateOptions): Promise<Tensor[]> {
+    const dataset = predicted(x);
+    const { columns, order } = planInOrder(await dataset.plan(0), this.#engine.names(), "predict");
+    checkInputs(this.network, columns.x, { values: false });
+    await this.#engine.prepare();
+    const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? dataset.batchSize ?? 256);
+    const seen =
+      options.steps === undefined ? order : firstBatches("predict", order, { steps: options.steps }, batchSize);
+    const isWhole = !(x instanceof Dataset) && seen === order;
+    const rows = isWhole ? columns : { x: columns.x.map((tensor) => tensor.take(seen)), y: [] };
+    return this.#engine.predictRows(rows, chunksFor(seen.length, batchSize, rowsAreApart(this.network)));
   }
 
   /**

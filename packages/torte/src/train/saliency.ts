@@ -10,6 +10,7 @@ import * as ops from "../ops/index.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type AnyTransformed, transformed } from "../transforms/transformed.js";
 import { checkInputs } from "./checks.js";
+import { inputsOf } from "./model-data.js";
 import type { Model, Outputs } from "./model.js";
 import { substitutesFor } from "./pure.js";
 
@@ -58,7 +59,7 @@ export async function saliency(
   checkOptions(where, options, ["method", "unit"]);
   const method = oneOf(where, "method", options.method ?? "gradient", ["gradient", "gradientTimesInput"]);
   const { network } = model;
-  const inputs = x instanceof Tensor ? [x] : x;
+  const inputs = inputsOf(network, x, where);
   checkInputs(network, inputs);
   const onNodes = (weights: unknown, nodes: readonly Node[]): Node[] => {
     const { outputs, values } = embedded(network, weights, nodes);

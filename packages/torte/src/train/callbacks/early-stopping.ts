@@ -42,7 +42,8 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   let kept = false;
   return {
     stage: "stopping",
-    onTrainBegin: () => {
+    onTrainBegin: (control) => {
+      monitor.begin(control);
       [monitor.best, waited, kept] = [undefined, 0, false];
     },
     onEpochEnd: async (epoch, logs, control) => {

@@ -62,7 +62,8 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
   monitor.best = first;
   return {
     stage: "checkpoint",
-    onTrainBegin: () => {
+    onTrainBegin: (control) => {
+      if (bestOnly) monitor.begin(control);
       monitor.best = first;
     },
     onEpochEnd: async (epoch, logs, control) => {

@@ -1,5 +1,5 @@
 /** Watching one figure: which value is the best so far. */
-import { numberIn, oneOf, OptionError } from "../../errors.js";
+import { hintFor, numberIn, oneOf, OptionError } from "../../errors.js";
 import type { Logs, TrainingControl } from "../callbacks.js";
 
 export interface MonitorOptions {
@@ -35,11 +35,27 @@ export class Monitor {
   read(logs: Logs): number {
     const value = logs[this.figure];
     if (value !== undefined) return value;
-    throw new OptionError({
+    throw this.#missing(Object.keys(logs));
+  }
+
+  /** @throws OptionError before the first epoch where no epoch will have the figure. */
+  begin({ figures }: TrainingControl): void {
+    if (!figures.includes(this.figure)) throw this.#missing(figures);
+  }
+
+  #missing(figures: readonly string[]): OptionError {
+    const ofValidation = (name: string): boolean => /(^|\.)val/.test(name);
+    const held = ofValidation(this.figure);
+    const fix = held ? "Give fit validationData." : "Compile the model with this metric.";
+    return new OptionError({
       where: this.#where,
       problem: `there is no ${this.figure}`,
-      expected: Object.keys(logs).join(", "),
-      fix: this.figure.startsWith("val") ? "Give fit validationData." : "Compile the model with this metric.",
+      expected: figures.join(", "),
+      fix,
+      ...hintFor(
+        this.figure,
+        figures.filter((name) => ofValidation(name) === held),
+      ),
     });
   }
 

@@ -87,15 +87,17 @@ export function verbosity(where: string, value: unknown): Verbosity {
 }
 
 function during({ step, steps, logs }: Progress, ms: number): string {
+  if (steps === undefined) return `${counted(step, steps)} ${perStep(ms, step)} - ${figures(logs)}`;
   const filled = Math.round((BAR * step) / steps);
   const left = (ms / step) * (steps - step);
   return `${counted(step, steps)} ${"━".repeat(filled)}${"─".repeat(BAR - filled)} ${duration(left)} ${perStep(ms, step)} - ${figures(logs)}`;
 }
 
-const after = ({ step, steps }: Progress, logs: Logs, ms: number): string =>
+const after = ({ step, steps = step }: Progress, logs: Logs, ms: number): string =>
   `${counted(step, steps)} - ${duration(ms)} - ${perStep(ms, step)} - ${figures(logs)}`;
 
-const counted = (step: number, steps: number): string => `${String(step).padStart(String(steps).length)}/${steps}`;
+const counted = (step: number, steps: number | undefined): string =>
+  steps === undefined ? `${step}/?` : `${String(step).padStart(String(steps).length)}/${steps}`;
 
 const figures = (logs: Logs): string =>
   Object.entries(logs)

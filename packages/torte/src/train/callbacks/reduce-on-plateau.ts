@@ -41,7 +41,8 @@ export function reduceLROnPlateau(options: ReduceLROnPlateauOptions = {}): Callb
   let [waited, cooling] = [0, 0];
   return {
     stage: "rate",
-    onTrainBegin: () => {
+    onTrainBegin: (control) => {
+      monitor.begin(control);
       [monitor.best, waited, cooling] = [undefined, 0, 0];
     },
     onEpochEnd: (_, logs, control) => {
