@@ -54,9 +54,11 @@ function collect(): Example[] {
   const markdown = [
     join(root, "README.md"),
     ...filesIn(join(root, "docs"), ".md"),
-    ...["torte", "tune", "cli"].map((name) => join(root, "packages", name, "README.md")),
+    ...["torte", "data", "tune", "cli"].map((name) => join(root, "packages", name, "README.md")),
   ];
-  const sources = ["torte", "tune", "cli"].flatMap((name) => filesIn(join(root, "packages", name, "src"), ".ts"));
+  const sources = ["torte", "data", "tune", "cli"].flatMap((name) =>
+    filesIn(join(root, "packages", name, "src"), ".ts"),
+  );
   return [...markdown.filter(exists).flatMap(fromMarkdown), ...sources.flatMap(fromSource)];
 }
 

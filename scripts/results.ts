@@ -27,15 +27,16 @@ function trained(variant: string, seed: number): string {
     String(seed),
     "--epochs",
     epochs,
+    "--evaluate",
     "--out",
     out,
   ]);
-  const run = JSON.parse(readFileSync(join(out, "run.json"), "utf8")) as {
-    data: { synthetic: boolean };
+  const run = JSON.parse(readFileSync(join(out, "evaluation.json"), "utf8")) as {
+    synthetic: boolean;
     test: { accuracy: number };
     baseline: number;
   };
-  if (run.data.synthetic) {
+  if (run.synthetic) {
     console.error("The data is not to be had: these would be figures of the synthetic stand-in. Set TORTE_DATA.");
     process.exit(1);
   }

@@ -1,31 +1,26 @@
 /** Running an audit: reads the file, prints what is found. */
-import { FORMAT_NAMES, readTable, type ReadTableOptions } from "@torte/data";
-import { audit, type AuditOptions, oneOf, OptionError, type Table } from "torte";
-import type { AuditCommandOptions } from "./audit-command.js";
+import { readTable } from "@torte/data";
+import { audit, type AuditOptions, type Table } from "torte";
+import { readOptions } from "./data-context.js";
+import type { TableRequest } from "./experiment.js";
+
+/** What the command line says. */
+export interface AuditCommandOptions extends Omit<TableRequest, "file"> {
+  readonly target: string;
+  readonly sequence?: string;
+  readonly parts?: string;
+  readonly kind?: Readonly<Record<string, string>>;
+  readonly targetKind?: string;
+  readonly similarity?: number;
+  readonly k?: number;
+  readonly json?: boolean;
+}
 
 /** The text that the command prints. */
 export async function auditFile(file: string, options: AuditCommandOptions): Promise<string> {
-  const table = await readTable(file, readOptions(options));
+  const table = await readTable(file, readOptions({ ...options, file }));
   const found = audit(table, auditOptions(table, options));
   return options.json === true ? JSON.stringify(found, undefined, 2) : found.toString();
-}
-
-function readOptions({ format, encoding, delimiter, label }: AuditCommandOptions): ReadTableOptions {
-  const known = format === undefined ? {} : { format: oneOf("audit", "--format", format, FORMAT_NAMES) };
-  const given = {
-    ...known,
-    ...(encoding === undefined ? {} : { encoding }),
-    ...(delimiter === undefined ? {} : { delimiter }),
-  };
-  return { ...given, ...(label === undefined ? {} : { label: pattern(label) }) };
-}
-
-function pattern(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch (error) {
-    throw new OptionError({ where: "--label", problem: "this is no pattern", received: (error as Error).message });
-  }
 }
 
 function auditOptions(table: Table, options: AuditCommandOptions): AuditOptions {

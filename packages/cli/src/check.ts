@@ -7,7 +7,7 @@ import {
   overfitOneBatch,
   type Report,
 } from "torte";
-import { inExperiment } from "./load-experiment.js";
+import { inExperiment, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 
@@ -20,7 +20,8 @@ export async function check(
   signal: AbortSignal,
   reporter = new Reporter(),
 ): Promise<boolean> {
-  const { model, data, plan } = await prepare(file, options, signal, reporter);
+  const text = readExperiment(file);
+  const { model, data, plan } = await prepare(text, options, signal, reporter);
   const { train, validation } = data;
   const { seed, batchSize } = plan;
   const steps: readonly (() => Promise<Report & { readonly passed: boolean | undefined }>)[] = [
@@ -33,7 +34,7 @@ export async function check(
   let failed = 0;
   for (const step of steps) {
     signal.throwIfAborted();
-    const result = await inExperiment(file, "the check", step);
+    const result = await inExperiment(text, "the check", step);
     reporter.line(`${result.toString()}\n`);
     if (result.passed === false) failed++;
   }

@@ -1,6 +1,9 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
-import { DataError, parseNpz, type Tensor } from "torte";
-import type { DataContext, NpzRequest } from "./experiment.js";
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { FORMAT_NAMES, formatOf, readTable, type ReadTableOptions } from "@torte/data";
+import { DataError, oneOf, OptionError, parseNpz, type Table, type Tensor } from "torte";
+import type { DataContext, NpzRequest, TableRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
 
 /** Where a run's data came from. */
@@ -22,9 +25,29 @@ export interface SourcedData {
   readonly sources: readonly DataSource[];
 }
 
+export interface ContextOptions extends DataFileOptions {
+  /** Where files of tables were when a run was made, by the names that the experiment has for them. */
+  readonly known?: Readonly<Record<string, string>>;
+  /** Tables that have been read already. */
+  readonly tables?: readonly ReadFile[];
+}
+
+/** A table with the file that it was read from. */
+export interface ReadFile {
+  readonly request: TableRequest;
+  readonly table: Table;
+  readonly source: DataSource & { readonly kind: "file" };
+}
+
 /** A context that remembers which files were read and which were made up. */
-export function dataContext(seed: number, options: DataFileOptions): SourcedData {
+export function dataContext(seed: number, options: ContextOptions): SourcedData {
   const sources: DataSource[] = [];
+  const table = async (request: TableRequest): Promise<Table> => {
+    const read = options.tables?.find((other) => JSON.stringify(other.request) === JSON.stringify(request));
+    const found = read ?? (await readTableFile(request, options));
+    sources.push(found.source);
+    return found.table;
+  };
   const npz = async <Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>> => {
     const found = await findDataFile(request, options);
     if (found.path !== undefined) {
@@ -39,7 +62,46 @@ export function dataContext(seed: number, options: DataFileOptions): SourcedData
     sources.push({ kind: "synthetic", file: request.file, reason: found.reason });
     return checkArrays(request, request.standIn(), "stand-in");
   };
-  return { context: { seed, npz }, sources };
+  return { context: { seed, npz, table }, sources };
+}
+
+/** Reads the file of a table. @throws DataError where it cannot be had or read. */
+export async function readTableFile(request: TableRequest, options: ContextOptions = {}): Promise<ReadFile> {
+  const { file } = request;
+  const place = options.path ?? placeOf(file, options.known?.[file]);
+  const found = await findDataFile({ file }, { ...options, path: place });
+  if (found.path === undefined) throw new DataError({ where: file, problem: found.reason });
+  const { bytes, path, sha256 } = found;
+  const table = await readTable(bytes, { ...readOptions(request), name: options.path === undefined ? file : path });
+  const from = options.path === undefined ? "the experiment" : "--data";
+  return { request, table, source: { kind: "file", file, path: resolve(path), sha256, checked: false, from } };
+}
+
+function placeOf(file: string, known: string | undefined): string {
+  const place = existsSync(file) || known === undefined ? file : known;
+  if (!existsSync(place)) throw new DataError({ where: file, problem: "there is no such file", expected: "a table" });
+  if (statSync(place).isDirectory())
+    throw new DataError({ where: file, problem: "this is a folder", expected: "a file" });
+  return place;
+}
+
+/** How a file is read, as the command line and experiments say it. */
+export function readOptions({ file, format, encoding, delimiter, label }: TableRequest): ReadTableOptions {
+  const name = format === undefined ? formatOf(file) : oneOf("format", "format", format, FORMAT_NAMES);
+  return {
+    ...(name === undefined ? {} : { format: name }),
+    ...(encoding === undefined ? {} : { encoding }),
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(label === undefined ? {} : { label: patternOf(label) }),
+  };
+}
+
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new OptionError({ where: "label", problem: "this is no pattern", received: (error as Error).message });
+  }
 }
 
 function checkArrays<Name extends string>(

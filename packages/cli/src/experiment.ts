@@ -1,11 +1,15 @@
 /** The contract between an experiment file and the command that runs it. */
+import type { EncodedTable } from "@torte/data";
 import {
   type Callback,
   type CompileOptions,
   type Dataset,
+  isRecord,
   type Model,
   type ModelOptions,
   OptionError,
+  type SealedTest,
+  type Table,
   type Tensor,
 } from "torte";
 
@@ -25,6 +29,20 @@ export interface NpzRequest<Name extends string> {
   readonly standIn?: () => Readonly<Record<Name, Tensor>>;
 }
 
+/** A table that an experiment asks for. */
+export interface TableRequest {
+  /** Its path, from the folder in which the command is started. `--data` takes its place. */
+  readonly file: string;
+  /** csv, tsv, fasta, jsonl or parquet. Default: by the end of the file's name. */
+  readonly format?: string;
+  /** Of the text, as windows-1252. Default: by the byte order mark, else utf-8. */
+  readonly encoding?: string;
+  /** Between the fields of a CSV. Default: a comma, or what the header has. */
+  readonly delimiter?: string;
+  /** Of FASTA: the label in the header, as the first group of the pattern; the column `label`. */
+  readonly label?: string;
+}
+
 export interface DataContext {
   readonly seed: number;
   /**
@@ -32,23 +50,35 @@ export interface DataContext {
    * address. Everything that a run writes says so when it was the stand-in that it trained on.
    */
   readonly npz: <Name extends string>(request: NpzRequest<Name>) => Promise<Readonly<Record<Name, Tensor>>>;
+  /** The rows of a CSV, TSV, FASTA, JSON lines or Parquet file, plain or gzip. */
+  readonly table: (request: TableRequest) => Promise<Table>;
 }
 
-export interface ModelContext {
+export interface ModelContext<Data extends ExperimentData = ExperimentData> {
   /** One of the experiment's variants; "base" where it has none. */
   readonly variant: string;
   /** To be passed on to `sequential` or `functional`. */
   readonly options: ModelOptions;
+  /** What `data` has given. */
+  readonly data: Data;
 }
 
 export interface ExperimentData {
   readonly train: Dataset;
   readonly validation: Dataset;
-  /** Looked at once, at the end. */
-  readonly test?: Dataset;
+  /** Under a seal from the start; `torte evaluate` opens it. */
+  readonly test?: Dataset | SealedTest;
+  /** Of tables, as `encodeTable` gives it: kept in the model's file, so that prediction starts from raw rows. */
+  readonly encoding?: EncodedTable["encoding"];
+  /** Of tables: what became of the columns. */
+  readonly plan?: EncodedTable["plan"];
+  /** Of tables: the rows of each part, written to split.json. */
+  readonly split?: EncodedTable["split"];
+  /** Of tables: how many rows are in no part. */
+  readonly leftOut?: EncodedTable["leftOut"];
 }
 
-export interface Experiment {
+export interface Experiment<Data extends ExperimentData = ExperimentData> {
   /** Names the run folder. */
   readonly name: string;
   /** What `--variant` may be; the first is the default. Default: only "base". */
@@ -62,8 +92,8 @@ export interface Experiment {
     /** Default 0. */
     readonly seed?: number;
   };
-  readonly data: (context: DataContext) => ExperimentData | Promise<ExperimentData>;
-  readonly model: (context: ModelContext) => Model;
+  readonly data: (context: DataContext) => Data | Promise<Data>;
+  readonly model: (context: ModelContext<Data>) => Model;
   readonly compile: CompileOptions;
   /** Made anew for each run. Default none. */
   readonly callbacks?: () => readonly Callback[];
@@ -77,7 +107,7 @@ const TRAINING = ["epochs", "batchSize", "seed"];
  *
  * @throws OptionError for a field that is missing, unknown or of the wrong type.
  */
-export function experiment(definition: Experiment): Experiment {
+export function experiment<Data extends ExperimentData>(definition: Experiment<Data>): Experiment<Data> {
   checkExperiment("experiment", definition);
   return definition;
 }
@@ -116,9 +146,6 @@ export function checkExperiment(where: string, value: unknown): asserts value is
     }
   }
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function refuseUnknown(where: string, value: object, known: readonly string[]): void {
   const unknown = Object.keys(value).find((name) => !known.includes(name));

@@ -6,4 +6,5 @@ export {
   type ExperimentData,
   type ModelContext,
   type NpzRequest,
+  type TableRequest,
 } from "./experiment.js";

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import * as data from "@torte/data";
 import { createJiti } from "jiti";
 import * as torte from "torte";
 import { DataError, TorteError, TrainingError } from "torte";
@@ -32,58 +33,74 @@ function strict(name: string, module: object): object {
   );
 }
 
-export interface LoadedExperiment {
-  readonly experiment: Experiment;
-  /** Of the text that was run. */
-  readonly sha256: string;
+/** The text of an experiment, and where it comes from. */
+export interface ExperimentText {
+  /** The file as people know it. */
+  readonly shown: string;
+  /** What its imports are looked up from; errors are told with lines of it. */
+  readonly path: string;
+  readonly source: string;
+  /** Made by the command; then its lines say nothing to whoever reads an error. */
+  readonly generated?: boolean;
 }
 
-/**
- * The experiment that a file exports by default.
- *
- * Its imports of "torte" and "@torte/cli" are this very copy, so that a file needs no installation beside it.
- */
-export async function loadExperiment(file: string): Promise<LoadedExperiment> {
+/** @throws DataError where there is no such file. */
+export function readExperiment(file: string): ExperimentText {
   const path = resolve(file);
   if (!existsSync(path))
     throw new DataError({ where: file, problem: "there is no such file", expected: "an experiment file" });
   if (statSync(path).isDirectory())
     throw new DataError({ where: file, problem: "this is a folder", expected: "an experiment file" });
+  return { shown: file, path, source: readFileSync(path, "utf8") };
+}
+
+export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/**
+ * The experiment that a file exports by default.
+ *
+ * Its imports of "torte", "@torte/data" and "@torte/cli" are this very copy, so that a file needs no installation beside it.
+ */
+export async function loadExperiment(text: ExperimentText): Promise<Experiment> {
   const jiti = createJiti(import.meta.url, {
     fsCache: false,
     interopDefault: false,
-    virtualModules: { torte: strict("torte", torte), "@torte/cli": strict("@torte/cli", cli) },
+    virtualModules: {
+      torte: strict("torte", torte),
+      "@torte/data": strict("@torte/data", data),
+      "@torte/cli": strict("@torte/cli", cli),
+    },
   });
-  const source = readFileSync(path, "utf8");
   let module: { readonly default?: unknown };
   try {
-    module = (await jiti.evalModule(source, { filename: path, async: true })) as typeof module;
+    module = (await jiti.evalModule(text.source, { filename: text.path, async: true })) as typeof module;
   } catch (error) {
-    throw new ExperimentError(placeOf(error, path, file), "the experiment file fails to load", error);
+    throw new ExperimentError(placeOf(error, text), "the experiment file fails to load", error);
   }
-  checkExperiment(file, module.default);
-  return { experiment: module.default, sha256: createHash("sha256").update(source).digest("hex") };
+  checkExperiment(text.shown, module.default);
+  return module.default;
 }
 
 /** Runs a part of the experiment; what it throws is told with file and line. */
-export async function inExperiment<T>(file: string, part: string, run: () => T | Promise<T>): Promise<T> {
+export async function inExperiment<T>(text: ExperimentText, part: string, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
     // Data that is wrong and training that fails do not come from a line of the experiment, nor do errors that are told.
     if ([DataError, TrainingError, RunFileError, ExperimentError].some((kind) => error instanceof kind)) throw error;
-    throw new ExperimentError(placeOf(error, resolve(file), file), `${part} fails`, error);
+    if (text.generated === true && error instanceof TorteError) throw error;
+    throw new ExperimentError(placeOf(error, text), `${part} fails`, error);
   }
 }
 
 /** FILE:LINE of the innermost line that is the experiment's; a parser's message has the column, too. */
-function placeOf(error: unknown, path: string, shown: string): string {
+function placeOf(error: unknown, { shown, path, source }: ExperimentText): string {
   if (!(error instanceof Error)) return shown;
   const missing =
     "code" in error && error.code === "MODULE_NOT_FOUND"
       ? /Cannot find module '([^']+)'/.exec(error.message)?.[1]
       : undefined;
-  if (missing !== undefined) return placeOfText(missing, path, shown);
+  if (missing !== undefined) return placeOfText(missing, source, shown);
   const find = (text: string, pattern: RegExp): string | undefined =>
     text
       .split(`${path}:`)
@@ -96,10 +113,8 @@ function placeOf(error: unknown, path: string, shown: string): string {
 }
 
 /** The line that names a module; where it is met, the stack has only generated code. */
-function placeOfText(text: string, path: string, shown: string): string {
-  const line = readFileSync(path, "utf8")
-    .split("\n")
-    .findIndex((candidate) => candidate.includes(text));
+function placeOfText(text: string, source: string, shown: string): string {
+  const line = source.split("\n").findIndex((candidate) => candidate.includes(text));
   return line < 0 ? shown : `${shown}:${line + 1}`;
 }
 

@@ -1,9 +1,9 @@
 /** From an experiment file to a model that is compiled and data that it can take. */
 import { availableParallelism } from "node:os";
-import { DataError, Dataset, Model, OptionError, ShapeError } from "torte";
-import { type DataSource, dataContext } from "./data-context.js";
+import { DataError, Dataset, Model, OptionError, SealedTest, sealTest, ShapeError } from "torte";
+import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
 import type { ExperimentData } from "./experiment.js";
-import { inExperiment, loadExperiment } from "./load-experiment.js";
+import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
 
@@ -17,37 +17,69 @@ export interface PrepareOptions {
   readonly threads?: number;
 }
 
-export interface Prepared {
+/** An experiment's data, the test under a seal. */
+export type PreparedData = Omit<ExperimentData, "test"> & { readonly test?: SealedTest };
+
+export interface PreparedRows {
   readonly plan: Plan;
-  readonly data: ExperimentData;
+  readonly data: PreparedData;
   readonly sources: readonly DataSource[];
+}
+
+export interface Prepared extends PreparedRows {
   readonly model: Model;
 }
 
 /** Everything that can be wrong is found here. `early` is asked before anything that takes long. */
 export async function prepare(
-  file: string,
+  text: ExperimentText,
   options: PrepareOptions,
   signal: AbortSignal,
   reporter: Reporter,
-  early: () => Promise<void> = () => Promise.resolve(),
+  { early, ...context }: ContextOptions & { readonly early?: () => Promise<void> } = {},
 ): Promise<Prepared> {
-  const { experiment, sha256 } = await loadExperiment(file);
-  const plan = settle(file, experiment, sha256, options);
-  await early();
-  const { context, sources } = dataContext(plan.seed, {
+  const experiment = await loadExperiment(text);
+  const plan = settle(text, experiment, options);
+  await early?.();
+  const rows = await prepareRows(plan, options, signal, reporter, context);
+  const { data } = rows;
+  announceData(reporter, rows);
+  const model = await inExperiment(text, "model()", () =>
+    experiment.model({ variant: plan.variant, options: { seed: plan.seed, threads: plan.threads }, data }),
+  );
+  checkModel(text.shown, model);
+  reporter.line(`\n${model.summary()}\n`);
+  await inExperiment(text, "compile", () => {
+    model.compile(experiment.compile);
+  });
+  await checkRows(model, data);
+  signal.throwIfAborted();
+  return { ...rows, model };
+}
+
+/** The data of an experiment. */
+export async function prepareRows(
+  plan: Plan,
+  options: PrepareOptions,
+  signal: AbortSignal,
+  reporter: Reporter,
+  more: ContextOptions = {},
+): Promise<PreparedRows> {
+  const { text, experiment } = plan;
+  const { context, sources }: SourcedData = dataContext(plan.seed, {
     path: options.data,
     folder: process.env["TORTE_DATA"],
     signal,
     onDownload: (received, total) => {
       reporter.download(received, total);
     },
+    ...more,
   });
-  const data = await inExperiment(file, "data()", () => experiment.data(context)).finally(() => {
+  const data = await inExperiment(text, "data()", () => experiment.data(context)).finally(() => {
     reporter.end();
   });
   signal.throwIfAborted();
-  checkParts(file, data);
+  checkParts(text.shown, data);
   if (options.data !== undefined && sources.length === 0) {
     throw new OptionError({
       where: "--data",
@@ -55,21 +87,13 @@ export async function prepare(
       fix: "Leave the option out.",
     });
   }
-  announceData(reporter, data, sources);
-  const model = await inExperiment(file, "model()", () =>
-    experiment.model({ variant: plan.variant, options: { seed: plan.seed, threads: plan.threads } }),
-  );
-  checkModel(file, model);
-  reporter.line(`\n${model.summary()}\n`);
-  await inExperiment(file, "compile", () => {
-    model.compile(experiment.compile);
-  });
-  await checkRows(model, data);
-  signal.throwIfAborted();
-  return { plan, data, sources, model };
+  const { test, ...others } = data;
+  return { plan, sources, data: test === undefined ? others : { ...others, test: sealed(test) } };
 }
 
-function settle(file: string, experiment: Plan["experiment"], sha256: string, options: PrepareOptions): Plan {
+const sealed = (test: Dataset | SealedTest): SealedTest => (test instanceof SealedTest ? test : sealTest(test));
+
+export function settle(text: ExperimentText, experiment: Plan["experiment"], options: PrepareOptions): Plan {
   const variants = experiment.variants ?? ["base"];
   const variant = options.variant ?? variants[0] ?? "base";
   if (!variants.includes(variant)) {
@@ -82,8 +106,8 @@ function settle(file: string, experiment: Plan["experiment"], sha256: string, op
   }
   const { epochs = 10, batchSize = 16, seed = 0 } = experiment.training ?? {};
   return {
-    file,
-    sha256,
+    text,
+    sha256: sha256Of(text.source),
     experiment,
     variant,
     epochs: options.epochs ?? epochs,
@@ -93,26 +117,43 @@ function settle(file: string, experiment: Plan["experiment"], sha256: string, op
   };
 }
 
-function announceData(
-  reporter: Reporter,
-  { train, validation, test }: ExperimentData,
-  sources: readonly DataSource[],
-): void {
+function announceData(reporter: Reporter, { data, sources }: PreparedRows): void {
+  const { train, validation, test, plan, encoding, leftOut } = data;
   for (const source of sources) {
     if (source.kind === "file")
       reporter.line(`${source.file}: ${source.path} (SHA-256 ${source.checked ? "checked" : source.sha256})`);
     else reporter.line(`SYNTHETIC DATA: ${source.reason}; training on made-up examples instead of ${source.file}.`);
   }
+  if (plan !== undefined && encoding !== undefined) for (const line of planLines(plan, encoding)) reporter.line(line);
   const parts = [
     `${train.size} train`,
     `${validation.size} validation`,
-    ...(test === undefined ? [] : [`${test.size} test`]),
+    ...(test === undefined ? [] : [`${test.size} test (sealed)`]),
+    ...(leftOut === undefined || leftOut.withoutTarget === 0 ? [] : [`${leftOut.withoutTarget} without a target`]),
+    ...(leftOut === undefined || leftOut.unreadable === 0 ? [] : [`${leftOut.unreadable} unreadable`]),
   ];
   reporter.line(`${train.size + validation.size + (test?.size ?? 0)} examples`);
   reporter.line(parts.join(", "));
 }
 
+/** What became of the columns of a table, on a line each. */
+function planLines(
+  { inputs, leftOut }: NonNullable<PreparedData["plan"]>,
+  { target }: NonNullable<PreparedData["encoding"]>,
+): readonly string[] {
+  const seen = Object.entries(inputs).map(([column, kind]) => `${column} (${kind})`);
+  const classes = target.kind === "regression" ? "" : `: ${target.labels.slice(0, 12).join(", ")}`;
+  const others = Object.entries(leftOut).map(([column, reason]) => `${column} (${reason})`);
+  return [
+    `inputs    ${seen.join(", ")}`,
+    `target    ${target.column} (${target.kind}${classes})`,
+    ...(others.length === 0 ? [] : [`left out  ${others.join(", ")}`]),
+  ];
+}
+
 const PARTS = ["train", "validation", "test"] as const;
+/** What encodeTable gives beside them. */
+const OF_TABLES = ["encoding", "plan", "split", "leftOut"] as const;
 
 function checkParts(file: string, data: unknown): asserts data is ExperimentData {
   const wrong = (problem: string, received: string): never => {
@@ -123,10 +164,10 @@ function checkParts(file: string, data: unknown): asserts data is ExperimentData
   const given: Readonly<Record<string, unknown>> = { ...data };
   for (const name of PARTS) {
     const part = given[name];
-    if (part instanceof Dataset || (name === "test" && part === undefined)) continue;
+    if (part instanceof Dataset || (name === "test" && (part === undefined || part instanceof SealedTest))) continue;
     wrong(`gives no Dataset as ${name}`, part === undefined ? "nothing" : typeof part);
   }
-  const unknown = Object.keys(given).find((name) => !PARTS.some((part) => part === name));
+  const unknown = Object.keys(given).find((name) => ![...PARTS, ...OF_TABLES].some((part) => part === name));
   if (unknown !== undefined) wrong("gives a part that nobody reads", JSON.stringify(unknown));
 }
 
@@ -140,16 +181,17 @@ function checkModel(file: string, model: unknown): asserts model is Model {
   });
 }
 
-/** Also of the test data, which is not looked at before training has ended. */
-async function checkRows(model: Model, data: ExperimentData): Promise<void> {
-  for (const name of PARTS) {
-    const part = data[name];
-    if (part === undefined) continue;
-    try {
-      await model.checkData(part);
-    } catch (error) {
-      if (!(error instanceof DataError || error instanceof ShapeError)) throw error;
-      throw new DataError({ ...error.facts, where: `${error.facts.where} of the ${name} data` });
-    }
+/** Of the parts that training sees. */
+async function checkRows(model: Model, data: PreparedData): Promise<void> {
+  for (const name of ["train", "validation"] as const) await checkPart(model, data[name], name);
+}
+
+/** @throws DataError for rows that the model cannot take, with the part's name. */
+export async function checkPart(model: Model, part: Dataset, name: string): Promise<void> {
+  try {
+    await model.checkData(part);
+  } catch (error) {
+    if (!(error instanceof DataError || error instanceof ShapeError)) throw error;
+    throw new DataError({ ...error.facts, where: `${error.facts.where} of the ${name} data` });
   }
 }

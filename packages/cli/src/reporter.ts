@@ -14,17 +14,21 @@ const PLAIN_EVERY_MS = 2000;
 
 export class Reporter {
   readonly #output: Output & NodeJS.WritableStream;
+  readonly #silent: boolean;
   readonly #live: boolean;
   #bar: SingleBar | undefined;
   #barText = "";
   #lastPlain = performance.now();
 
-  constructor(output: Output & NodeJS.WritableStream = process.stdout) {
-    this.#output = output;
-    this.#live = output.isTTY === true;
+  /** "silent" prints nothing at all. */
+  constructor(output: (Output & NodeJS.WritableStream) | "silent" = process.stdout) {
+    this.#silent = output === "silent";
+    this.#output = output === "silent" ? process.stdout : output;
+    this.#live = !this.#silent && this.#output.isTTY === true;
   }
 
   line(text = ""): void {
+    if (this.#silent) return;
     this.#removeBar();
     this.#output.write(`${text}\n`);
   }

@@ -30,7 +30,7 @@ describe("a run folder", () => {
 
   it("has a name of its own where none is asked for", async () => {
     const now = new Date(2026, 2, 1, 14, 25, 30);
-    const made = await Promise.all([1, 2, 3].map(() => RunFolder.create("x", undefined, now)));
+    const made = await Promise.all([1, 2, 3].map(() => RunFolder.create("x", undefined, { now })));
     expect(made.map(({ path }) => path).sort()).toEqual(
       ["runs/20260301-142530-x", "runs/20260301-142530.2-x", "runs/20260301-142530.3-x"].map((path) => join(path)),
     );

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { OptionError, TorteError } from "torte";
+import { DataError, OptionError, TorteError } from "torte";
+import { readRecord, type RunRecord } from "./run-record.js";
 
 /** A file of the run cannot be written. */
 export class RunFileError extends TorteError {
@@ -24,9 +25,14 @@ export class RunFolder {
   private constructor(readonly path: string) {}
 
   /** Makes `runs/<time>-<name>`, or the folder that is asked for. @throws OptionError where it cannot be made. */
-  static async create(name: string, asked: string | undefined, now: Date = new Date()): Promise<RunFolder> {
+  static async create(
+    name: string,
+    asked: string | undefined,
+    { now = new Date(), force = false }: { readonly now?: Date; readonly force?: boolean } = {},
+  ): Promise<RunFolder> {
     if (asked !== undefined) {
-      await RunFolder.check(asked);
+      await RunFolder.check(asked, force);
+      if (force) await clear(asked);
       await makeFolder("--out", asked);
       if (!(await claim(asked))) throw notEmpty(asked);
       return new RunFolder(asked);
@@ -45,9 +51,27 @@ export class RunFolder {
     }
   }
 
-  /** To be asked before anything that takes long. @throws OptionError where the folder has something in it already. */
-  static async check(asked: string): Promise<void> {
-    if (existsSync(asked) && (await contentsOf(asked)).length > 0) throw notEmpty(asked);
+  /**
+   * To be asked before anything that takes long; with `force`, a run that has ended may be in it.
+   *
+   * @throws OptionError where the folder has something in it already.
+   */
+  static async check(asked: string, force = false): Promise<void> {
+    if (!existsSync(asked)) return;
+    const contents = await contentsOf(asked);
+    if (contents.length > 0 && !(force && contents.includes(CLAIM) && !(await isRunning(asked)))) throw notEmpty(asked);
+  }
+
+  /** The folder of a run that has been made. @throws DataError where it is none. */
+  static async open(path: string): Promise<{ readonly folder: RunFolder; readonly run: RunRecord }> {
+    const text = await readFile(join(path, CLAIM), "utf8").catch(() => undefined);
+    if (text === undefined)
+      throw new DataError({
+        where: path,
+        problem: "this is no run folder",
+        expected: `a folder with ${CLAIM}, as torte train writes it`,
+      });
+    return { folder: new RunFolder(path), run: readRecord(text, join(path, CLAIM)) };
   }
 
   /** @throws RunFileError, after which the file is as it was. */
@@ -105,6 +129,28 @@ async function sweep(runs: string): Promise<void> {
     );
     if (parts.length === 0 || !(await isAbandoned(path))) continue;
     for (const part of parts) await rm(join(path, part), { force: true }).catch(() => undefined);
+  }
+}
+
+/** Takes away what an earlier run has written; its claim last, so that the folder is a run's until then. */
+async function clear(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const contents = await readdir(path);
+  for (const file of contents) if (file !== CLAIM) await rm(join(path, file), { recursive: true, force: true });
+  await rm(join(path, CLAIM), { force: true });
+}
+
+/** Whether a process of this machine still writes the folder. */
+async function isRunning(path: string): Promise<boolean> {
+  const { status } = await recordOf(path);
+  return (status === "running" || status === "starting") && !(await isAbandoned(path));
+}
+
+async function recordOf(path: string): Promise<{ readonly status?: unknown }> {
+  try {
+    return JSON.parse(await readFile(join(path, CLAIM), "utf8")) as { readonly status?: unknown };
+  } catch {
+    return {};
   }
 }
 

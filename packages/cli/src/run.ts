@@ -1,11 +1,13 @@
 /** One run: trains, tells, and keeps the folder up to date. */
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
 import { majorityBaseline } from "./baseline.js";
 import type { DataSource } from "./data-context.js";
-import type { Experiment, ExperimentData } from "./experiment.js";
-import { inExperiment } from "./load-experiment.js";
+import type { Experiment } from "./experiment.js";
+import { type ExperimentText, inExperiment } from "./load-experiment.js";
+import { ENCODING_KEY } from "./model-file.js";
+import type { Prepared, PreparedData } from "./prepare.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 
@@ -13,15 +15,17 @@ export interface TrainResult {
   readonly folder: string;
   readonly status: "finished" | "interrupted";
   readonly epochs: readonly Logs[];
-  readonly test?: Logs;
+  /** Figures of the validation part, by the weights that were kept. */
+  readonly validation?: Logs;
+  /** Accuracy of the majority class on the validation part. */
   readonly baseline?: number;
   readonly synthetic: boolean;
 }
 
 /** Everything that is settled before the first step. */
 export interface Plan {
-  readonly file: string;
-  /** Of the experiment's text. */
+  readonly text: ExperimentText;
+  /** Of the text. */
   readonly sha256: string;
   readonly experiment: Experiment;
   readonly variant: string;
@@ -33,7 +37,7 @@ export interface Plan {
 
 export class Run {
   readonly #plan: Plan;
-  readonly #data: ExperimentData;
+  readonly #data: PreparedData;
   readonly #sources: readonly DataSource[];
   readonly #model: Model;
   readonly #reporter: Reporter;
@@ -45,14 +49,7 @@ export class Run {
   readonly #started = new Date();
   #toldOfWeights = false;
 
-  constructor(
-    plan: Plan,
-    data: ExperimentData,
-    sources: readonly DataSource[],
-    model: Model,
-    reporter: Reporter,
-    folder: RunFolder,
-  ) {
+  constructor({ plan, data, sources, model }: Prepared, reporter: Reporter, folder: RunFolder) {
     this.#plan = plan;
     this.#data = data;
     this.#sources = sources;
@@ -83,15 +80,18 @@ export class Run {
   }
 
   async #train(signal: AbortSignal): Promise<TrainResult> {
+    const { text } = this.#plan;
     await this.#folder.write("summary.txt", `${this.#headline()}\n\n${this.#model.summary()}\n`);
+    await this.#folder.write(experimentFile(text), text.source);
+    if (this.#data.split !== undefined) await this.#folder.writeJson("split.json", this.#data.split);
     await this.#describe("running");
     await this.#writeHistory();
     const started = performance.now();
-    const history = await inExperiment(this.#plan.file, "training", () => this.#fit(signal));
+    const history = await inExperiment(text, "training", () => this.#fit(signal));
     await this.#writeModel();
     await this.#drawCurves();
     if (history.ended === "aborted") return this.#interrupted();
-    return this.#finish((performance.now() - started) / 1000);
+    return this.#finish((performance.now() - started) / 1000, history);
   }
 
   /** Leaves what can be left. What fails here is told, and hides nothing: the error that came first is the run's. */
@@ -155,8 +155,8 @@ export class Run {
     return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
   }
 
-  async #finish(seconds: number): Promise<TrainResult> {
-    const measured = await this.#test();
+  async #finish(seconds: number, history: History): Promise<TrainResult> {
+    const measured = await this.#validation(history);
     await this.#describe("finished", { seconds, ...measured });
     this.#reporter.line(`Trained in ${duration(seconds)}; everything is in ${this.#folder.path}`);
     return {
@@ -168,18 +168,32 @@ export class Run {
     };
   }
 
-  /** The test figures, looked at once, beside what no learning gives. */
-  async #test(): Promise<{ test?: Logs; baseline?: number }> {
-    const { train, test } = this.#data;
-    if (test === undefined) return {};
-    const logs = await this.#model.evaluate(test, { batchSize: Math.min(test.size, 256) });
-    const majority = await majorityBaseline(train, test);
-    const figures = Object.entries(logs).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  /** Figures of the validation part by the weights that were kept, beside what no learning gives. */
+  async #validation(history: History): Promise<{ validation: Logs; baseline?: number }> {
+    const { train, validation } = this.#data;
+    const kept = this.#epochs[history.restoredEpoch ?? this.#epochs.length - 1] ?? {};
+    const figures = Object.entries(kept).flatMap(([name, value]) => {
+      const plain = name.replace(
+        /(^|\.)val([A-Z])/,
+        (_, before: string, letter: string) => before + letter.toLowerCase(),
+      );
+      return plain === name ? [] : [[plain, value] as const];
+    });
     const note = this.#synthetic ? " (SYNTHETIC DATA)" : "";
-    this.#reporter.line(`\ntest${note}  ${figures.join("  ")}`);
-    if (majority === undefined) return { test: logs };
-    this.#reporter.line(`majority class alone: accuracy ${majority.accuracy.toFixed(4)} (always ${majority.label})`);
-    return { test: logs, baseline: majority.accuracy };
+    this.#reporter.line(
+      `\nvalidation${note}  ${figures.map(([name, value]) => `${name} ${value.toFixed(4)}`).join("  ")}`,
+    );
+    const majority = await majorityBaseline(train, validation);
+    if (majority === undefined) return { validation: Object.fromEntries(figures) };
+    this.#reporter.line(
+      `majority class alone: accuracy ${majority.accuracy.toFixed(4)} (always ${this.#labelOf(majority.label)})`,
+    );
+    return { validation: Object.fromEntries(figures), baseline: majority.accuracy };
+  }
+
+  #labelOf(label: number): string {
+    const target = this.#data.encoding?.target;
+    return (target === undefined || target.kind === "regression" ? undefined : target.labels[label]) ?? String(label);
   }
 
   /** An epoch on a line. */
@@ -204,8 +218,10 @@ export class Run {
 
   async #writeModel(): Promise<void> {
     const { experiment, variant } = this.#plan;
-    const metadata = { experiment: experiment.name, variant, data: this.#dataLabel };
-    await this.#folder.writeJson("model.json", { ...metadata, ...this.#model.describe() });
+    const { encoding } = this.#data;
+    const facts = { experiment: experiment.name, variant, data: this.#dataLabel };
+    await this.#folder.writeJson("model.json", { ...facts, ...this.#model.describe() });
+    const metadata = encoding === undefined ? facts : { ...facts, [ENCODING_KEY]: JSON.stringify(encoding) };
     await this.#folder.write("model.safetensors", await this.#saved(metadata));
   }
 
@@ -222,11 +238,18 @@ export class Run {
   }
 
   async #describe(status: string, more: object = {}): Promise<void> {
-    const { file, sha256, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
+    const { text, sha256, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
     const { train, validation, test } = this.#data;
     await this.#folder.writeJson("run.json", {
       status,
-      experiment: { name: experiment.name, file, sha256 },
+      experiment: {
+        name: experiment.name,
+        file: text.shown,
+        path: text.path,
+        copy: experimentFile(text),
+        sha256,
+        ...(text.generated === true ? { generated: true } : {}),
+      },
       options: { variant, epochs, batchSize, seed, threads },
       data: {
         synthetic: this.#synthetic,
@@ -235,6 +258,7 @@ export class Run {
         validation: validation.size,
         test: test?.size ?? 0,
       },
+      openings: [],
       parameters: this.#model.countParams(),
       epochsDone: this.#epochs.length,
       started: this.#started.toISOString(),
@@ -245,6 +269,9 @@ export class Run {
     });
   }
 }
+
+/** The copy of the experiment in the run folder. */
+const experimentFile = ({ path }: ExperimentText): string => `experiment${extname(path)}`;
 
 /** Of the library that trains. */
 function torteVersion(): string {

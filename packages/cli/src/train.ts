@@ -1,4 +1,12 @@
-/** `torte train`: from an experiment file to a run folder. */
+/** `torte train`: from an experiment file, or from a table, to a run folder. */
+import { type EncodeOptions, formatOf, INVALID, planTable, type PlanOptions, SPLITS } from "@torte/data";
+import { resolve } from "node:path";
+import { COLUMN_KINDS, type ColumnKind, oneOf, OptionError, TARGET_KINDS } from "torte";
+import { type ContextOptions, readTableFile } from "./data-context.js";
+import type { TableRequest } from "./experiment.js";
+import { evaluate } from "./evaluate.js";
+import { generateExperiment } from "./generate.js";
+import { type ExperimentText, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
@@ -6,20 +14,189 @@ import { Run, type TrainResult } from "./run.js";
 
 export interface TrainOptions extends PrepareOptions {
   readonly out?: string;
+  /** Writes over the run in the folder. */
+  readonly force?: boolean;
 }
+
+/** What the command line says, of tables and of experiments. */
+export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "file"> {
+  readonly target?: string;
+  readonly sequence?: string;
+  readonly input?: readonly string[];
+  readonly kind?: Readonly<Record<string, string>>;
+  readonly targetKind?: string;
+  readonly positive?: string;
+  readonly split?: string;
+  readonly splitBy?: string;
+  readonly validation?: number;
+  readonly test?: number;
+  readonly invalid?: string;
+  readonly printExperiment?: boolean;
+  /** Opens the test at the end. */
+  readonly evaluate?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Options that say something of a table, by the names that people type. */
+const OF_TABLES = {
+  target: "--target",
+  sequence: "--sequence",
+  input: "--input",
+  kind: "--kind",
+  targetKind: "--target-kind",
+  positive: "--positive",
+  split: "--split",
+  splitBy: "--split-by",
+  validation: "--validation",
+  test: "--test",
+  invalid: "--invalid",
+  printExperiment: "--print-experiment",
+  format: "--format",
+  encoding: "--encoding",
+  delimiter: "--delimiter",
+  label: "--label",
+} as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
+
+/** Programs are experiments; everything else is taken as a table. */
+const isExperiment = (file: string): boolean => /\.[cm]?[jt]s$/.test(file);
+
+/** What `torte train` does; `print` gets what goes to the standard output beside the story of the run. */
+export async function trainCommand(
+  file: string,
+  options: TrainCommandOptions,
+  signal: AbortSignal,
+  print: (text: string) => void,
+): Promise<TrainResult | undefined> {
+  const reporter = new Reporter(options.json === true || options.quiet === true ? "silent" : process.stdout);
+  const run = async (): Promise<TrainResult | undefined> => {
+    if (
+      isExperiment(file) ||
+      (options.target === undefined && formatOf(file) === undefined && options.format === undefined)
+    ) {
+      refuseTableOptions(file, options);
+      return train(readExperiment(file), options, signal, reporter);
+    }
+    if (options.out !== undefined) await RunFolder.check(options.out, options.force);
+    const { text, tables } = await experimentOf(file, options);
+    if (options.printExperiment === true) {
+      print(text.source);
+      return undefined;
+    }
+    return train(text, options, signal, reporter, { tables });
+  };
+  const result = await run();
+  if (result === undefined) return undefined;
+  const whole = result.status === "finished" && options.evaluate === true;
+  const evaluation = whole
+    ? await evaluate(
+        result.folder,
+        { purpose: "torte train --evaluate", ...defined({ data: options.data }) },
+        signal,
+        reporter,
+      )
+    : undefined;
+  if (options.json === true) print(`${JSON.stringify(defined({ ...result, evaluation }), undefined, 2)}\n`);
+  return result;
+}
+
+function refuseTableOptions(file: string, options: TrainCommandOptions): void {
+  for (const [name, option] of Object.entries(OF_TABLES))
+    if (options[name as keyof typeof OF_TABLES] !== undefined)
+      throw new OptionError({
+        where: option,
+        problem: "this is for tables",
+        received: file,
+        fix: "An experiment file says it itself.",
+      });
+}
+
+/** The experiment that a table and what is said of it stand for. */
+async function experimentOf(
+  file: string,
+  options: TrainCommandOptions,
+): Promise<{ readonly text: ExperimentText; readonly tables: ContextOptions["tables"] & object }> {
+  const { target, data, format, encoding, delimiter, label } = options;
+  if (target === undefined)
+    throw new OptionError({ where: "--target", problem: "it is missing", expected: "the column that is to be told" });
+  if (data !== undefined)
+    throw new OptionError({ where: "--data", problem: "this is for experiment files", fix: "Leave it out." });
+  const request: TableRequest = defined({ file, format, encoding, delimiter, label });
+  const read = await readTableFile(request);
+  const { sequence, input, kind, targetKind, splitBy } = options;
+  const plan = planTable(
+    read.table,
+    defined<PlanOptions>({
+      target,
+      sequence,
+      inputs: input,
+      kinds: kind === undefined ? undefined : kindsOf(kind),
+      targetKind: targetKind === undefined ? undefined : oneOf("--target-kind", "kind", targetKind, TARGET_KINDS),
+      reserved: splitBy === undefined ? undefined : [splitBy],
+    }),
+  );
+  const { split, validation, test, invalid, positive } = options;
+  const encode = defined<Partial<EncodeOptions>>({
+    split: split === undefined ? undefined : oneOf("--split", "way", split, SPLITS),
+    splitBy,
+    validation,
+    test,
+    invalid: invalid === undefined ? undefined : oneOf("--invalid", "policy", invalid, INVALID),
+    positive,
+  });
+  const command = `torte train ${[file, ...commandOptions(options)].map(quoted).join(" ")}`;
+  return {
+    text: generateExperiment({
+      command,
+      request,
+      plan,
+      rows: read.table.size,
+      options: encode,
+      path: resolve(`${file}.experiment.ts`),
+    }),
+    tables: [read],
+  };
+}
+
+/** Without what is undefined. */
+function defined<T extends object>(value: { readonly [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
+}
+
+function kindsOf(given: Readonly<Record<string, string>>): Readonly<Record<string, ColumnKind>> {
+  return Object.fromEntries(
+    Object.entries(given).map(([column, kind]) => [column, oneOf("--kind", column, kind, COLUMN_KINDS)]),
+  );
+}
+
+/** The options of the table as they were typed. */
+function commandOptions(options: TrainCommandOptions): readonly string[] {
+  return Object.entries(OF_TABLES).flatMap(([name, option]) => {
+    const value: unknown = options[name as keyof typeof OF_TABLES];
+    if (value === undefined || name === "printExperiment") return [];
+    if (Array.isArray(value)) return value.flatMap((item) => [option, String(item)]);
+    if (typeof value === "object" && value !== null)
+      return Object.entries(value).flatMap(([column, kind]) => [option, `${column}=${String(kind)}`]);
+    return typeof value === "string" || typeof value === "number" ? [option, String(value)] : [];
+  });
+}
+
+/** As a shell takes it. */
+const quoted = (word: string): string => (/^[\w./=:,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Everything that can be wrong is found before the folder is made and the first step taken. */
 export async function train(
-  file: string,
+  text: ExperimentText,
   options: TrainOptions,
   signal: AbortSignal,
   reporter = new Reporter(),
+  context: ContextOptions = {},
 ): Promise<TrainResult> {
-  const { out } = options;
+  const { out, force } = options;
   const early = async (): Promise<void> => {
-    if (out !== undefined) await RunFolder.check(out);
+    if (out !== undefined) await RunFolder.check(out, force);
   };
-  const { plan, data, sources, model } = await prepare(file, options, signal, reporter, early);
-  const folder = await RunFolder.create(plan.experiment.name, out);
-  return new Run(plan, data, sources, model, reporter, folder).run(signal);
+  const prepared = await prepare(text, options, signal, reporter, { ...context, early });
+  const folder = await RunFolder.create(prepared.plan.experiment.name, out, { force: force ?? false });
+  return new Run(prepared, reporter, folder).run(signal);
 }

@@ -63,7 +63,10 @@ describe("torte audit", () => {
       [["c.csv", "--target", "soluble"], "Error: c.csv: there are no rows: received an empty file.\n"],
       [["d.csv", "--target", "soluble"], "Error: d.csv: the file cannot be read"],
       [["a.csv", "--target", "soluble", "--kind", "seq=protien"], "Error: audit: kinds is unknown"],
-      [["a.csv", "--target", "soluble", "--format", "xls"], "Error: audit: --format is unknown"],
+      [
+        ["a.csv", "--target", "soluble", "--format", "xls"],
+        "Error: option '--format <name>' argument 'xls' is invalid. Allowed choices are csv, tsv",
+      ],
     ] as const;
     for (const [args, message] of cases) {
       const { status, out, error } = await torte(folder, "audit", ...args);

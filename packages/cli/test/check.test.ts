@@ -19,16 +19,16 @@ describe("torte check", { timeout: 180_000 }, () => {
     expect(readdirSync(folder)).toEqual(["tiny.ts"]);
   });
 
-  it("ends with 2 where one fails, and with 1 for an error", async () => {
+  it("ends with 1 where one fails, and with 2 for an error", async () => {
     const deaf = experimentFolder(
       ["import { dense,", "import { dense, lambda, ops,"],
       ["dense({ units: 1,", "lambda((x) => ops.mul(x, 0)), dense({ units: 1,"],
     );
     const failed = await torte(deaf, "check", "tiny.ts");
-    expect(failed.status).toBe(2);
+    expect(failed.status).toBe(1);
     expect(failed.out).toContain("overfit one batch: FAILED.");
     expect(failed.out).toContain("of 5 failed.");
     const error = await torte(deaf, "check", "tiny.ts", "--epochs", "3");
-    expect([error.status, error.error]).toEqual([1, expect.stringContaining("Error: unknown option '--epochs'")]);
+    expect([error.status, error.error]).toEqual([2, expect.stringContaining("Error: unknown option '--epochs'")]);
   });
 });

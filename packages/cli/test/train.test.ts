@@ -12,7 +12,15 @@ const json = (...path: string[]): Record<string, unknown> =>
   JSON.parse(readFileSync(join(...path), "utf8")) as Record<string, unknown>;
 /** Progress comes on plain lines every two seconds, which a slow machine reaches. */
 const withoutProgress = (out: string): string => out.replaceAll(/^(epoch .* step|download) .*\n/gm, "");
-const FILES = ["curves.svg", "history.json", "model.json", "model.safetensors", "run.json", "summary.txt"];
+const FILES = [
+  "curves.svg",
+  "experiment.ts",
+  "history.json",
+  "model.json",
+  "model.safetensors",
+  "run.json",
+  "summary.txt",
+];
 /** For a run that goes on until it is told to end. */
 const ENDLESS = ["epochs: 2", "epochs: 1000000"] as const;
 
@@ -27,12 +35,12 @@ describe("a run", () => {
       .slice(told.indexOf("\nepoch"))
       .replaceAll(figures, "#")
       .replace(/in 0:\d\d/, "in #");
-    expect(out.startsWith("100 examples\n80 train, 10 validation, 10 test\n\nModel: ")).toBe(true);
+    expect(out.startsWith("100 examples\n80 train, 10 validation, 10 test (sealed)\n\nModel: ")).toBe(true);
     expect(story).toBe(`
 epoch 1/2  loss #  accuracy #  val loss #  val accuracy #
 epoch 2/2  loss #  accuracy #  val loss #  val accuracy #
 
-test  loss #  accuracy #
+validation  loss #  accuracy #
 majority class alone: accuracy # (always 1)
 Trained in #; everything is in made/run
 `);
@@ -89,7 +97,7 @@ Trained in #; everything is in made/run
       const { status, out, error } = await run.result;
       expect({ status, error }).toEqual({ status: { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal], error: "" });
       expect(out).toMatch(/\nInterrupted after \d+ whole epochs; history and weights are in run\n$/);
-      expect(out).not.toContain("\ntest ");
+      expect(out).not.toContain("\nvalidation ");
       expect(readdirSync(join(folder, "run"))).toEqual(FILES);
       const { epochsDone, ...described } = json(folder, "run/run.json");
       expect(described).toMatchObject({ status: "interrupted" });
@@ -164,7 +172,7 @@ Trained in #; everything is in made/run
       'callbacks: () => [{ onEpochEnd() { throw new Error("no luck"); } }],\n  compile: {',
     ]);
     const { status, error } = await torte(folder, "train", "tiny.ts", "--out", "run");
-    expect({ status, error }).toEqual({ status: 1, error: "Error: tiny.ts:13: training fails: no luck.\n" });
+    expect({ status, error }).toEqual({ status: 2, error: "Error: tiny.ts:13: training fails: no luck.\n" });
     expect(json(folder, "run/run.json")).toMatchObject({
       status: "failed",
       error: "tiny.ts:13: training fails: no luck.",
@@ -178,7 +186,7 @@ describe("a run folder", () => {
     const folder = experimentFolder();
     const args = ["train", "tiny.ts", "--epochs", "1", "--out", "run"];
     const results = await Promise.all([torte(folder, ...args), torte(folder, ...args)]);
-    expect(results.map(({ status }) => status).sort()).toEqual([0, 1]);
+    expect(results.map(({ status }) => status).sort()).toEqual([0, 2]);
     expect(results.map(({ error }) => error).join("")).toBe(
       "Error: --out: the folder is not empty: expected a new or an empty folder, received run.\n",
     );
@@ -194,7 +202,7 @@ describe("a run folder", () => {
       ["import { experiment }", 'import { rmSync } from "node:fs";\nimport { experiment }'],
     );
     const { status, out, error } = await torte(folder, "train", "tiny.ts", "--out", "run");
-    expect({ status, error }).toEqual({ status: 1, error: "Error: tiny.ts:14: training fails: no luck.\n" });
+    expect({ status, error }).toEqual({ status: 2, error: "Error: tiny.ts:14: training fails: no luck.\n" });
     expect(out).toContain("run/run.json: the file cannot be written (ENOENT: no such file or directory");
   });
 
@@ -238,9 +246,9 @@ describe("the solubility experiment", () => {
     expect(first).toBe(
       "SYNTHETIC DATA: https://github.com/whitead/dmol-book/raw/main/data/solubility.npz cannot be downloaded (fetch failed); training on made-up examples instead of solubility.npz.",
     );
-    expect([second, third]).toEqual(["18453 examples", "14763 train, 1845 validation, 1845 test"]);
+    expect([second, third]).toEqual(["18453 examples", "14763 train, 1845 validation, 1845 test (sealed)"]);
     expect(out).toContain("60,929");
-    expect(out).toMatch(/\ntest \(SYNTHETIC DATA\) {2}loss/);
+    expect(out).toMatch(/\nvalidation \(SYNTHETIC DATA\) {2}loss/);
     for (const file of ["history.json", "model.json"])
       expect(json(folder, "run", file)).toMatchObject({ data: "synthetic" });
     expect(json(folder, "run/run.json")).toMatchObject({ data: { synthetic: true } });

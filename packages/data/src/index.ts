@@ -3,3 +3,25 @@ export { openCsv, openTsv, type CsvOptions } from "./csv.js";
 export { openParquet } from "./parquet.js";
 export { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";
 export { openTable, readTable, type ReadTableOptions } from "./read-table.js";
+export { planTable, type PlanOptions, type TablePlan } from "./encode/plan.js";
+export {
+  TableEncoding,
+  type EncodedInput,
+  type EncodedRows,
+  type EncodingDescription,
+  type FitOptions,
+  type RowProblem,
+} from "./encode/encoding.js";
+export { labelsOf, type TargetEncoding } from "./encode/target.js";
+export {
+  encodeTable,
+  INVALID,
+  SPLITS,
+  type EncodedTable,
+  type EncodeOptions,
+  type InvalidPolicy,
+  type SplitWay,
+} from "./encode/encode-table.js";
+export { defaultModel, LOSS_OF, type DefaultModelOptions } from "./models/default-model.js";
+export { figuresOf, type Figure, type FigureOptions, type Told } from "./evaluate/figures.js";
+export { decode, type Prediction } from "./evaluate/decode.js";

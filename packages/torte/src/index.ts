@@ -8,6 +8,7 @@ export { TorteError, ShapeError, OptionError, DataError, GraphError, MaskError, 
 export { booleanOption, checkOptions, hintFor, numberIn, oneOf, positiveInteger, seedOption, show } from "./errors.js";
 // What they draw their random numbers with.
 export { bits as randomBits, hashName, mixKey, type Key as RandomKey } from "./tensor/random.js";
+export { isRecord } from "./data/schema.js";
 export { isNode } from "./host.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";
@@ -58,8 +59,10 @@ export {
   COLUMN_KINDS,
   columnKinds,
   inferKind,
+  inferSequenceKind,
   inferTarget,
   isMissing,
+  LETTERS,
   TARGET_KINDS,
   type ColumnKind,
   type TargetKind,
@@ -87,7 +90,7 @@ export {
   type RowSplit,
   type RowSplitOptions,
 } from "./data/row-split.js";
-export { sealTest, type Opening, type SealedTest } from "./data/sealed.js";
+export { sealTest, SealedTest, type Opening } from "./data/sealed.js";
 export {
   type CategoryLookup,
   categoryLookup,
@@ -102,7 +105,13 @@ export {
   type LookupOptions,
   type PadOptions,
 } from "./data/encoders.js";
-export { tokenizer, type Tokenizer, type TokenizerOptions, type TokenUnit } from "./data/tokenizer.js";
+export {
+  tokenizer,
+  Tokenizer,
+  type TokenizerDescription,
+  type TokenizerOptions,
+  type TokenUnit,
+} from "./data/tokenizer.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export type { Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";

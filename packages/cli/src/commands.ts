@@ -1,0 +1,197 @@
+/** The commands: what each takes, and its help. What a command needs is loaded when it runs. */
+import { type Command, Option } from "commander";
+import type { AuditCommandOptions } from "./audit.js";
+import type { CheckOptions } from "./check.js";
+import type { EvaluateCommandOptions } from "./evaluate.js";
+import { kinds, number, several, share, text, whole } from "./options.js";
+import type { TrainCommandOptions } from "./train.js";
+
+/** What the commands do. */
+export interface Actions {
+  readonly audit: (file: string, options: AuditCommandOptions) => Promise<void>;
+  readonly train: (file: string, options: TrainCommandOptions) => Promise<void>;
+  readonly evaluate: (run: string, options: EvaluateCommandOptions) => Promise<void>;
+  readonly check: (file: string, options: CheckOptions) => Promise<void>;
+}
+
+const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"];
+const TARGET_KINDS = ["binary", "multiClass", "regression"];
+const FORMATS = ["csv", "tsv", "fasta", "jsonl", "parquet"];
+
+export function addCommands(program: Command, actions: Actions): void {
+  addAudit(program, actions.audit);
+  addTrain(program, actions.train);
+  addEvaluate(program, actions.evaluate);
+  addCheck(program, actions.check);
+}
+
+/** How a file of a table is read. */
+const reading = (command: Command): Command =>
+  command
+    .addOption(new Option("--format <name>", "of the file (default: by its name)").choices(FORMATS))
+    .option("--encoding <label>", "of the text, as windows-1252 (default: utf-8, or by the byte order mark)", text)
+    .option("--delimiter <mark>", "between the fields of a CSV (default: a comma, or what the header has)", text)
+    .option(
+      "--label <pattern>",
+      "of FASTA: the label in the header, as the pattern's first group; the column label",
+      text,
+    );
+
+/** Which columns of a table are meant, and as what. */
+const columns = (command: Command): Command =>
+  command
+    .option("--sequence <column>", "the column with the sequences or texts", text)
+    .option("--kind <column=kind>", `${KINDS.join(", ")}; may be repeated (default: by the values)`, kinds)
+    .addOption(new Option("--target-kind <kind>", "what is told (default: by the values)").choices(TARGET_KINDS));
+
+/** How a model of an experiment is run. */
+const running = (command: Command): Command =>
+  command
+    .option("--data <path>", "the data file, or the folder that has it (default: where the experiment says)", text)
+    .option("--batch-size <n>", "examples in a training step (default: the experiment's, else 16)", whole(1))
+    .option(
+      "--seed <n>",
+      "of split, first weights, order and dropout (default: the experiment's, else 0)",
+      whole(0, 0xffffffff),
+    )
+    .option("--variant <name>", "one of the experiment's variants (default: its first)", text)
+    .option("--threads <n>", "threads; results do not depend on it (default: the cores)", whole(1, 64));
+
+/** What is printed. */
+const speaking = (command: Command): Command =>
+  command.option("--json", "the result as JSON, and nothing else").option("--quiet", "print nothing but errors");
+
+function addAudit(program: Command, onAudit: Actions["audit"]): void {
+  const command = program
+    .command("audit")
+    .description("Look a table over before a model is trained: copies, near-twins, shortcuts, leaks.")
+    .argument("<file>", "CSV, TSV, FASTA, JSON lines or Parquet, plain or gzip")
+    .requiredOption("--target <column>", "the column that is to be told", text);
+  reading(columns(command))
+    .option(
+      "--parts <column>",
+      "a column that says the part of each row, as train and test; then parts are compared",
+      text,
+    )
+    .option("--similarity <number>", "Jaccard similarity of near-twins (default: 0.9)", number)
+    .option("--k <n>", "letters in a k-mer (default: 5 for proteins, 11 for DNA)", number)
+    .option("--json", "the findings as JSON")
+    .addHelpText("after", AUDIT_HELP)
+    .action(onAudit);
+}
+
+const AUDIT_HELP = `
+Example:
+  torte audit proteins.csv --sequence seq --target soluble
+
+Exit status: 0 looked over, whatever was found; 2 the data or an option is wrong.`;
+
+function addTrain(program: Command, onTrain: Actions["train"]): void {
+  const command = program
+    .command("train")
+    .description("Train a model on a table, or the model of an experiment file, and write a run folder.")
+    .argument(
+      "<file>",
+      "a table (CSV, TSV, FASTA, JSON lines, Parquet, plain or gzip), or an experiment in TypeScript",
+    );
+  running(command)
+    .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", whole(1))
+    .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<name>)", text)
+    .option("--force", "write over the run that --out has")
+    .option("--evaluate", "open the test at the end, as torte evaluate does");
+  speaking(command);
+  command.optionsGroup("Of tables:").option("--target <column>", "the column that is to be told", text);
+  columns(command)
+    .option("--input <column>", "a column that the model sees; may be repeated (default: by the columns)", several)
+    .option("--positive <label>", "of two classes, the one that the probability is of (default: the second)", text)
+    .addOption(
+      new Option("--split <way>", "how rows fall into parts (default: random, by class)").choices([
+        "random",
+        "cluster",
+        "group",
+        "time",
+        "given",
+      ]),
+    )
+    .option("--split-by <column>", "the column of groups, times, or of train, validation, test", text)
+    .option("--validation <share>", "of the rows (default: 0.1)", share)
+    .option("--test <share>", "of the rows, sealed until torte evaluate (default: 0.1)", share)
+    .addOption(
+      new Option("--invalid <policy>", "rows with letters that are none (default: error)").choices([
+        "error",
+        "skip",
+        "unknown",
+      ]),
+    )
+    .option("--print-experiment", "print the TypeScript that the command stands for, and do nothing");
+  reading(command).addHelpText("after", TRAIN_HELP).action(onTrain);
+}
+
+const TRAIN_HELP = `
+Examples:
+  torte train proteins.csv --sequence seq --target soluble --out runs/first
+  torte train experiment.ts --epochs 20
+
+The run folder, written as the run goes:
+  history.json       loss and metrics of each finished epoch
+  curves.svg         training and validation loss against the epoch
+  summary.txt        the model's layers, shapes and parameters
+  run.json           options, seed, versions, the data's checksum, validation figures, openings of the test
+  experiment.ts      what was run
+  split.json         of tables: the rows of each part
+  model.safetensors  the model with its weights, for loadModel, and how raw rows become its inputs;
+                     model.json describes it for people
+
+The test part stays sealed: torte evaluate opens it.
+Ctrl-C ends a run after the steps it is in, and writes the folder.
+Exit status: 0 finished; 1 training failed; 2 the data, an option or the experiment is
+wrong, and nothing is written; 130 interrupted (143 by SIGTERM, 129 by SIGHUP,
+141 where nobody reads the output any more).
+
+Environment:
+  TORTE_DATA         a folder with data files
+  TORTE_DEBUG        set to anything, errors come with their stack`;
+
+function addEvaluate(program: Command, onEvaluate: Actions["evaluate"]): void {
+  const command = program
+    .command("evaluate")
+    .description("Open the sealed test of a run: all test figures in one opening, which is recorded.")
+    .argument("<run>", "the run folder that torte train has written")
+    .option("--purpose <words>", "what the test is opened for, for the record", text)
+    .option("--data <path>", "where the data file is now (default: where it was)", text)
+    .option("--threads <n>", "threads; results do not depend on it (default: the run's)", whole(1, 64));
+  speaking(command).addHelpText("after", EVALUATE_HELP).action(onEvaluate);
+}
+
+const EVALUATE_HELP = `
+Example:
+  torte evaluate runs/first
+
+Figures of a second opening are no clean estimate any more: whoever has seen the
+first may have chosen by it. They are computed, and say so.
+Exit status: 0 done; 2 the folder is no run's, or the data has changed.`;
+
+function addCheck(program: Command, onCheck: Actions["check"]): void {
+  running(
+    program
+      .command("check")
+      .description("Look at the model of an experiment file before a long run: five steps that it must pass.")
+      .argument("<file>", "the experiment file, TypeScript or JavaScript"),
+  )
+    .addHelpText("after", CHECK_HELP)
+    .action(onCheck);
+}
+
+const CHECK_HELP = `
+Example:
+  torte check experiment.ts
+
+The steps:
+  loss at the start   beside that of a model that knows nothing
+  overfit one batch   16 rows must be learnt by heart
+  shuffled labels     must not be predicted on other rows
+  zero input          must give a higher loss than the real one
+  gradient flow       gradients by depth, with and without residual connections
+
+Exit status: 0 all passed or had nothing to compare with; 1 one has failed;
+2 the data, an option or the experiment is wrong.`;

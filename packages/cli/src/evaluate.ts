@@ -1,0 +1,203 @@
+/** `torte evaluate`: opens the sealed test of a run, once, and computes all that is to be known of it. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Figure, figuresOf, type TableEncoding, type Told } from "@torte/data";
+import { DataError, type Dataset, isRecord, type Logs, type Model, TorteError } from "torte";
+import { majorityBaseline } from "./baseline.js";
+import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
+import { readModelFile } from "./model-file.js";
+import { checkPart, type PreparedRows, prepareRows, settle } from "./prepare.js";
+import { Reporter } from "./reporter.js";
+import { RunFolder } from "./run-folder.js";
+import type { RunRecord } from "./run-record.js";
+
+export interface EvaluateOptions {
+  /** Where the data is now, if not where it was. */
+  readonly data?: string;
+  readonly threads?: number;
+  /** Why the test is opened, for the record. */
+  readonly purpose?: string;
+}
+
+export interface EvaluateCommandOptions extends EvaluateOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export interface Evaluation {
+  readonly folder: string;
+  /** How often the test has been opened, this time included. */
+  readonly openings: number;
+  readonly rows: number;
+  /** Loss and metrics that the model was compiled with. */
+  readonly test: Logs;
+  /** Of tables: figures with intervals of 95 % by the bootstrap. */
+  readonly figures?: readonly Figure[];
+  /** Accuracy of the training part's majority class. */
+  readonly baseline?: number;
+  readonly synthetic: boolean;
+}
+
+/** What `torte evaluate` does. */
+export async function evaluateCommand(
+  path: string,
+  options: EvaluateCommandOptions,
+  signal: AbortSignal,
+  print: (text: string) => void,
+): Promise<void> {
+  const reporter = new Reporter(options.json === true || options.quiet === true ? "silent" : process.stdout);
+  const evaluation = await evaluate(path, options, signal, reporter);
+  if (options.json === true) print(`${JSON.stringify(evaluation, undefined, 2)}\n`);
+}
+
+/**
+ * Opens the test of a run and writes evaluation.json. The opening is recorded before any figure is there.
+ *
+ * @throws DataError where the folder is no run's, the run has no test, or the data is another one now.
+ */
+export async function evaluate(
+  path: string,
+  options: EvaluateOptions,
+  signal: AbortSignal,
+  reporter = new Reporter(),
+): Promise<Evaluation> {
+  const { folder, run } = await RunFolder.open(path);
+  const text = await textOf(path, run);
+  const experiment = await loadExperiment(text);
+  const { variant, seed, batchSize, threads } = run.options;
+  const plan = settle(text, experiment, { variant, seed, batchSize, threads: options.threads ?? threads });
+  const rows = await prepareRows(plan, options.data === undefined ? {} : { data: options.data }, signal, reporter, {
+    known: placesOf(run),
+  });
+  checkSources(path, run, rows);
+  const { model, encoding } = await modelOf(path, rows);
+  await inExperiment(text, "compile", () => {
+    model.compile(experiment.compile);
+  });
+  const sealed = rows.data.test;
+  if (sealed === undefined)
+    throw new DataError({ where: path, problem: "the run has no test part", fix: "Give one as test in data()." });
+  const test = sealed.open(options.purpose ?? "torte evaluate");
+  const openings = [...run.openings, ...sealed.openings];
+  await folder.writeJson("run.json", { ...run, openings });
+  await checkPart(model, test, "test");
+  signal.throwIfAborted();
+  const evaluation = { folder: path, openings: openings.length, ...(await measure(rows, model, encoding, test)) };
+  await folder.writeJson("evaluation.json", evaluation);
+  await model.close();
+  tell(reporter, evaluation);
+  return evaluation;
+}
+
+/** The text that was run, with its imports where they were. */
+async function textOf(path: string, { experiment }: RunRecord): Promise<ExperimentText> {
+  const copy = join(path, experiment.copy);
+  const source = await readFile(copy, "utf8").catch(() => undefined);
+  if (source === undefined || sha256Of(source) !== experiment.sha256)
+    throw new DataError({
+      where: copy,
+      problem: "the experiment is not what was run",
+      expected: `SHA-256 ${experiment.sha256}`,
+      received: source === undefined ? "no file" : sha256Of(source),
+    });
+  const there = existsSync(dirname(experiment.path)) ? experiment.path : join(process.cwd(), copy);
+  const generated = experiment.generated === true;
+  return { shown: generated ? "the generated experiment" : copy, path: there, source, generated };
+}
+
+/** Where the run has found its files. */
+function placesOf({ data }: RunRecord): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    data.sources.flatMap((source) =>
+      isRecord(source) && source["kind"] === "file" ? [[String(source["file"]), String(source["path"])]] : [],
+    ),
+  );
+}
+
+function checkSources(path: string, { data }: RunRecord, { sources }: PreparedRows): void {
+  for (const [i, now] of sources.entries()) {
+    const before = data.sources[i];
+    const sum = (source: unknown): string =>
+      isRecord(source) ? String(source["sha256"] ?? source["kind"]) : "nothing";
+    if (sum(before) === sum(now)) continue;
+    throw new DataError({
+      where: now.file,
+      problem: `the data is not what ${path} was trained on`,
+      expected: `SHA-256 ${sum(before)}`,
+      received: sum(now),
+      fix: "Say where the file is with --data.",
+    });
+  }
+}
+
+/** The model from its file; one with functions that no file holds is built by the experiment. */
+async function modelOf(
+  path: string,
+  { plan, data }: PreparedRows,
+): Promise<{ readonly model: Model; readonly encoding?: TableEncoding }> {
+  const file = join(path, "model.safetensors");
+  try {
+    const { model, encoding } = await readModelFile(file, plan.threads);
+    return encoding === undefined ? { model } : { model, encoding };
+  } catch (error) {
+    if (!(error instanceof TorteError) || !existsSync(file)) throw error;
+    const options = { seed: plan.seed, threads: plan.threads };
+    const model = await inExperiment(plan.text, "model()", () =>
+      plan.experiment.model({ variant: plan.variant, options, data }),
+    );
+    await model.loadWeights(file);
+    return { model };
+  }
+}
+
+async function measure(
+  { data, sources, plan }: PreparedRows,
+  model: Model,
+  encoding: TableEncoding | undefined,
+  test: Dataset,
+): Promise<Omit<Evaluation, "folder" | "openings">> {
+  const logs = await model.evaluate(test, { batchSize: Math.min(test.size, 256) });
+  const majority = await majorityBaseline(data.train, test);
+  const told = encoding === undefined ? undefined : await predictTest(model, encoding, test);
+  return {
+    rows: test.size,
+    synthetic: sources.some(({ kind }) => kind === "synthetic"),
+    test: logs,
+    ...(told === undefined ? {} : { figures: figuresOf(told, { seed: plan.seed }) }),
+    ...(majority === undefined ? {} : { baseline: majority.accuracy }),
+  };
+}
+
+/** Targets and predictions of the test, in units of the target. */
+async function predictTest(model: Model, { target }: TableEncoding, test: Dataset): Promise<Told> {
+  const { columns, order } = await test.plan(0);
+  const x = columns.x.map((tensor) => tensor.take(order));
+  const [y] = columns.y;
+  const targets = Float64Array.from(order, (row) => y?.data[row] ?? NaN);
+  const { data: predictions } = await model.predict(x);
+  if (target.kind === "regression") {
+    const { kind, mean, deviation } = target;
+    const plain = (values: ArrayLike<number>): Float64Array =>
+      Float64Array.from(values, (value) => value * deviation + mean);
+    return { kind, targets: plain(targets), predictions: plain(predictions) };
+  }
+  const { labels } = target;
+  return target.kind === "binary"
+    ? { kind: "binary", targets, predictions, threshold: 0.5 }
+    : { kind: "multiClass", targets, predictions, classes: labels.length };
+}
+
+function tell(reporter: Reporter, { openings, test, figures, baseline, synthetic, rows, folder }: Evaluation): void {
+  if (openings > 1)
+    reporter.line(
+      `The test has been opened ${openings} times: these figures are no clean estimate any more, since what was chosen after the first may have followed it.`,
+    );
+  const note = synthetic ? " (SYNTHETIC DATA)" : "";
+  const told = Object.entries(test).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  reporter.line(`test${note}  ${told.join("  ")}`);
+  for (const { name, value, low, high } of figures ?? [])
+    reporter.line(`  ${name.padEnd(25)} ${value.toFixed(4)}  (95 % ${low.toFixed(4)} to ${high.toFixed(4)})`);
+  if (baseline !== undefined) reporter.line(`majority class alone: accuracy ${baseline.toFixed(4)}`);
+  reporter.line(`${rows} rows, opening ${openings}; recorded in ${folder}`);
+}

@@ -1,0 +1,97 @@
+/** The experiment that a command on a data file stands for, as TypeScript. */
+import { basename } from "node:path";
+import { type EncodeOptions, LOSS_OF, type TablePlan } from "@torte/data";
+import type { TableRequest } from "./experiment.js";
+import type { ExperimentText } from "./load-experiment.js";
+
+export interface GeneratedFrom {
+  /** The command, as it was typed. */
+  readonly command: string;
+  readonly request: TableRequest;
+  readonly plan: TablePlan;
+  /** Of the table. */
+  readonly rows: number;
+  /** What is said of the split and of rows that cannot be read. */
+  readonly options: Pick<EncodeOptions, "split" | "splitBy" | "validation" | "test" | "invalid" | "positive">;
+  /** Where the file would lie. */
+  readonly path: string;
+}
+
+const METRICS = {
+  binary: ["accuracy", "auroc"],
+  multiClass: ["accuracy"],
+  regression: ["rootMeanSquaredError", "r2Score"],
+} as const;
+
+/**
+ * An epoch of few rows is few steps: it gets smaller batches, and training has more epochs to go on without getting better. Early stopping
+ * ends it.
+ */
+function trainingFor(rows: number): { readonly epochs: number; readonly batchSize: number; readonly patience: number } {
+  const batchSize = Math.min(64, Math.max(8, 2 ** Math.round(Math.log2(rows / 200))));
+  return rows >= 4000 ? { epochs: 60, batchSize, patience: 6 } : { epochs: 200, batchSize, patience: 20 };
+}
+
+const LEARNING_RATE = 1e-3;
+
+export function generateExperiment({ command, request, plan, rows, options, path }: GeneratedFrom): ExperimentText {
+  const { target, targetKind, inputs } = plan;
+  const name = nameOf(request.file);
+  const { epochs, batchSize, patience } = trainingFor(rows);
+  const encode = {
+    target,
+    targetKind,
+    kinds: inputs,
+    inputs: Object.keys(inputs),
+    ...options,
+  };
+  const source = `/** ${command.replaceAll("*/", "* /")} */
+import { experiment } from "@torte/cli";
+import { defaultModel, encodeTable } from "@torte/data";
+import { adamw, earlyStopping } from "torte";
+
+export default experiment({
+  name: ${literal(name)},
+  training: { epochs: ${epochs}, batchSize: ${batchSize}, seed: 0 },
+
+  async data({ seed, table }) {
+    const rows = await table(${literal(request)});
+    return encodeTable(rows, {
+${Object.entries(encode)
+  .map(([key, value]) => `      ${key}: ${literal(value)},\n`)
+  .join("")}      seed,
+    });
+  },
+
+  // Replace it by layers of your own: data.encoding.inputs says what comes in.
+  model: ({ data, options }) => defaultModel(data.encoding, options),
+
+  compile: {
+    optimizer: adamw({ learningRate: ${LEARNING_RATE} }),
+    loss: ${literal(LOSS_OF[targetKind])},
+    metrics: ${literal(METRICS[targetKind])},
+  },
+  callbacks: () => [earlyStopping({ monitor: "valLoss", patience: ${patience} })],
+});
+`;
+  return { shown: "the generated experiment", path, source, generated: true };
+}
+
+/** A name of a run: the file's, without its ends. */
+const nameOf = (file: string): string =>
+  basename(file)
+    .replace(/\.gz$/, "")
+    .replace(/\.[^.]*$/, "")
+    .replaceAll(/[^\w.-]+/g, "-")
+    .replace(/^-+|-+$/g, "") || "table";
+
+/** A value as it is written in TypeScript. */
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));
+  const fields = Object.entries(value).flatMap(([name, item]) =>
+    item === undefined ? [] : [`${key(name)}: ${literal(item)}`],
+  );
+  return fields.length === 0 ? "{}" : `{ ${fields.join(", ")} }`;
+}

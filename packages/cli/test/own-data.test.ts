@@ -1,0 +1,111 @@
+/** Commands on a file of data: from a table to a run, a test that is opened on purpose, and predictions. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { newFolder, torte } from "./command.js";
+
+const json = (...path: string[]): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(...path), "utf8")) as Record<string, unknown>;
+
+/** Lehmer's random numbers. */
+function lehmer(seed: number): () => number {
+  let state = 1 + seed * 7919;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+/** Proteins that are soluble where they begin with K or have many D. */
+function proteins(rows: number): readonly (readonly [id: string, sequence: string, soluble: number])[] {
+  return Array.from({ length: rows }, (_, i) => {
+    const next = lehmer(i);
+    const letters = Array.from({ length: 30 + (i % 17) }, () => "ACDEFGHIKLMNPQRSTVWY"[Math.floor(next() * 20)] ?? "");
+    const soluble = i % 2;
+    if (soluble === 1) letters[0] = "K";
+    else letters[0] = "F";
+    return [`p${i}`, letters.join(""), soluble];
+  });
+}
+
+function folderWithProteins(rows = 160): string {
+  const folder = newFolder();
+  const lines = proteins(rows).map((row) => row.join(","));
+  writeFileSync(join(folder, "proteins.csv"), `id,seq,soluble\n${lines.join("\n")}\n`);
+  return folder;
+}
+
+const TRAIN = ["train", "proteins.csv", "--sequence", "seq", "--target", "soluble"] as const;
+
+describe("torte train on a table", () => {
+  it("trains, keeps the test sealed, and stands for the experiment that it prints; evaluate opens the test", async () => {
+    const folder = folderWithProteins();
+    const told = await torte(folder, ...TRAIN, "--out", "run");
+    expect(told).toMatchObject({ status: 0, error: "" });
+    expect(told.out).toContain(
+      "\ninputs    seq (protein)\ntarget    soluble (binary: 0, 1)\nleft out  id (not asked for)\n",
+    );
+    expect(told.out).toContain("128 train, 16 validation, 16 test (sealed)\n");
+    expect(told.out).not.toMatch(/^test /m);
+    expect(readdirSync(join(folder, "run"))).toContain("split.json");
+    const { validation, openings } = json(folder, "run/run.json") as { validation: { accuracy: number }; openings: [] };
+    expect(validation.accuracy).toBeGreaterThan(0.9);
+    expect(openings).toEqual([]);
+
+    const printed = await torte(folder, ...TRAIN, "--print-experiment");
+    writeFileSync(join(folder, "mine.ts"), printed.out);
+    expect(printed.out).toBe(readFileSync(join(folder, "run/experiment.ts"), "utf8"));
+    expect(await torte(folder, "train", "mine.ts", "--out", "mine", "--quiet")).toEqual({
+      status: 0,
+      out: "",
+      error: "",
+    });
+    expect(readFileSync(join(folder, "mine/model.safetensors"))).toEqual(
+      readFileSync(join(folder, "run/model.safetensors")),
+    );
+
+    const first = await torte(folder, "evaluate", "run", "--json");
+    const { figures, ...once } = JSON.parse(first.out) as { figures: { name: string; value: number; low: number }[] };
+    expect(once).toMatchObject({ openings: 1, rows: 16, folder: "run" });
+    expect(figures.map(({ name }) => name)).toContain("mcc");
+    expect(figures.find(({ name }) => name === "auroc")?.value).toBeGreaterThan(0.9);
+    const second = await torte(folder, "evaluate", "run", "--purpose", "once more");
+    expect(second.out).toContain("opened 2 times: these figures are no clean estimate any more");
+    expect(json(folder, "run/run.json")["openings"]).toMatchObject([
+      { purpose: "torte evaluate" },
+      { purpose: "once more" },
+    ]);
+
+    writeFileSync(join(folder, "proteins.csv"), "id,seq,soluble\np,MKV,1\n");
+    const changed = await torte(folder, "evaluate", "run");
+    expect([changed.status, changed.error]).toEqual([2, expect.stringMatching(/^Error: .*\n$/)]);
+  });
+
+  it("says in one line what is wrong, ends with 2, and writes nothing", async () => {
+    const folder = folderWithProteins(40);
+    const write = (name: string, text: string | Uint8Array): void => {
+      writeFileSync(join(folder, name), text);
+    };
+    write("page.csv", "<!DOCTYPE html><html><body>404</body></html>");
+    write("header.csv", "seq,soluble\n");
+    write("one.csv", `seq,soluble\n${"MKVLAGIVGEMKV,1\n".repeat(20)}`);
+    write("book.csv", new Uint8Array([0x50, 0x4b, 3, 4, 20, 0, 0, 0]));
+    const before = readdirSync(folder);
+    const cases: readonly (readonly [args: readonly string[], message: string])[] = [
+      [["proteins.csv"], "Error: --target: it is missing: expected the column that is to be told."],
+      [["proteins.csv", "--target", "solubel"], 'Error: proteins.csv: there is no column "solubel"'],
+      [["proteins.csv", "--target", "soluble", "--sequence", "sec"], 'Error: proteins.csv: there is no column "sec"'],
+      [["page.csv", "--target", "x"], "Error: page.csv: this is no data: received a page of HTML."],
+      [["header.csv", "--target", "soluble"], "Error: header.csv: there are no rows: received a header only."],
+      [["one.csv", "--target", "soluble"], "Error: one.csv: soluble: there is nothing to learn"],
+      [["book.csv", "--target", "x"], "Error: book.csv: this is no text: received a zip archive (or a workbook)."],
+      [["nowhere.csv", "--target", "x"], "Error: nowhere.csv: there is no such file: expected a table."],
+      [["proteins.csv", "--target", "soluble", "--split", "group"], 'Error: encodeTable: split "group" needs a column'],
+      [["x.ts", "--target", "soluble"], "Error: --target: this is for tables: received x.ts."],
+    ];
+    for (const [args, message] of cases) {
+      const { status, out, error } = await torte(folder, "train", ...args, "--out", "run");
+      expect([status, out]).toEqual([2, ""]);
+      expect(error.startsWith(message) ? message : error).toBe(message);
+      expect(error.trim().split("\n")).toHaveLength(1);
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+});

@@ -1,0 +1,36 @@
+/** What each kind of column becomes: numbers about its cell, and tokens. */
+import type { Cell } from "torte";
+
+/** Tokens of a column as an input of a model: [length] whole numbers, 0 where there is none. */
+export interface TokenInput {
+  /** The beginning, the end (its last token is the last), or the whole. */
+  readonly role: "start" | "end" | "tokens";
+  readonly length: number;
+  /** How many different numbers there are, 0 included. */
+  readonly vocabulary: number;
+}
+
+/** Turns the cells of one column into numbers. Fitted on the training part; plain JSON. */
+export interface ColumnEncoder {
+  /** Numbers for each cell. */
+  readonly features: number;
+  readonly tokens: readonly TokenInput[];
+  /**
+   * Writes a cell's numbers to `features` from `at` on, which are 0, and its tokens to row `row` of `tokens`, which are 0, too.
+   * Gives what is wrong with the cell where that cannot be; a part may then be written.
+   */
+  encode(
+    cell: Cell,
+    features: Float32Array,
+    at: number,
+    tokens: readonly Int32Array[],
+    row: number,
+  ): string | undefined;
+  toJSON(): ColumnDescription;
+}
+
+/** A column encoder as JSON; which fields there are depends on the kind. */
+export interface ColumnDescription {
+  readonly kind: string;
+  readonly [field: string]: unknown;
+}

@@ -1,0 +1,84 @@
+/** A model for the inputs of an encoded table: what is known of all kinds of columns, put together. */
+import {
+  concatenate,
+  conv1d,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  functional,
+  globalAveragePooling1d,
+  globalMaxPooling1d,
+  input,
+  type Model,
+  type ModelOptions,
+  type SymbolicTensor,
+} from "torte";
+import type { EncodedInput, TableEncoding } from "../encode/encoding.js";
+
+export interface DefaultModelOptions extends ModelOptions {
+  /** Units of the hidden dense layer. Default 64. */
+  readonly units?: number;
+  /** Rate of the dropout before each dense layer, at least 0 and below 1. Default 0.4. */
+  readonly dropout?: number;
+}
+
+/**
+ * The default model of an encoded table. Tokens of an end go through an embedding and a convolution whose places matter; a sequence as a whole
+ * through an embedding, a convolution and its masked maximum and mean; numbers are taken as they are. All of it goes through a dense
+ * layer to one unit, or to one for each class.
+ *
+ * @example
+ * import { Table } from "torte";
+ * import { defaultModel, encodeTable } from "@torte/data";
+ * const size = Array.from({ length: 40 }, (_, i) => i);
+ * const { encoding } = encodeTable(new Table({ size, half: size.map((n) => n / 2) }), { target: "half" });
+ * console.log(defaultModel(encoding).countParams()); // 193
+ */
+export function defaultModel(encoding: TableEncoding, options: DefaultModelOptions = {}): Model {
+  const { units = 64, dropout: rate = 0.4, ...others } = options;
+  const inputs = encoding.inputs.map(({ name, shape, dtype }) => input({ name, shape, dtype }));
+  const parts = encoding.inputs.flatMap((of, i) => {
+    const x = inputs[i];
+    return x === undefined ? [] : branch(of, x);
+  });
+  const [first, ...rest] = parts;
+  if (first === undefined) throw new Error("an encoding has inputs");
+  const all = rest.length === 0 ? first : concatenate()([first, ...rest]);
+  const hidden = dense({ units, activation: "relu", name: "hidden" })(drop(rate, all));
+  return functional({ inputs, outputs: head(encoding)(drop(rate, hidden)), name: "default", ...others });
+}
+
+const drop = (rate: number, x: SymbolicTensor): SymbolicTensor => (rate === 0 ? x : dropout({ rate })(x));
+
+/** What an input gives to the dense layers. */
+function branch({ role, vocabulary = 0 }: EncodedInput, x: SymbolicTensor): readonly SymbolicTensor[] {
+  switch (role) {
+    case "features":
+      return [x];
+    case "start":
+    case "end": {
+      const letters = embedding({ inputDim: vocabulary, outputDim: 12, maskZero: true })(x);
+      return [flatten()(conv1d({ filters: 16, kernelSize: 4, activation: "relu" })(letters))];
+    }
+    case "tokens": {
+      const tokens = embedding({ inputDim: vocabulary, outputDim: 16, maskZero: true })(x);
+      const seen = conv1d({ filters: 64, kernelSize: 8, padding: "same", activation: "relu" })(tokens);
+      return [globalMaxPooling1d()(seen), globalAveragePooling1d()(seen)];
+    }
+  }
+}
+
+function head({ target }: TableEncoding): ReturnType<typeof dense> {
+  if (target.kind === "binary") return dense({ units: 1, activation: "sigmoid", name: "probability" });
+  if (target.kind === "multiClass")
+    return dense({ units: target.labels.length, activation: "softmax", name: "probabilities" });
+  return dense({ units: 1, name: "value" });
+}
+
+/** The loss that goes with the default model's output. */
+export const LOSS_OF = {
+  binary: "binaryCrossentropy",
+  multiClass: "sparseCategoricalCrossentropy",
+  regression: "meanSquaredError",
+} as const;
