@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
@@ -21,4 +22,21 @@ it("every source file that docs/architecture.md and CONTRIBUTING.md name exists"
   expect(named.length).toBeGreaterThan(30);
   const missing = named.filter((file) => !existsSync(path(`packages/torte/src/${file}`)) && !existsSync(path(file)));
   expect(missing).toEqual([]);
+});
+
+it("every file of the compiler has a test that imports it", () => {
+  const root = path("packages/torte/src");
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).map((file) => join(root, file));
+  const imported = new Set(
+    files
+      .filter((file) => file.endsWith(".test.ts"))
+      .flatMap((file) =>
+        [...readFileSync(file, "utf8").matchAll(/from "(\.[^"]+)\.js"/g)].map(([, to = ""]) =>
+          join(dirname(file), `${to}.ts`),
+        ),
+      ),
+  );
+  const compiler = files.filter((file) => /\/compile\/.*\.ts$/.test(file) && !file.endsWith(".test.ts"));
+  expect(compiler.length).toBeGreaterThan(30);
+  expect(compiler.filter((file) => !imported.has(file))).toEqual([]);
 });

@@ -5,6 +5,8 @@ import * as ops from "../../ops/index.js";
 import { compareBackends } from "../../testing/compare.js";
 import { Tensor } from "../../tensor/tensor.js";
 import { fuse } from "../fusion/fuse.js";
+import type { LoweredKernel } from "../loops/loops.js";
+import { KernelCache } from "./kernel-cache.js";
 import { lower } from "./lower.js";
 import { AFTER_GRADIENT, runPasses } from "../pipeline.js";
 
@@ -50,5 +52,18 @@ describe("kernels that differ only in their arrays", () => {
   it("compute what they should", async () => {
     const { program, states } = layers([0.5, 0.5, 0.25, 0.5]);
     await compareBackends(program, states);
+  });
+
+  it("are made once: the cache asks for the first of each kind, and for what is like no other", () => {
+    const fused = fuse(runPasses(layers([0.5, 0.5, 0.25, 0.5]).program, AFTER_GRADIENT));
+    const cache = new KernelCache<LoweredKernel>(fused);
+    let made = 0;
+    for (const kernel of fused.kernels) {
+      cache.getOrLower(kernel, () => {
+        made++;
+        return { name: "", origin: "", body: [], reads: new Set(), writes: new Set() };
+      });
+    }
+    expect(made).toBe(2);
   });
 });
