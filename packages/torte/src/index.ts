@@ -154,6 +154,7 @@ export type { MonitorOptions } from "./train/callbacks/monitor.js";
 export { progress, type ProgressOptions, type Verbosity } from "./train/callbacks/progress.js";
 export { reduceLROnPlateau, type ReduceLROnPlateauOptions } from "./train/callbacks/reduce-on-plateau.js";
 export { tensorBoard, type TensorBoardOptions } from "./train/callbacks/tensorboard.js";
+export { terminateOnNaN } from "./train/callbacks/terminate-on-nan.js";
 export { EventWriter, type EventWriterOptions } from "./train/tensorboard/writer.js";
 export type { FitOptions } from "./train/fit.js";
 export type { Best, History } from "./train/history.js";
@@ -164,7 +165,7 @@ export type {
   Finding as DiagnosisFinding,
   FindingKind as DiagnosisKind,
 } from "./train/diagnosis.js";
-export { NotFiniteError, type NotFinite } from "./train/not-finite.js";
+export { NotFiniteError, type NotFinite, type TensorStatistics } from "./train/not-finite.js";
 export {
   learningRateRange,
   type LearningRateRange,

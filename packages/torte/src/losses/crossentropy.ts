@@ -58,8 +58,9 @@ const smoothed = (y: Node, smoothing: number, n: number): Node =>
   smoothing === 0 ? y : add(mul(y, 1 - smoothing), smoothing / n);
 
 /**
- * Mean over the last axis of −y·log p − (1 − y)·log(1 − p), y from 0 to 1. From logits z it is softplus(z) − y·z, which is
- * exact for every z. Where p was made by a sigmoid or a softmax its logits are taken, through whatever only moves values: a
+ * Mean over the last axis of −y·log p − (1 − y)·log(1 − p), y from 0 to 1. From logits z it is max(z, 0) − y·z +
+ * log(1 + e^−|z|), whose relative error is that of rounding for every z, and so is that of its derivative σ(z) − y: a sure
+ * and right prediction costs e^−|z|, not 0. Where p was made by a sigmoid or a softmax its logits are taken, through whatever only moves values: a
  * mask, a reshape, a block, a model as a layer. Other probabilities are clipped to 1e-7 … 1 − 1e-7, as in Keras; the gradient
  * is 0 beyond.
  *
@@ -83,15 +84,23 @@ export function binaryCrossentropy(options: CrossentropyOptions = {}): Loss {
 
 function binaryLosses(y: Node, p: Node, logits: boolean): Node {
   const z = logits ? p : logitsOf(p);
-  if (z !== undefined) return sub(ops.softplus(z), mul(y, z));
+  if (z !== undefined) return ofLogits(y, z);
   const q = clipped(p);
   return ops.neg(add(mul(y, ops.log(q)), mul(sub(1, y), ops.log(sub(1, q)))));
+}
+
+/** softplus(z) − y·z, of terms that do not cancel: what a label of 0 or 1 makes 0 is 0 before it is added. */
+function ofLogits(y: Node, z: Node): Node {
+  const positive = ops.less(0, z);
+  const linear = mul(z, ops.where(positive, sub(1, y), ops.neg(y)));
+  return add(linear, ops.softplus(ops.where(positive, ops.neg(z), z)));
 }
 
 /**
  * −Σ y·log p over the classes, p scaled to sum 1; from logits by log-softmax. Where p was made by a softmax its logits are
  * taken, through whatever only moves values; other probabilities are clipped to 1e-7 … 1 − 1e-7 once they are scaled, as in
- * Keras. With labelSmoothing 0.1 and three classes a perfect prediction costs 0.291140 from logits.
+ * Keras. With labelSmoothing 0.1 and three classes the smoothed target is [0.9333, 0.0333, 0.0333]; a prediction of just that
+ * costs the least, 0.291140. With two classes it is binaryCrossentropy.
  *
  * @throws OptionError for options that are unknown or out of range.
  */
@@ -129,7 +138,8 @@ function scaled(p: Node): Node {
 }
 
 /**
- * As categoricalCrossentropy, the target being the number of the class. Nothing is built that is as large as a one-hot target.
+ * As categoricalCrossentropy, labelSmoothing included (Keras has it here since 2026 only), the target being the number of the
+ * class. Nothing is built that is as large as a one-hot target.
  *
  * @throws OptionError for options that are unknown or out of range.
  */
@@ -177,7 +187,8 @@ function power(x: Node, gamma: number): Node {
 
 /**
  * Mean over the last axis of (1 − p_t)ᵞ·crossentropy, p_t = y·p + (1 − y)·(1 − p); with applyClassBalancing also times
- * y·α + (1 − y)·(1 − α). From logits it is exact, value and gradient, for every logit. Lin et al. 2017.
+ * y·α + (1 − y)·(1 − α). With γ = 0 it is the cross-entropy. From logits it is exact, value and gradient, for every logit: one
+ * that is wrong by 100 costs 100, where Keras clips at 1e-7, logits too, and so gives 16 and no gradient. Lin et al. 2017.
  *
  * @throws OptionError for options that are unknown or out of range.
  */
@@ -217,7 +228,8 @@ function readFocal(where: string, options: FocalOptions): { gamma: number; alpha
 }
 
 /**
- * −α·Σ (1 − p)ᵞ·y·log p over the classes, p scaled to sum 1 or the softmax of logits. Lin et al. 2017.
+ * −α·Σ (1 − p)ᵞ·y·log p over the classes, p scaled to sum 1 or the softmax of logits. With γ = 0 and α = 1 it is the
+ * cross-entropy; logits are not clipped, as Keras does it. Lin et al. 2017.
  *
  * @throws OptionError for options that are unknown or out of range.
  */
@@ -270,8 +282,8 @@ export function categoricalGeneralizedCrossEntropy(
 }
 
 /**
- * Σ y·log(y/p) over the last axis, y and p clipped to 1e-7 … 1, as in Keras: y = 0 costs 1e-7·log(1e-7/p), p = 0 a finite
- * y·log(y/1e-7). Where p was made by a softmax its logits are taken.
+ * Σ y·log(y/p) over the last axis, y and p clipped to 1e-7 … 1, as in Keras (scipy and PyTorch take 0·log 0 for 0, and ∞ for
+ * p = 0): y = 0 costs 1e-7·log(1e-7/p), p = 0 a finite y·log(y/1e-7), y = p = 0 nothing. Where p was made by a softmax its logits are taken.
  */
 export function klDivergence(options: LossOptions = {}): Loss {
   const name = "klDivergence";

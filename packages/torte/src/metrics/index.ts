@@ -65,10 +65,13 @@ export {
 export { balancedAccuracy, cohenKappa, mcc, type KappaOptions } from "./table.js";
 export {
   confusionMatrix,
+  operatingPoint,
   precisionRecallCurve,
   rocCurve,
   type ConfusionMatrix,
   type ConfusionOptions,
+  type OperatingPoint,
+  type OperatingPointOptions,
   type PrecisionRecallCurve,
   type RocCurve,
 } from "./values.js";

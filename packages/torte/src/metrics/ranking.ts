@@ -12,6 +12,7 @@ import {
   scoresOf,
 } from "./common.js";
 import { areaUnderRoc, averagePrecisionOf, thresholdCounts, type ThresholdCounts } from "./curves.js";
+import { ratio } from "./counts.js";
 import type { Collected, CollectMetric, Meaning } from "./metric.js";
 
 export interface RankingOptions extends NameOption, ClassOption {
@@ -75,8 +76,10 @@ const column = (values: Float64Array, width: number, k: number): Float64Array =>
 
 /**
  * Area under the ROC curve: the probability that a positive has a higher score than a negative, ties counting half. Exact, by
- * ranks; of logits where they are known, so that sure predictions stay in order. Where one class is missing it is not defined:
- * NaN. y = [0, 0, 1, 1], s = [.1, .4, .35, .8] give 0.75.
+ * ranks, whatever the batches, as in scikit-learn; of logits where they are known, so that sure predictions stay in order
+ * (torchmetrics takes sigmoids of what it guesses to be logits, batch by batch, and gives 0.5 for logits near 99 whose area is
+ * 0.928571; Keras's 200 thresholds give 0.5 where all scores lie in one bin). Where one class is missing it is not defined:
+ * NaN, which a mean shows, as 0.5 would not. y = [0, 0, 1, 1], s = [.1, .4, .35, .8] give 0.75.
  *
  * @example
  * import { auroc, dense, input, sequential, tensor } from "torte";
@@ -89,38 +92,39 @@ export const auroc = (options: RankingOptions = {}): CollectMetric => ofRanking(
 
 /**
  * Average precision Σ (Rₙ − Rₙ₋₁)·Pₙ over falling thresholds, R being recall and P precision: the area under the
- * precision-recall curve without interpolation. Without positives it is not defined: NaN. y = [0, 0, 1, 1], s = [.1, .4, .35,
- * .8] give 0.833333.
+ * precision-recall curve without interpolation, as in scikit-learn. Trapezoids (0.791667 below) and Keras's interpolation
+ * between thresholds (`auc({ curve: "PR" })`) are other numbers of the same name. Without positives it is not defined: NaN.
+ * y = [0, 0, 1, 1], s = [.1, .4, .35, .8] give 0.833333.
  */
 export const averagePrecision = (options: RankingOptions = {}): CollectMetric =>
   ofRanking("averagePrecision", options, averagePrecisionOf);
 
-/** What can be had at the best threshold that keeps a condition; the threshold that is above all scores included. */
-export interface OperatingPoint {
-  readonly value: number;
-  /** A prediction is a yes from this score on; Infinity where nothing is. */
-  readonly threshold: number;
+export type Rate = "sensitivity" | "specificity" | "precision";
+
+/** The rates at the i-th threshold; above all scores for i = −1. 0 where a rate is not defined. */
+export function rateAt({ tp, fp, positives, negatives }: ThresholdCounts, i: number, rate: Rate): number {
+  const [t, f] = i < 0 ? [0, 0] : [tp[i] ?? NaN, fp[i] ?? NaN];
+  if (rate === "sensitivity") return ratio(t, positives);
+  if (rate === "specificity") return ratio(negatives - f, negatives);
+  return ratio(t, t + f);
 }
 
-type Rate = "sensitivity" | "specificity" | "precision";
-
-/** The rates at the i-th threshold; above all scores for i = −1. */
-function rateAt({ tp, fp, positives, negatives }: ThresholdCounts, i: number, rate: Rate): number {
-  const [t, f] = i < 0 ? [0, 0] : [tp[i] ?? 0, fp[i] ?? 0];
-  if (rate === "sensitivity") return positives === 0 ? 0 : t / positives;
-  if (rate === "specificity") return negatives === 0 ? 0 : (negatives - f) / negatives;
-  return t + f === 0 ? 0 : t / (t + f);
-}
-
-/** The largest `wanted` among the thresholds where `kept` is at least `limit`; 0 at no threshold where there is none. */
-export function bestPoint(counts: ThresholdCounts, wanted: Rate, kept: Rate, limit: number): OperatingPoint {
-  let best: OperatingPoint = { value: 0, threshold: Infinity };
+/**
+ * The number of the threshold with the largest `wanted` among those where `kept` is at least `limit`, the highest of equal
+ * ones; undefined where there is none with a `wanted` above 0.
+ */
+export function bestPoint(counts: ThresholdCounts, wanted: Rate, kept: Rate, limit: number): number | undefined {
+  let [best, value]: [number | undefined, number] = [undefined, 0];
   for (let i = -1; i < counts.thresholds.length; i++) {
-    if (rateAt(counts, i, kept) < limit) continue;
-    const value = rateAt(counts, i, wanted);
-    if (value > best.value) best = { value, threshold: counts.thresholds[i] ?? Infinity };
+    const rate = rateAt(counts, i, wanted);
+    if (rateAt(counts, i, kept) >= limit && rate > value) [best, value] = [i, rate];
   }
   return best;
+}
+
+function largestRate(counts: ThresholdCounts, wanted: Rate, kept: Rate, limit: number): number {
+  const best = bestPoint(counts, wanted, kept, limit);
+  return best === undefined ? 0 : rateAt(counts, best, wanted);
 }
 
 const atLeast =
@@ -130,7 +134,7 @@ const atLeast =
       min: 0,
       max: 1,
     });
-    return ofRanking(where, options, (counts) => bestPoint(counts, wanted, kept, limit).value, [option]);
+    return ofRanking(where, options, (counts) => largestRate(counts, wanted, kept, limit), [option]);
   };
 
 /** The largest sensitivity (recall) among all thresholds whose specificity is at least the given one; 0 where there is none. */

@@ -1,7 +1,8 @@
 /** Confusion matrices and curves as values, from targets and predictions at hand. */
-import { checkOptions, DataError, positiveInteger } from "../errors.js";
+import { checkOptions, DataError, numberIn, oneOf, OptionError, positiveInteger } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
 import { areaUnderRoc, averagePrecisionOf, thresholdCounts, type ThresholdCounts } from "./curves.js";
+import { bestPoint, type Rate, rateAt } from "./ranking.js";
 
 /** Numbers: a tensor or a list. */
 export type Numbers = Tensor | ArrayLike<number>;
@@ -159,3 +160,67 @@ export async function precisionRecallCurve(
     trapezoid,
   };
 }
+
+export interface OperatingPointOptions extends ValueOptions {
+  /** Least share of positives that must be found, 0 to 1. One of the three is given. */
+  readonly sensitivity?: number;
+  /** Least share of negatives that must be left alone, 0 to 1. */
+  readonly specificity?: number;
+  /** Least share of yes that must be right, 0 to 1. */
+  readonly precision?: number;
+  /** What is to be as large as it can. Default "sensitivity"; where that is given "specificity". */
+  readonly maximize?: Rate;
+}
+
+/** A threshold, and what comes of it. */
+export interface OperatingPoint {
+  /** A prediction is a yes from this score on; Infinity where none is, as no score keeps the condition. */
+  readonly threshold: number;
+  readonly sensitivity: number;
+  readonly specificity: number;
+  readonly precision: number;
+}
+
+/**
+ * The best threshold among those that keep a condition, exact, over all scores: what `sensitivityAtSpecificity` and its like
+ * report, with the threshold (Keras looks at 200 thresholds; torchmetrics says 1e6 where there is none).
+ *
+ * @throws OptionError where not just one condition is given; DataError for lists of different lengths.
+ * @example
+ * import { operatingPoint } from "torte";
+ * const point = await operatingPoint([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], { specificity: 0.9 });
+ * console.log(point.threshold, point.sensitivity); // 0.8 0.5
+ */
+export async function operatingPoint(
+  targets: Numbers,
+  scores: Numbers,
+  options: OperatingPointOptions,
+): Promise<OperatingPoint> {
+  const where = "operatingPoint";
+  checkOptions(where, options, [...RATES, "maximize", "sampleWeight"]);
+  const given = RATES.filter((rate) => options[rate] !== undefined);
+  const [kept] = given;
+  if (kept === undefined || given.length > 1) {
+    const received = given.join(", ") || "none";
+    throw new OptionError({
+      where,
+      problem: "conditions do not fit",
+      expected: `one of ${RATES.join(", ")}`,
+      received,
+    });
+  }
+  const limit = numberIn(where, kept, options[kept], { min: 0, max: 1 });
+  const usual = kept === "sensitivity" ? "specificity" : "sensitivity";
+  const wanted = oneOf(where, "maximize", options.maximize ?? usual, RATES);
+  const { sampleWeight } = options;
+  const counts = await countsOf(where, targets, scores, sampleWeight === undefined ? {} : { sampleWeight });
+  const best = bestPoint(counts, wanted, kept, limit) ?? -1;
+  const [sensitivity, specificity, precision] = RATES.map((rate) => rateAt(counts, best, rate)) as [
+    number,
+    number,
+    number,
+  ];
+  return { threshold: counts.thresholds[best] ?? Infinity, sensitivity, specificity, precision };
+}
+
+const RATES = ["sensitivity", "specificity", "precision"] as const;

@@ -115,14 +115,14 @@ export class Compiled {
   }
 
   /** The first weight, or memory of the optimizer, that is not finite. */
-  async badState(session: Session): Promise<string | undefined> {
+  async badState(session: Session): Promise<{ readonly name: string; readonly state: State } | undefined> {
     const { slots, averages } = this.states.optimizer;
     const weights = [...this.objective.network.weights].map(([name, { state }]) => ({ name, state }));
     const memory = [...[...slots.values()].flatMap((record) => Object.values(record)), ...averages.values()];
     const all = [...weights, ...memory.map((state) => ({ name: state.name, state }))];
     const make = (): Program => finiteProgram(all.map(({ state }) => state));
     const results = await session.run(await this.#program(session, "finite", make));
-    return all.find((_, i) => results[i]?.data[0] === 0)?.name;
+    return all.find((_, i) => results[i]?.data[0] === 0);
   }
 
   #program(session: Session, name: string, make: () => Program): Promise<Executable> {

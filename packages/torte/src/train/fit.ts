@@ -14,6 +14,7 @@ import { finishing } from "./finish.js";
 import { type EpochFeed, type Feed, NEVER, type Plans, type Portion, ResidentFeed } from "./feed.js";
 import { batchSizeOf, type Data, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
 import { Collector, noSums, validationName } from "./figures.js";
+import type { Objective } from "./measure.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import { checkWeights, type Chunk, failedStep, type Replay } from "./replay.js";
@@ -365,13 +366,14 @@ export class Trainer {
     return this.#options.signal?.aborted !== true;
   }
 
+  /** What the steps are for. */
+  readonly #objective = (): Objective => withClassWeight(this.#compiled.objective, this.#options.classWeight);
+
   #program(data: Resident, batch: number): Promise<Executable> {
-    const { objective, optimizer, trained, states, id } = this.#compiled;
+    const { optimizer, trained, states, id } = this.#compiled;
     const { classWeight } = this.#options;
-    const make = (resident: Resident): Program => {
-      const weighted = withClassWeight(objective, classWeight);
-      return trainProgram({ objective: weighted, optimizer, trained, states }, resident, batch);
-    };
+    const make = (resident: Resident): Program =>
+      trainProgram({ objective: this.#objective(), optimizer, trained, states }, resident, batch);
     const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }
@@ -402,7 +404,7 @@ export class Trainer {
       },
     );
     const took = performance.now() - before;
-    const chunk = { executable, data, batch, count };
+    const chunk = { executable, objective: this.#objective(), data, batch, count };
     const [bad = -1] = badStep.data;
     if (bad >= 0) await failedStep(this.#replay, chunk, bad);
     if (flag !== undefined) checkFlag(executable.program, flag);

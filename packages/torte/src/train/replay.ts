@@ -2,7 +2,8 @@
 import type { Executable, Session } from "../backends/backend.js";
 import type { Compiled } from "./compiled.js";
 import { findBadNumber } from "./diagnose.js";
-import { NotFiniteError } from "./not-finite.js";
+import type { Objective } from "./measure.js";
+import { NotFiniteError, statisticsOf } from "./not-finite.js";
 import type { Resident } from "./resident.js";
 
 /** Where steps can be replayed from. */
@@ -16,6 +17,8 @@ export interface Replay {
 /** Steps that ran without JavaScript in between. */
 export interface Chunk {
   readonly executable: Executable;
+  /** What the steps are for, weights of classes included. */
+  readonly objective: Objective;
   readonly data: Resident;
   readonly batch: number;
   readonly count: number;
@@ -28,11 +31,13 @@ async function restart({ session, compiled, snapshot }: Replay): Promise<number>
 }
 
 /** Throws the error that names the step and the layer where the numbers went wrong; the model is left as before that step. */
-export async function failedStep(replay: Replay, { executable, data, batch }: Chunk, bad: number): Promise<never> {
+export async function failedStep(replay: Replay, chunk: Chunk, bad: number): Promise<never> {
   const { session, compiled } = replay;
+  const { executable, objective, data, batch } = chunk;
   const good = bad - 1 - (await restart(replay));
   if (good > 0) await session.run(executable, { steps: good });
-  const found = await findBadNumber(session, compiled, data, batch);
+  const { optimizer, trained, states } = compiled;
+  const found = await findBadNumber(session, { objective, optimizer, trained, states }, data, batch);
   throw new NotFiniteError({ step: bad, ...found });
 }
 
@@ -51,9 +56,10 @@ export async function checkWeights(replay: Replay, { executable, count }: Chunk)
     await session.run(executable);
     bad = await compiled.badState(session);
   }
+  const tensor = bad === undefined ? {} : { tensor: statisticsOf(await session.read(bad.state)) };
   await restart(replay);
   if (steps > 1) await session.run(executable, { steps: steps - 1 });
-  const layer = bad ?? "a weight";
+  const layer = bad?.name ?? "a weight";
   const problem = `${layer} is not finite after the update`;
-  throw new NotFiniteError({ step: done + steps, layer, problem });
+  throw new NotFiniteError({ step: done + steps, layer, problem, ...tensor });
 }
