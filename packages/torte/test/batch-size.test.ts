@@ -12,7 +12,7 @@ import {
   ops,
   type Reduction,
   sequential,
-  Tensor,
+  type Tensor,
   tensor,
 } from "torte";
 

@@ -50,15 +50,21 @@ class Run {
         }
         return;
       case "store":
-      case "addTo":
-        return this.#write(statement);
+      case "addTo": {
+        this.#write(statement);
+        return;
+      }
       case "reset":
         for (const accumulator of statement.accumulators) this.#accumulators.set(accumulator, neutral(accumulator));
         return;
-      case "restore":
-        return this.#restore(statement);
-      case "accumulate":
-        return this.#accumulate(statement);
+      case "restore": {
+        this.#restore(statement);
+        return;
+      }
+      case "accumulate": {
+        this.#accumulate(statement);
+        return;
+      }
       case "merge": {
         const into = this.#lanes(statement.into);
         this.#lanes(statement.from).forEach((lane, i) => {
@@ -213,7 +219,7 @@ export function runLoops({ fused, kernels }: Lowering, { data }: Cases): Values[
   for (const [state, buffer] of fused.stateBuffers) {
     const values = data.get(state)?.data ?? [];
     const array = emptyValues(buffer.dtype, buffer.size);
-    array.set(values as Float32Array);
+    array.set(values);
     memory.set(buffer, array);
   }
   for (const { body, arrays } of kernels) {
@@ -243,7 +249,7 @@ export function differenceToGraph(outputs: readonly Node[], cases: Cases, target
   const states = new Map(
     [...cases.data].map(([state, { shape, dtype, data }]) => {
       const values = emptyValues(dtype === "float64" ? "float32" : dtype, data.length);
-      values.set(data as Float32Array);
+      values.set(data);
       return [state, { shape, data: values }];
     }),
   );
