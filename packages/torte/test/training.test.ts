@@ -188,8 +188,8 @@ describe("fit", () => {
     );
     model.compile({ optimizer: sgd(), loss: "meanSquaredError" });
     await expect(model.fit(line(20))).rejects.toThrow(
-      "step 1: the loss is not finite; the first number that is not comes from culprit. Try a smaller learning rate, " +
-        "scale the inputs, or look for extreme values in the data.",
+      "step 1: the loss is not finite; the first number that is not comes from culprit: received (20, 2) with 40 NaN; none of " +
+        "them finite. Try a smaller learning rate, scale the inputs, or look for extreme values in the data.",
     );
   });
 });
