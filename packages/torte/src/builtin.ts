@@ -1,10 +1,12 @@
 /** Modules of Node. Apart from `host.ts`, whose declarations people see who have no types of Node. */
+import type * as Crypto from "node:crypto";
 import type * as Files from "node:fs";
 import type * as FilePromises from "node:fs/promises";
 import type * as System from "node:os";
 import type * as Threads from "node:worker_threads";
 
 interface Builtins {
+  "node:crypto": typeof Crypto;
   "node:fs": typeof Files;
   "node:fs/promises": typeof FilePromises;
   "node:os": typeof System;

@@ -175,7 +175,7 @@ export { type GradientData, type GradientOptions, type Gradients } from "./train
 export type { PureFunction, PureOptions } from "./train/pure.js";
 export { saliency, type SaliencyOptions } from "./train/saliency.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
-export type { ModelDescription, WeightReport } from "./train/saving.js";
+export type { Extras, ModelDescription, WeightReport } from "./train/saving.js";
 export type { LayerFactory } from "./nn/serialize/registry.js";
 export type {
   CallDescription,
@@ -199,7 +199,9 @@ export {
   type PerOutput,
   type PredictData,
   type Rows,
+  type SaveModelOptions,
   type SaveOptions,
+  type TrainingProgress,
 } from "./train/model.js";
 export {
   checkGradients,

@@ -38,6 +38,8 @@ export interface Session {
   snapshot(name: string, states: readonly State[]): Promise<void>;
   /** Writes the states back as they were; the copy stays. */
   restore(name: string): Promise<void>;
+  /** The value that a state has in a copy; training may go on meanwhile. */
+  readCopy(name: string, state: State): Promise<Tensor>;
   /** Drops a copy. */
   forget(name: string): Promise<void>;
   close(): Promise<void>;

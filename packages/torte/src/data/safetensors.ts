@@ -47,6 +47,21 @@ export function formatSafetensors(
   tensors: Readonly<Record<string, Tensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Bytes {
+  const pieces = safetensorsPieces(tensors, metadata);
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** The header, and the bytes of each tensor where they are: nothing is copied. */
+export function safetensorsPieces(
+  tensors: Readonly<Record<string, Tensor>>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array[] {
   checkWritten(tensors, metadata);
   let end = 0;
   const described = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
@@ -58,15 +73,9 @@ export function formatSafetensors(
   const text = JSON.stringify(Object.fromEntries<unknown>([...extra, ...described]));
   const unpadded = new TextEncoder().encode(text).length;
   const header = new TextEncoder().encode(text + " ".repeat((ALIGNMENT - (unpadded % ALIGNMENT)) % ALIGNMENT));
-  const bytes = new Uint8Array(8 + header.length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
-  bytes.set(header, 8);
-  let at = 8 + header.length;
-  for (const { dtype, data } of Object.values(tensors)) {
-    bytes.set(littleBytes(dtype, data), at);
-    at += data.length * BYTES[dtype];
-  }
-  return bytes;
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(header.length), true);
+  return [length, header, ...Object.values(tensors).map(({ dtype, data }) => littleBytes(dtype, data))];
 }
 
 function checkWritten(tensors: object, metadata: Readonly<Record<string, unknown>>): void {
@@ -99,41 +108,59 @@ export interface Safetensors {
  * @throws DataError for bytes that are cut short, corrupt, or of a type that is not supported.
  */
 export function parseSafetensors(bytes: Uint8Array, where = "safetensors"): Safetensors {
-  const { header, start } = readHeader(bytes, where);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== METADATA)
-    .map(([name, entry]) => readEntry(name, entry, `${where}: ${name}`));
-  const data = bytes.subarray(start);
-  checkCover(entries, data.length, where);
-  return {
-    tensors: Object.fromEntries(entries.map((entry) => [entry.name, readTensor(data, entry, where)])),
-    metadata: readMetadata(Object.hasOwn(header, METADATA) ? header[METADATA] : {}, where),
-  };
+  const end = headerEnd(bytes, bytes.length, where);
+  const { entries, metadata } = parseHeader(bytes.subarray(8, end), bytes.length - end, where);
+  return { tensors: readTensors(bytes.subarray(end), entries, where), metadata };
 }
 
-function readHeader(
-  bytes: Uint8Array,
-  where: string,
-): { readonly header: Readonly<Record<string, unknown>>; readonly start: number } {
-  const length =
-    bytes.length < 8 ? Infinity : Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
-  const start = 8 + length;
-  if (start > bytes.length) throw new DataError({ where, problem: "the file is cut short, or no safetensors file" });
+/** Where the header of a file of `total` bytes ends, from the first 8 of them. */
+export function headerEnd(first: Uint8Array, total: number, where: string): number {
+  const length = total < 8 ? Infinity : Number(new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true));
+  if (8 + length > total) throw new DataError({ where, problem: "the file is cut short, or no safetensors file" });
   if (length > LONGEST_HEADER) {
     const expected = `at most ${LONGEST_HEADER} bytes`;
     throw new DataError({ where, problem: "the header is too long", expected, received: String(length) });
   }
+  return 8 + length;
+}
+
+/** What a file holds, before any of it is read. */
+export interface Header {
+  readonly entries: readonly Entry[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The header, checked against the number of bytes behind it. */
+export function parseHeader(bytes: Uint8Array, length: number, where: string): Header {
+  const header = readHeader(bytes, where);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, entry]) => readEntry(name, entry, `${where}: ${name}`));
+  checkCover(entries, length, where);
+  return { entries, metadata: readMetadata(Object.hasOwn(header, METADATA) ? header[METADATA] : {}, where) };
+}
+
+/** The tensors, from the bytes behind the header. */
+export function readTensors(
+  data: Uint8Array,
+  entries: readonly Entry[],
+  where: string,
+): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(entries.map((entry) => [entry.name, readTensor(data, entry, where)]));
+}
+
+function readHeader(bytes: Uint8Array, where: string): Readonly<Record<string, unknown>> {
   const unreadable = (received: string): never => {
     throw new DataError({ where, problem: "the header cannot be read", expected: "a JSON object", received });
   };
   let text = "";
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, start));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return unreadable("bytes that are no UTF-8");
   }
   const header = parseJson(text, `${where}: header`);
-  return isRecord(header) ? { header, start } : unreadable(show(header));
+  return isRecord(header) ? header : unreadable(show(header));
 }
 
 function readMetadata(given: unknown, where: string): Readonly<Record<string, string>> {
@@ -147,7 +174,7 @@ function readMetadata(given: unknown, where: string): Readonly<Record<string, st
   });
 }
 
-interface Entry {
+export interface Entry {
   readonly name: string;
   readonly type: ElementType;
   readonly shape: readonly number[];

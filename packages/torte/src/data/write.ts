@@ -9,7 +9,7 @@ import { isNode } from "../host.js";
  *
  * @throws DataError where it cannot be written; the old file is then as it was, and nothing is left beside it.
  */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeWhole(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
   const files = builtin("node:fs/promises");
   const { folder, name } = parts(path);
   const part = `${folder}.${name}.part`;
@@ -17,7 +17,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     await makeFolder(folder);
     const handle = await files.open(part, "w");
     try {
-      await handle.writeFile(content);
+      await files.writeFile(handle, content);
       await handle.sync();
     } finally {
       await handle.close();
@@ -28,6 +28,23 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     throw unwritable(path, error);
   }
   await syncFolder(folder);
+}
+
+/** The bytes in blocks of this size, small pieces put together and large ones taken apart: time for others in between. */
+export function* inBlocks(pieces: Iterable<Uint8Array>, size: number): Generator<Uint8Array> {
+  let block = new Uint8Array(size);
+  let filled = 0;
+  for (const piece of pieces)
+    for (let at = 0; at < piece.length;) {
+      const part = piece.subarray(at, at + size - filled);
+      block.set(part, filled);
+      at += part.length;
+      filled += part.length;
+      if (filled < size) continue;
+      yield block;
+      [block, filled] = [new Uint8Array(size), 0];
+    }
+  if (filled > 0) yield block.subarray(0, filled);
 }
 
 /** Adds to the end of a file, which is made where it is missing. @throws DataError where that cannot be. */

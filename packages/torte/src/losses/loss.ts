@@ -29,8 +29,16 @@ export interface LossOptions {
   readonly reduction?: Reduction;
 }
 
+/** Which factory of the library has made something, of which options: what files keep of it. */
+export interface Origin {
+  readonly factory: string;
+  readonly options: object;
+}
+
 export interface Loss {
   readonly name: string;
+  /** Of a loss of the library. */
+  readonly origin?: Origin;
   readonly targets: TargetKind;
   /** Default "numbers". */
   readonly predictions?: PredictionKind;
@@ -47,7 +55,11 @@ export interface Loss {
   readonly call: (target: Node, prediction: Node) => Node;
 }
 
-/** What all losses read of their options. */
-export function readReduction(where: string, { reduction }: LossOptions): { readonly reduction: Reduction } {
-  return { reduction: oneOf(where, "reduction", reduction ?? "mean", REDUCTIONS) };
+/** What all losses read of their options, and that they were made of them. */
+export function readReduction(
+  factory: string,
+  options: LossOptions,
+): { readonly reduction: Reduction; readonly origin: Origin } {
+  const reduction = oneOf(factory, "reduction", options.reduction ?? "mean", REDUCTIONS);
+  return { reduction, origin: { factory, options: { ...options } } };
 }

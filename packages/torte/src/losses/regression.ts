@@ -10,8 +10,13 @@ const { abs, add, div, mul, sub } = ops;
 const lastMean = (x: Node): Node => ops.mean(x, { axes: [-1] });
 
 /** A loss of numbers: the mean over the last axis of what `each` makes of target and prediction. */
-function numeric(name: string, options: LossOptions, each: (target: Node, prediction: Node) => Node): Loss {
-  checkOptions(name, options, ["reduction"]);
+function numeric(
+  name: string,
+  options: LossOptions,
+  each: (target: Node, prediction: Node) => Node,
+  own: readonly string[] = [],
+): Loss {
+  checkOptions(name, options, [...own, "reduction"]);
   return {
     name,
     targets: "numbers",
@@ -54,7 +59,7 @@ export function huber(
     const e = abs(sub(y, p));
     return ops.where(ops.lessEqual(e, delta), mul(ops.square(e), 0.5), mul(sub(e, delta / 2), delta));
   };
-  return numeric("huber", { reduction: options.reduction ?? "mean" }, each);
+  return numeric("huber", options, each, ["delta"]);
 }
 
 /**

@@ -14,6 +14,7 @@ import type { MeanMetric, Meaning, MetricContext } from "./metric.js";
  */
 export const accuracy: MeanMetric = {
   name: "accuracy",
+  origin: { factory: "accuracy", options: {} },
   direction: "max",
   needsMeaning: true,
   call: (target, prediction, meaning) => {
@@ -43,7 +44,7 @@ export function binaryAccuracy(options: ThresholdOption = {}): MeanMetric {
   checkOptions(where, options, ["threshold", "name"]);
   const threshold = options.threshold === undefined ? undefined : numberIn(where, "threshold", options.threshold);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     direction: "max",
     targets: "probabilities",
     call: (target, prediction, meaning) => rightLabels(target, prediction, threshold ?? thresholdOf(meaning)),
@@ -54,7 +55,7 @@ const categorical =
   (where: string, targets: "classes" | "distribution") =>
   (options: NameOption = {}): MeanMetric => {
     checkOptions(where, options, ["name"]);
-    return { name: readName(where, options), direction: "max", targets, call: (y, p, m) => rightClass(y, p, m) };
+    return { ...readName(where, options), direction: "max", targets, call: (y, p, m) => rightClass(y, p, m) };
   };
 
 /** Share of positions whose largest prediction is where the target is largest. */
@@ -73,7 +74,7 @@ const topK =
     checkOptions(where, options, ["k", "name"]);
     const k = positiveInteger(where, "k", options.k ?? 5);
     return {
-      name: readName(where, options),
+      ...readName(where, options),
       direction: "max",
       needsMeaning: true,
       ...(targets === undefined ? {} : { targets }),

@@ -44,7 +44,7 @@ export function auc(options: AucOptions = {}): CountsMetric {
   const each = booleanOption(where, "multiLabel", options.multiLabel ?? false);
   const { labelWeights } = options;
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction: "max",
     needsMeaning: true,

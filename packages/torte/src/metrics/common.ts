@@ -4,6 +4,7 @@ import type { Node } from "../graph/node.js";
 import { logitsOf, logOf } from "../losses/logits.js";
 import * as ops from "../ops/index.js";
 import { lastOf } from "../tensor/shape.js";
+import type { Origin } from "../losses/loss.js";
 import type { Meaning } from "./metric.js";
 
 export interface NameOption {
@@ -11,10 +12,11 @@ export interface NameOption {
   readonly name?: string;
 }
 
-export function readName(where: string, { name }: NameOption): string {
-  if (name === undefined) return where;
-  const given: unknown = name;
-  if (typeof given === "string" && given !== "" && !given.includes(".")) return given;
+/** The name, and that the metric was made of these options. */
+export function readName(where: string, options: NameOption): { readonly name: string; readonly origin: Origin } {
+  const given: unknown = options.name ?? where;
+  if (typeof given === "string" && given !== "" && !given.includes("."))
+    return { name: given, origin: { factory: where, options: { ...options } } };
   throw new OptionError({ where, problem: "name is unusable", expected: "a text without .", received: show(given) });
 }
 

@@ -122,7 +122,7 @@ function ofDecisions(
   const classId = readClass(where, options.classId);
   const average = readAverage(where, options.average);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction,
     needsMeaning: true,

@@ -1,6 +1,6 @@
 /** What a metric is: of one of three kinds, with a direction of its own. */
 import type { Node } from "../graph/node.js";
-import type { Loss } from "../losses/loss.js";
+import type { Loss, Origin } from "../losses/loss.js";
 
 /** What targets and predictions are: as the loss declares it, unless the metric does. */
 export type Meaning = Pick<Loss, "targets" | "predictions" | "axis">;
@@ -17,6 +17,8 @@ export type Direction = "max" | "min" | "none";
 interface MetricBase {
   /** In the history: `name`, and `valName` for validation data. */
   readonly name: string;
+  /** Of a metric of the library. */
+  readonly origin?: Origin;
   /** What early stopping and others take for better. Default "none". */
   readonly direction?: Direction;
   /** What the targets are for this metric. Default: what the loss declares. */

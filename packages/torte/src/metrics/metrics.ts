@@ -8,7 +8,14 @@ import * as counts from "./counts.js";
 import * as ious from "./iou.js";
 import type { Metric } from "./metric.js";
 import { brierScore, expectedCalibrationError, perplexity } from "./probability.js";
-import { auroc, averagePrecision } from "./ranking.js";
+import {
+  auroc,
+  averagePrecision,
+  precisionAtRecall,
+  recallAtPrecision,
+  sensitivityAtSpecificity,
+  specificityAtSensitivity,
+} from "./ranking.js";
 import * as numbers from "./regression.js";
 import { balancedAccuracy, cohenKappa, mcc } from "./table.js";
 
@@ -57,6 +64,21 @@ const OWN = {
 const NAMED: Readonly<Record<string, () => Metric>> = {
   ...Object.fromEntries(Object.entries(LOSSES).map(([name, make]) => [name, () => numbers.lossMetric(make())])),
   ...OWN,
+};
+
+/** Every factory of a metric by the name that its metrics have as their origin. */
+export const METRICS: Readonly<Record<string, (options: never) => Metric>> = {
+  ...OWN,
+  sensitivityAtSpecificity,
+  specificityAtSensitivity,
+  precisionAtRecall,
+  recallAtPrecision,
+  ...Object.fromEntries(
+    Object.entries(LOSSES).map(([name, make]) => [
+      `losses.${name}`,
+      (options: never): Metric => numbers.lossMetric(make(options)),
+    ]),
+  ),
 };
 
 export type MetricName = keyof typeof OWN | keyof typeof LOSSES;

@@ -29,7 +29,7 @@ export function brierScore(options: BrierOptions = {}): MeanMetric {
   checkOptions("brierScore", options, ["scaleByHalf", "name"]);
   const half = booleanOption("brierScore", "scaleByHalf", options.scaleByHalf ?? false);
   return {
-    name: readName("brierScore", options),
+    ...readName("brierScore", options),
     direction: "min",
     needsMeaning: true,
     call: (target, prediction, context) => {
@@ -63,7 +63,7 @@ export function expectedCalibrationError(options: CalibrationOptions = {}): Coll
   const bins = positiveInteger(where, "bins", options.bins ?? 15);
   const of = oneOf(where, "of", options.of ?? "topLabel", ["topLabel", "positive"]);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "collect",
     direction: "min",
     needsMeaning: true,
@@ -108,7 +108,7 @@ export function perplexity(options: PerplexityOptions = {}): CountsMetric {
   const where = "perplexity";
   checkOptions(where, options, ["ignoreClass", "name"]);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction: "min",
     needsMeaning: true,

@@ -36,7 +36,7 @@ function ofRanking(
   const average = readAverage(where, options.average) ?? "macro";
   const classId = readClass(where, options.classId);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "collect",
     direction: "max",
     needsMeaning: true,

@@ -8,8 +8,9 @@ import { type NameOption, readName } from "./common.js";
 import type { Collected, CollectMetric, CountsMetric, MeanMetric } from "./metric.js";
 
 /** A loss as a metric: its mean, without penalties. */
-export const lossMetric = ({ name, targets, predictions, ignoreClass, call }: Loss): MeanMetric => ({
+export const lossMetric = ({ name, origin, targets, predictions, ignoreClass, call }: Loss): MeanMetric => ({
   name,
+  ...(origin === undefined ? {} : { origin: { factory: `losses.${origin.factory}`, options: origin.options } }),
   kind: "mean",
   direction: "min",
   targets,
@@ -23,7 +24,7 @@ export function rootMeanSquaredError(options: NameOption = {}): CountsMetric {
   const where = "rootMeanSquaredError";
   checkOptions(where, options, ["name"]);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction: "min",
     targets: "numbers",
@@ -42,7 +43,7 @@ export const averageSums = (x: Node, weights: Node): Node => {
 export function cosineSimilarity(options: NameOption = {}): MeanMetric {
   checkOptions("cosineSimilarity", options, ["name"]);
   return {
-    name: readName("cosineSimilarity", options),
+    ...readName("cosineSimilarity", options),
     direction: "max",
     targets: "numbers",
     call: (y, p) => ops.sum(ops.mul(direction(y), direction(p)), { axes: [-1] }),
@@ -52,14 +53,14 @@ export function cosineSimilarity(options: NameOption = {}): MeanMetric {
 /** Σ w·p / Σ w of the predictions, whatever the targets. */
 export function mean(options: NameOption = {}): MeanMetric {
   checkOptions("mean", options, ["name"]);
-  return { name: readName("mean", options), targets: "numbers", call: (_, p) => ops.mean(p, { axes: [-1] }) };
+  return { ...readName("mean", options), targets: "numbers", call: (_, p) => ops.mean(p, { axes: [-1] }) };
 }
 
 /** Σ w·p of the predictions, whatever the targets. */
 export function sum(options: NameOption = {}): CountsMetric {
   checkOptions("sum", options, ["name"]);
   return {
-    name: readName("sum", options),
+    ...readName("sum", options),
     kind: "counts",
     targets: "numbers",
     call: (_, p, { weights }) =>
@@ -82,7 +83,7 @@ function ofPairs(
   combine: (outputs: readonly Pairs[], rows: readonly Pairs[]) => number,
 ): CollectMetric {
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "collect",
     direction: "max",
     targets: "numbers",

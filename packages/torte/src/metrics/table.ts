@@ -16,7 +16,7 @@ export function ofTable(
   checkOptions(where, options, ["threshold", "name"]);
   const threshold = options.threshold === undefined ? undefined : numberIn(where, "threshold", options.threshold);
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction: "max",
     needsMeaning: true,
@@ -90,7 +90,7 @@ export function cohenKappa(options: KappaOptions = {}): CountsMetric {
     });
   const power = oneOf(where, "weights", weights, ["linear", "quadratic"]) === "linear" ? 1 : 2;
   return {
-    name: readName(where, options),
+    ...readName(where, options),
     kind: "counts",
     direction: "max",
     needsMeaning: true,

@@ -66,24 +66,35 @@ const SCHEDULES: Readonly<Record<string, (options: never) => Schedule>> = {
  * const text = JSON.stringify(describeOptimizer(optimizer));
  * console.log(optimizerOf(JSON.parse(text)).name); // adam
  */
-export function describeOptimizer({ name, options }: Optimizer): OptimizerDescription {
-  if (!Object.hasOwn(NAMED, name)) throw unwritable(name, "an optimizer of your own");
-  return { kind: name, options: describeOptions(name, options) };
+export function describeOptimizer(optimizer: Optimizer): OptimizerDescription {
+  return describeWith(optimizer, (where, what) => {
+    throw unwritable(where, what);
+  });
 }
 
-const describeOptions = (where: string, options: object): Record<string, unknown> =>
+/** What stands for a function of the user's own. */
+export type OwnFunction = (where: string, what: string, value: unknown) => unknown;
+
+export function describeWith(optimizer: Optimizer, own: OwnFunction): OptimizerDescription {
+  const { name, options } = optimizer;
+  const described = describeOptions(name, options, own);
+  if (Object.hasOwn(NAMED, name)) return { kind: name, options: described };
+  return { kind: name, options: { ...described, $own: own(name, "an optimizer of your own", optimizer.update) } };
+}
+
+const describeOptions = (where: string, options: object, own: OwnFunction): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(options)
       .filter(([, value]) => value !== undefined)
-      .map(([option, value]: [string, unknown]) => [option, describeValue(`${where}, ${option}`, value)]),
+      .map(([option, value]: [string, unknown]) => [option, describeValue(`${where}, ${option}`, value, own)]),
   );
 
-function describeValue(where: string, value: unknown): unknown {
-  if (typeof value === "function") throw unwritable(where, "a function of your own");
+function describeValue(where: string, value: unknown, own: OwnFunction): unknown {
+  if (typeof value === "function") return own(where, "a function of your own", value);
   if (typeof value !== "object" || value === null || !("at" in value) || Array.isArray(value)) return value;
-  const { kind, options } = value as Schedule;
-  if (!Object.hasOwn(SCHEDULES, kind)) throw unwritable(where, "a schedule of your own");
-  return { $schedule: kind, options: describeOptions(where, options) };
+  const { kind, options, at } = value as Schedule;
+  if (!Object.hasOwn(SCHEDULES, kind)) return own(where, "a schedule of your own", at);
+  return { $schedule: kind, options: describeOptions(where, options, own) };
 }
 
 const unwritable = (where: string, what: string): OptionError =>

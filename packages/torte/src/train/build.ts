@@ -90,6 +90,6 @@ export function functional<O extends SymbolicOutputs>({
   return new Model(
     new Network(list("inputs", inputs), list("outputs", outputs)),
     { name: "functional", ...options },
-    Array.isArray(outputs),
+    { listed: Array.isArray(outputs) },
   );
 }

@@ -2,13 +2,17 @@
 import type { Executable, Session } from "../backends/backend.js";
 import { type Program, State } from "../graph/node.js";
 import { checkNames, type Optimizer } from "../optim/optimizer.js";
-import { sizeOf } from "../tensor/shape.js";
+
+import { sameShape, sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
+import type { Logs } from "./callbacks.js";
 import { Figures } from "./figures.js";
 import { firstFactor, LearningRate, scalar } from "./learning-rate.js";
 import type { Objective } from "./measure.js";
+import type { CompileOptions } from "./objective.js";
 import { listStates, optimizerStates } from "./optimizer-states.js";
 import { allTrainingStates, finiteProgram, type TrainingStates, trainingStates } from "./programs.js";
+import type { SavedStates } from "./saved-training.js";
 import { hideProgram, showProgram } from "./shown.js";
 import { termCount } from "./terms.js";
 import { changing, type TrainedWeight } from "./trained.js";
@@ -21,6 +25,15 @@ export class Course {
   begun = false;
   /** Epochs that have begun: the number of the next one, which its order hangs on. */
   epochs = 0;
+  /** Figures of all epochs that have ended. */
+  readonly history: Logs[] = [];
+}
+
+export interface CompiledFacts {
+  /** What compile was given; undefined for a trial. */
+  readonly given?: CompileOptions | undefined;
+  /** What a file has kept of training with this optimizer. */
+  readonly saved?: SavedStates | undefined;
 }
 
 let nextCompiled = 0;
@@ -33,6 +46,9 @@ export class Compiled {
   readonly learningRate: LearningRate;
   readonly evaluationSums: State;
   readonly figures: Figures;
+  readonly given: CompileOptions | undefined;
+  /** What training goes on from, where it does not begin. */
+  readonly #saved: ReadonlyMap<State, Tensor>;
   /** Trained weights and moving statistics. */
   readonly #changing: readonly TrainedWeight[];
   /** Training has begun with these states: the optimizer goes on from where it is. */
@@ -46,7 +62,10 @@ export class Compiled {
     readonly objective: Objective,
     readonly optimizer: Optimizer,
     readonly course: Course = new Course(),
+    { given, saved = {} }: CompiledFacts = {},
   ) {
+    this.given = given;
+
     this.figures = new Figures(objective);
     this.#changing = changing(objective.network);
     this.trained = this.#changing.filter(({ weight }) => weight.trainable);
@@ -58,6 +77,8 @@ export class Compiled {
     const states = optimizerStates(optimizer, this.#changing, terms);
     this.states = trainingStates(states, this.figures.size, course.random);
     this.learningRate = new LearningRate(optimizer, states);
+    this.#saved = this.#fittingStates(saved);
+    this.learningRate.updates = this.#saved.get(states.step)?.data[0] ?? 0;
     this.evaluationSums = new State("evaluation.sums", [2, this.figures.size], "float32");
   }
 
@@ -85,14 +106,29 @@ export class Compiled {
   async begin(session: Session, seed: number): Promise<void> {
     const { random, optimizer } = this.states;
     await session.allocate(allTrainingStates(this.states));
-    if (!this.course.begun) await session.write(random, new Tensor(Int32Array.of(seed | 0, 0), [2], "int32"));
+    const first = this.#saved.get(random) ?? new Tensor(Int32Array.of(seed | 0, 0), [2], "int32");
+    if (!this.course.begun) await session.write(random, first);
     this.course.begun = true;
     if (!this.started) {
       await session.write(optimizer.learningRate, scalar(firstFactor(this.optimizer)));
       for (const { state, start } of this.#filled()) await session.write(state, filled(state, start));
+      for (const [state, value] of this.#saved) if (state !== random) await session.write(state, value);
     }
     this.started = true;
     await this.learningRate.read(session);
+  }
+
+  /** What has been saved, if it is all that this optimizer keeps: one of another kind begins anew. */
+  #fittingStates(saved: SavedStates): Map<State, Tensor> {
+    const { random } = this.states;
+    const found = new Map<State, Tensor>();
+    for (const [name, state] of this.state()) {
+      const value = Object.hasOwn(saved, name) ? saved[name] : undefined;
+      if (value !== undefined && sameShape(value.shape, state.shape)) found.set(state, value);
+    }
+    // Sums are set when an epoch begins: other metrics do no harm.
+    const whole = listStates(this.states.optimizer).kept.every((state) => found.has(state));
+    return whole ? found : new Map([...found].filter(([state]) => state === random));
   }
 
   /** Slots that begin with a number other than 0. */

@@ -7,7 +7,7 @@ import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { concatenate, Tensor } from "../tensor/tensor.js";
-import type { BackendOptions } from "../backends/select.js";
+import { type BackendOptions, type BackendSettings, readBackend } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
@@ -65,6 +65,8 @@ export class EngineModel {
   readonly network: Network;
   readonly seed: number;
   readonly session: SharedSession;
+  /** What it runs on, as far as bits depend on it. */
+  readonly backend: Pick<BackendSettings, "backend" | "precision">;
   readonly #name: string;
   readonly #id = nextModel++;
   readonly #resident: ResidentData;
@@ -77,6 +79,8 @@ export class EngineModel {
     this.network = network;
     this.seed = seed;
     this.#name = name;
+    const { backend, precision } = readBackend("model", options);
+    this.backend = { backend, precision };
     this.session = SharedSession.for(this.weights, options);
     const inputs = network.inputSpecs.map(({ dtype }) => dtype);
     this.#resident = new ResidentData(this.session, inputs, ({ cursor }) => {
@@ -141,6 +145,11 @@ export class EngineModel {
       else this.check(compiled, columns, { part });
       return columns;
     };
+  }
+
+  /** Fingerprints of the columns that are in the engine under the name: inputs, targets, weights. */
+  contents(name: DataName): readonly string[] {
+    return this.#resident.contents(name);
   }
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */

@@ -291,6 +291,7 @@ export class Trainer {
     if (measured === undefined) return; // aborted
     const all = { ...logs, ...named(measured) };
     this.#history.epochs.push(all);
+    this.#compiled.course.history.push(all);
     await this.#each((callback) => callback.onEpochEnd?.(epoch, all, this.#control));
   }
 

@@ -35,6 +35,10 @@ export class LearningRate {
   }
 
   /** Number of updates that are done. */
+  get updates(): number {
+    return this.#updates;
+  }
+
   set updates(count: number) {
     this.#updates = count;
   }

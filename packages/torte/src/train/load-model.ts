@@ -1,21 +1,25 @@
 /** A model back from its file. */
 import { parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
-import { checkOptions } from "../errors.js";
+import { booleanOption, checkOptions } from "../errors.js";
 import { networkOf } from "../nn/serialize/description.js";
 import type { LayerFactory } from "../nn/serialize/registry.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Model, type ModelOptions, type Outputs } from "./model.js";
-import { compareWeights, fitting, readDescription, requireAll } from "./saving.js";
+import { takeApart } from "./saved-training.js";
+import { compareWeights, fitting, readDescription, readExtras, requireAll } from "./saving.js";
 
 export interface LoadOptions extends ModelOptions {
+  /** The model is compiled as it was when it was saved, and training goes on from there. Default true, where the file has it. */
+  readonly training?: boolean;
   /** Factories of layers of your own, by their kind; each takes the options that its layer was made with. Default none. */
   readonly layers?: Readonly<Record<string, LayerFactory>>;
 }
 
 /**
- * The model that a file of `model.save` holds, with its weights: from bytes, a path (Node) or an address. Compile it to train
- * on. Where the model's outputs are a list, say so: `loadModel<readonly Tensor[]>(…)`.
+ * The model that a file of `model.save` holds, with its weights: from bytes, a path (Node) or an address. A model that was
+ * compiled when it was saved is compiled again, and a fit goes on from there; `model.leftOut` says where it could not be. Where
+ * the model's outputs are a list, say so: `loadModel<readonly Tensor[]>(…)`.
  *
  * @throws DataError where the file is no such file, or has a layer that is neither the library's nor among `layers`.
  * @example
@@ -30,17 +34,20 @@ export async function loadModel<Output extends Outputs = Tensor>(
   source: Source,
   options: LoadOptions = {},
 ): Promise<Model<Output>> {
-  checkOptions("loadModel", options, ["layers", "backend", "precision", "threads", "seed", "name"]);
+  checkOptions("loadModel", options, ["layers", "training", "backend", "precision", "threads", "seed", "name"]);
   const where = sourceName(source, "loadModel");
   const bytes = await readSource(source, where);
   const { tensors, metadata } = parseSafetensors(bytes, where);
   const description = readDescription(metadata, where);
-  const { layers = {}, ...own } = options;
+  const { layers = {}, training: wanted, ...own } = options;
+  const goesOn = booleanOption("loadModel", "training", wanted ?? true);
+  const { weights, training } = takeApart(tensors, metadata, where, goesOn);
   const network = networkOf(description, layers, where);
-  const report = compareWeights(network.weights, tensors);
-  requireAll(report, tensors, where); // before anything of their size is allocated
+  const report = compareWeights(network.weights, weights);
+  requireAll(report, weights, where); // before anything of their size is allocated
   const { name, seed, listed } = description;
-  const model = new Model<Output>(network, { name, seed, ...own }, listed);
-  await model.setWeights(fitting(report, tensors));
+  const facts = { listed, extras: readExtras(metadata, where), training };
+  const model = new Model<Output>(network, { name, seed, ...own }, facts);
+  await model.setWeights(fitting(report, weights));
   return model;
 }

@@ -1,14 +1,17 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
 import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
 import { readSource, type Source, sourceName } from "../data/source.js";
+import { isRecord } from "../data/schema.js";
 import { refuseTest, SealedTest } from "../data/sealed.js";
 import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
   checkOptions,
   DataError,
+  OptionError,
   positiveInteger,
   seedOption,
+  show,
   TorteError,
   TrainingError,
 } from "../errors.js";
@@ -57,15 +60,21 @@ import { chunksFor, rowsAreApart } from "./predict.js";
 import type { Objective } from "./measure.js";
 import { pureFunction, type PureFunction } from "./pure.js";
 import { trainable } from "./trained.js";
-import { Compiled } from "./compiled.js";
+import { compileOptionsOf } from "./compile-description.js";
+import { Compiled, Course } from "./compiled.js";
 import {
+  checkMetadata,
   compareWeights,
+  type Extras,
   fitting,
   type ModelDescription,
   modelMetadata,
   requireAll,
   type WeightReport,
 } from "./saving.js";
+
+import { readAll } from "./checkpoint/arrays.js";
+import { describeWhole, type SavedTraining, takeApart, trainingParts } from "./saved-training.js";
 
 export type { BatchOptions, BatchStream, Data, PartsTuple, PredictData, Rows } from "./model-data.js";
 export type { ClassWeight, CompileOptions, PerOutput } from "./objective.js";
@@ -95,6 +104,35 @@ export interface EvaluateOptions extends BatchOptions {
   readonly steps?: number;
 }
 
+export interface SaveModelOptions extends SaveOptions {
+  /**
+   * What belongs to the model besides: encoders, labels, whatever `JSON.stringify` takes. After loading it is `model.extras`.
+   * Default: the extras that the model was loaded with.
+   */
+  readonly extras?: Readonly<Record<string, unknown>>;
+  /** Of a compiled model, what training needs to go on: the optimizer's memory is up to twice the weights. Default true. */
+  readonly training?: boolean;
+}
+
+/** What is known of a model besides its network. */
+export interface ModelFacts {
+  /** Whether predict gives a list. Default false. */
+  readonly listed?: boolean;
+  readonly extras?: Extras;
+  /** What its file has of training. */
+  readonly training?: SavedTraining | undefined;
+}
+
+/** How far a model's training has come, over all its fits, those before it was saved included. */
+export interface TrainingProgress {
+  /** Epochs that have begun. */
+  readonly epochs: number;
+  /** Updates of the weights by the optimizer, since it began. */
+  readonly updates: number;
+  /** Figures of the epochs that have ended. */
+  readonly history: readonly Logs[];
+}
+
 export interface LoadWeightsOptions {
   /** The file must have exactly the model's weights; false sets those that fit. Default true. */
   readonly strict?: boolean;
@@ -105,18 +143,30 @@ export class Model<Output extends Outputs = Tensor> {
   readonly network: Network;
   readonly name: string;
   readonly seed: number;
+  /** What the file had beside the model, as `save({ extras })` was given it; `{}` for a model of no file. */
+  readonly extras: Extras;
+  /** What the model's file could not hold, in words, such as a loss of your own: compile the model with it again. */
+  readonly leftOut: readonly string[];
+  readonly #saved: SavedTraining | undefined;
+  readonly #course = new Course();
   readonly #listed: boolean;
   readonly #engine: EngineModel;
   #compiled: Compiled | undefined;
   #training = false;
 
-  /** `listed`: predict gives a list of outputs. */
-  constructor(network: Network, options: ModelOptions = {}, listed = false) {
+  constructor(
+    network: Network,
+    options: ModelOptions = {},
+    { listed = false, extras = {}, training }: ModelFacts = {},
+  ) {
     checkOptions("model", options, MODEL_OPTIONS);
     this.network = network;
     this.name = options.name ?? "sequential";
     this.seed = seedOption("model", options.seed ?? 0);
     this.#listed = listed;
+    this.extras = extras;
+    this.leftOut = training?.leftOut ?? [];
+    this.#saved = training;
     const { backend, precision, threads } = options;
     this.#engine = new EngineModel(network, {
       name: this.name,
@@ -125,6 +175,10 @@ export class Model<Output extends Outputs = Tensor> {
       ...(precision === undefined ? {} : { precision }),
       ...(threads === undefined ? {} : { threads }),
     });
+    if (training === undefined) return;
+    this.#course.epochs = training.epochs;
+    this.#course.history.push(...training.history);
+    if (training.compile !== null) this.compile(compileOptionsOf(training.compile));
   }
 
   /**
@@ -211,7 +265,10 @@ export class Model<Output extends Outputs = Tensor> {
     const goals = readGoals(this.network, options);
     const optimizer = readOptimizer(options.optimizer ?? "rmsprop");
     if (this.#compiled !== undefined) this.#engine.forget(this.#compiled);
-    this.#compiled = new Compiled({ network: this.network, goals }, optimizer, this.#compiled?.course);
+    const { course = this.#course, objective } = this.#compiled ?? {};
+    // What a file has of training goes on with the first thing that the model is compiled for.
+    const saved = objective === undefined ? this.#saved?.states : {};
+    this.#compiled = new Compiled({ network: this.network, goals }, optimizer, course, { given: options, saved });
   }
 
   /**
@@ -275,6 +332,12 @@ export class Model<Output extends Outputs = Tensor> {
   /** What the model was compiled with, if it was. */
   get optimizer(): Optimizer | undefined {
     return this.#compiled?.optimizer;
+  }
+
+  /** How far training has come: all zero for a model that was neither compiled nor loaded. */
+  get progress(): TrainingProgress {
+    const { epochs, history } = this.#compiled?.course ?? this.#course;
+    return { epochs, updates: this.#compiled?.learningRate.updates ?? 0, history: [...history] };
   }
 
   #refuseWhileTraining(where: string): void {
@@ -494,6 +557,7 @@ export class Model<Output extends Outputs = Tensor> {
   /** The weights as the bytes of a safetensors file. */
   async saveWeights(options: SaveOptions = {}): Promise<Bytes> {
     checkOptions("saveWeights", options, ["metadata"]);
+    checkMetadata("saveWeights", options.metadata ?? {});
     return formatSafetensors(await this.getWeights(), options.metadata);
   }
 
@@ -516,7 +580,8 @@ export class Model<Output extends Outputs = Tensor> {
     checkOptions("loadWeights", options, ["strict"]);
     const strict = booleanOption("loadWeights", "strict", options.strict ?? true);
     const where = sourceName(source, "loadWeights");
-    const { tensors } = parseSafetensors(await readSource(source, where), where);
+    const file = parseSafetensors(await readSource(source, where), where);
+    const tensors = takeApart(file.tensors, file.metadata, where, false).weights;
     const report = compareWeights(this.network.weights, tensors);
     if (strict) requireAll(report, tensors, where, "To set only the weights that fit, give { strict: false }.");
     await this.setWeights(fitting(report, tensors));
@@ -541,19 +606,52 @@ export class Model<Output extends Outputs = Tensor> {
   }
 
   /**
-   * The model with its weights as the bytes of a safetensors file, for loadModel. What compile has chosen is not kept.
+   * The model with its weights as the bytes of a safetensors file, for loadModel. Of a compiled model it keeps what compile
+   * chose, the optimizer with its memory, the state of random numbers, epochs, updates and history, so that a later fit goes on
+   * as if nothing had come between; functions of your own that compile was given are left out by name.
    *
-   * @throws OptionError for an option that no file can hold, such as a function of your own.
+   * @throws OptionError for an option of a layer that no file can hold, such as a function of your own.
    * @example
    * import { dense, input, loadModel, sequential } from "torte";
    * const model = sequential(input({ shape: [4] }), dense({ units: 3, kernelRegularizer: "l2" }));
-   * const again = await loadModel(await model.save());
-   * console.log(again.countParams()); // 15
+   * const again = await loadModel(await model.save({ extras: { labels: ["no", "yes", "maybe"] } }));
+   * console.log(again.countParams(), again.extras["labels"]); // 15 [ 'no', 'yes', 'maybe' ]
    */
-  async save(options: SaveOptions = {}): Promise<Bytes> {
-    checkOptions("save", options, ["metadata"]);
+  async save(options: SaveModelOptions = {}): Promise<Bytes> {
+    checkOptions("save", options, ["metadata", "extras", "training"]);
+    const withTraining = booleanOption("save", "training", options.training ?? true);
+    checkMetadata("save", options.metadata ?? {});
     const description = this.#describe(refuse);
-    return formatSafetensors(await this.getWeights(), { ...options.metadata, ...modelMetadata(description) });
+    const extras = options.extras ?? this.extras;
+    if (!isRecord(extras)) {
+      const expected = "an object";
+      throw new OptionError({ where: "save", problem: "extras has the wrong type", expected, received: show(extras) });
+    }
+    const { weights, training } = await this.#contents(withTraining);
+    const parts = training === undefined ? undefined : trainingParts(training, weights);
+    const metadata = { ...options.metadata, ...modelMetadata(description, extras), ...parts?.metadata };
+    return formatSafetensors({ ...weights, ...parts?.tensors }, metadata);
+  }
+
+  /** Weights and what training keeps, of one moment. */
+  async #contents(withTraining: boolean): Promise<{ weights: Record<string, Tensor>; training?: SavedTraining }> {
+    const compiled = this.#compiled;
+    const given = compiled?.given;
+    if (!withTraining || compiled === undefined || given === undefined) return { weights: await this.getWeights() };
+    const states = compiled.started ? compiled.state() : new Map<string, State>();
+    const { epochs, history } = compiled.course;
+    const { session, weights } = this.#engine;
+    const copy = this.#engine.snapshotName("saved");
+    await this.#engine.prepare();
+    await session.snapshot(copy, [...weights, ...states.values()]);
+    const named = new Map([...this.network.weights].map(([name, { state }]) => [name, state] as const));
+    return finishing(
+      async () => ({
+        weights: await readAll(session, copy, named),
+        training: { ...describeWhole(given), epochs, history, states: await readAll(session, copy, states) },
+      }),
+      [() => session.forget(copy)],
+    );
   }
 
   /**

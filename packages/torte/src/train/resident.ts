@@ -31,7 +31,7 @@ export interface Check {
 
 interface Known {
   /** Fingerprints of what has been uploaded last. */
-  contents?: string;
+  contents?: readonly string[];
   /** What that has been looked at for. */
   purpose?: object;
   /** By which request, and the tensors that it has shown. */
@@ -70,12 +70,12 @@ export class ResidentData {
   /** What has to be uploaded. */
   #look(known: Known, given: Columns, check: Check): Write[] {
     const columns = settled(given);
-    const contents = tensorsOf(columns).map(fingerprint).join("; ");
-    if (contents !== known.contents || check.purpose !== known.purpose) check.run(columns);
-    const writes = contents === known.contents ? [] : contentsOf(known.data, columns);
+    const contents = tensorsOf(columns).map(fingerprint);
+    const same = contents.join("; ") === known.contents?.join("; ");
+    if (!same || check.purpose !== known.purpose) check.run(columns);
     const { purpose, request } = check;
     Object.assign(known, { contents, purpose, request, tensors: tensorsOf(given) });
-    return writes;
+    return same ? [] : contentsOf(known.data, columns);
   }
 
   /** Room for `capacity` rows like these, visited as they lie; `arrival` is what has to be written with each run. */
@@ -86,6 +86,11 @@ export class ResidentData {
     const rows = Int32Array.from({ length: capacity }, (_, i) => i);
     await this.#write(name, [orderOf(data, rows)]);
     return data;
+  }
+
+  /** Fingerprints of the columns that have been loaded under the name. */
+  contents(name: string): readonly string[] {
+    return this.#known.get(name)?.contents ?? [];
   }
 
   get states(): State[] {

@@ -1,11 +1,12 @@
 /** Models in files: the description of the layers in the header, the weights behind it. */
 import { parseJson } from "../data/json.js";
 import { checkSchema, fields, isRecord, text, truth, whole } from "../data/schema.js";
-import { DataError, printable, show } from "../errors.js";
+import { DataError, OptionError, printable, show } from "../errors.js";
 import type { GraphDescription } from "../nn/serialize/description.js";
 import type { Weight } from "../nn/layer.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type Json, plainJson } from "./json.js";
 
 export interface ModelDescription extends GraphDescription {
   readonly format: "torte-model";
@@ -19,10 +20,36 @@ export interface ModelDescription extends GraphDescription {
 
 /** Where the header of the file keeps the description. */
 const KEY = "torte-model";
+/** What else goes with the model. */
+const EXTRAS = "torte-extras";
 
-export const modelMetadata = (description: ModelDescription): Record<string, string> => ({
+export const modelMetadata = (
+  description: ModelDescription,
+  extras: Readonly<Record<string, unknown>>,
+): Record<string, string> => ({
   [KEY]: JSON.stringify(description),
+  ...(Object.keys(extras).length === 0 ? {} : { [EXTRAS]: JSON.stringify(plainJson("save", extras, "extras")) }),
 });
+
+/** What a file keeps beside a model, by names: encoders, labels, whatever JSON can hold. */
+export type Extras = Readonly<Record<string, Json>>;
+
+/** @throws DataError where the header has something else under this name. */
+export function readExtras(metadata: Readonly<Record<string, string>>, where: string): Extras {
+  const json = Object.hasOwn(metadata, EXTRAS) ? metadata[EXTRAS] : undefined;
+  if (json === undefined) return {};
+  const extras = parseJson(json, `${where}: extras`);
+  if (isRecord(extras)) return extras as Extras;
+  throw new DataError({ where, problem: "the extras are corrupt", expected: "an object", received: show(extras) });
+}
+
+/** @throws OptionError for a text under a name that files of this library use themselves. */
+export function checkMetadata(where: string, metadata: Readonly<Record<string, string>>): void {
+  const own = Object.keys(metadata).find((name) => name.startsWith("torte-"));
+  if (own === undefined) return;
+  const fix = "Give it a name that does not begin with torte-.";
+  throw new OptionError({ where, problem: `metadata ${JSON.stringify(own)} is a name of the library's own`, fix });
+}
 
 /** @throws DataError where the header has no description that can be read. */
 export function readDescription(metadata: Readonly<Record<string, string>>, where: string): ModelDescription {

@@ -164,6 +164,10 @@ export class SharedSession implements Session {
     return this.#enter({ changes }, () => this.#session.restore(name));
   }
 
+  readCopy(name: string, state: State): Promise<Tensor> {
+    return this.#enter({}, () => this.#session.readCopy(name, state));
+  }
+
   forget(name: string): Promise<void> {
     this.#snapshots.delete(name);
     return this.#enter({}, () => this.#session.forget(name));

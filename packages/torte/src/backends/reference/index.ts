@@ -141,6 +141,14 @@ class ReferenceSession implements Session {
     });
   }
 
+  readCopy(name: string, state: State): Promise<Tensor> {
+    return this.#inOrder(() => {
+      const value = this.#snapshots.get(name)?.get(state);
+      if (value === undefined) throw new RangeError(`${name} is no copy of ${state.name}`);
+      return toTensor(value.data.slice(), state.shape);
+    });
+  }
+
   forget(name: string): Promise<void> {
     return this.#inOrder(() => void this.#snapshots.delete(name));
   }

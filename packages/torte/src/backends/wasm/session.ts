@@ -34,6 +34,7 @@ interface WasmExecutable extends Executable {
 
 /** A copy of states, in memory that outlives the engine where memory can be shared. */
 interface Snapshot {
+  readonly states: readonly State[];
   readonly regions: readonly Region[];
   readonly copy: SharedArrayBuffer | undefined;
   /** All of it has been copied. */
@@ -312,7 +313,7 @@ class WasmSession implements Session {
     const before = this.#snapshots.get(name)?.copy;
     const fresh = (): SharedArrayBuffer | undefined => (canShareMemory() ? new SharedArrayBuffer(bytes) : undefined);
     const copy = before?.byteLength === bytes ? before : fresh();
-    const snapshot = { regions, copy, whole: false };
+    const snapshot = { states, regions, copy, whole: false };
     this.#snapshots.set(name, snapshot);
     await this.#request("snapshot", { message: { name, regions, bytes, copy } });
     snapshot.whole = true;
@@ -320,6 +321,19 @@ class WasmSession implements Session {
 
   async restore(name: string): Promise<void> {
     await this.#request("restore", { message: { name } });
+  }
+
+  async readCopy(name: string, state: State): Promise<Tensor> {
+    const { states = [], regions = [], copy } = this.#snapshots.get(name) ?? {};
+    const at = states.indexOf(state);
+    if (at < 0) throw new RangeError(`${name} is no copy of ${state.name}`);
+    const from = regions.slice(0, at).reduce((sum, { bytes }) => sum + bytes, 0);
+    const bytes = 4 * sizeOf(state.shape);
+    const buffer =
+      copy === undefined
+        ? asBuffer(await this.#request("readCopy", { message: { name, from, bytes } }))
+        : bytesOf(copy, from, bytes);
+    return fromMemory(state.dtype, buffer, state.shape);
   }
 
   async forget(name: string): Promise<void> {
@@ -362,6 +376,12 @@ function asBuffer(value: unknown): ArrayBuffer {
   // Not by instanceof: messages may come in buffers of another realm.
   if (!isHostObject(value, "ArrayBuffer")) throw new RangeError("the engine returns a buffer");
   return value;
+}
+
+function bytesOf(memory: SharedArrayBuffer, from: number, length: number): ArrayBuffer {
+  const bytes = new Uint8Array(length);
+  bytes.set(new Uint8Array(memory, from, length));
+  return bytes.buffer;
 }
 
 /** Writes values as they lie in the engine's memory: 32 bits each, true as −1. */

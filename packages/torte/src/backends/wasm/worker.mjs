@@ -107,6 +107,12 @@ const actions = {
       at += bytes;
     }
   },
+  readCopy: ({ session: id, name, from, bytes }) => {
+    const { copy } = session(id).snapshots.get(name) ?? { copy: new ArrayBuffer(0) };
+    const part = room(bytes, "what is read");
+    new Uint8Array(part).set(new Uint8Array(copy, from, bytes));
+    return part;
+  },
   forget: ({ session: id, name }) => void session(id).snapshots.delete(name),
   load: async ({ session: id, program, code, kernels, writes }) => {
     const owner = session(id);
