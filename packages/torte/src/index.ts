@@ -32,6 +32,18 @@ export {
   type ShuffleOptions,
   type TensorOrList,
 } from "./data/dataset.js";
+export {
+  StreamDataset,
+  type BatchingOptions,
+  type BucketOptions,
+  type CacheOptions,
+  type InterleaveOptions,
+  type MapOptions,
+  type PaddingOptions,
+  type Streamed,
+  type StreamShuffleOptions,
+  type WindowOptions as DatasetWindowOptions,
+} from "./data/stream-dataset.js";
 export { split, type Split, type SplitOptions } from "./data/split.js";
 export {
   LONGEST_LINE,

@@ -9,6 +9,20 @@ import {
   show,
   wholeNumber,
 } from "../errors.js";
+import { openFasta } from "./fasta.js";
+import { openJsonLines } from "./json-lines.js";
+import { mapped } from "./stages.js";
+import {
+  checkedExamples,
+  checkFunction,
+  type InterleaveOptions,
+  type MapOptions,
+  type PaddingOptions,
+  StreamDataset,
+  type Streamed,
+  type WindowOptions,
+} from "./stream-dataset.js";
+import type { Cell, TableStream } from "./table.js";
 import { boundedDraws, type Key, mixKey, shuffle as shuffleAll } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";
 import {
@@ -61,6 +75,8 @@ interface Epoch {
   readonly order: Int32Array;
   readonly rowMaps: readonly Change[];
   readonly batchMaps: readonly Change[];
+  /** Maps that are under way at a time. */
+  readonly parallel: number;
 }
 
 /** What is known of all epochs alike. */
@@ -132,8 +148,48 @@ export class Dataset<
     checkOptions(where, given, ["x", "y", "sampleWeight"]);
     checkExample(where, given);
     const rows = countRows(where, given);
-    const epoch: Epoch = { all: given, order: identity(rows), rowMaps: [], batchMaps: [] };
+    const epoch: Epoch = { all: given, order: identity(rows), rowMaps: [], batchMaps: [], parallel: 1 };
     return new Dataset(() => Promise.resolve(epoch), { rows, ...UNBATCHED });
+  }
+
+  /**
+   * Examples that a generator makes, anew for each pass over them, counted from 0; also what else can be iterated.
+   *
+   * @throws DataError, when they are read, for what is no example.
+   * @example
+   * import { Dataset, tensor } from "torte";
+   * const lengths = Dataset.fromGenerator(function* (pass) {
+   *   for (let n = 1; n <= 3; n++) yield { x: tensor(new Float32Array(n).fill(pass)) };
+   * });
+   * for await (const { x } of lengths.paddedBatch(3)) console.log(x.toArray()); // [ [ 0, 0, 0 ], [ 0, 0, 0 ], [ 0, 0, 0 ] ]
+   */
+  static fromGenerator<X extends TensorOrList, Y extends TensorOrList | undefined = undefined>(
+    make: (pass: number) => Iterable<Parts<X, Y>> | AsyncIterable<Parts<X, Y>>,
+  ): StreamDataset<X, Y> {
+    const where = "Dataset.fromGenerator";
+    checkFunction(where, "make", make);
+    return new StreamDataset<X, Y>((pass) => checkedExamples(where, make(pass)));
+  }
+
+  /**
+   * Rows of a file as examples, read anew in each pass, part by part: FASTA (.fasta, .fa, .faa, .fna) and JSON lines (.jsonl,
+   * .ndjson), plain or gzip, by the file's name; other formats by a function that opens them, such as
+   * `() => openTable("proteins.csv")` with `@torte/data`.
+   *
+   * @throws DataError, when it is read, for what cannot be read, or is no example.
+   * @example
+   * import { Dataset, openJsonLines, tensor } from "torte";
+   * const file = new TextEncoder().encode('{"a":1,"b":0}\n{"a":2,"b":1}\n');
+   * const data = Dataset.fromFile(() => openJsonLines(file), ({ a, b }) => ({ x: tensor([Number(a)]), y: tensor(Number(b)) }));
+   * for await (const { x } of data.batch(2)) console.log(x.toArray()); // [ [ 1 ], [ 2 ] ]
+   */
+  static fromFile<X extends TensorOrList, Y extends TensorOrList | undefined = undefined>(
+    file: string | URL | (() => TableStream | Promise<TableStream>),
+    encode: (row: Readonly<Record<string, Cell>>) => Parts<X, Y> | Promise<Parts<X, Y>>,
+  ): StreamDataset<X, Y> {
+    const where = "Dataset.fromFile";
+    checkFunction(where, "encode", encode);
+    return new StreamDataset<X, Y>(() => checkedExamples(where, rowsOfFile(where, file, encode)));
   }
 
   /** Number of rows, batched or not. */
@@ -256,19 +312,16 @@ export class Dataset<
    */
   map<A extends TensorOrList, B extends TensorOrList | undefined = undefined>(
     change: (example: Example<X, Y>) => Parts<A, B> | Promise<Parts<A, B>>,
+    options: MapOptions = {},
   ): Dataset<A, B> {
-    if (typeof change !== "function") {
-      throw new OptionError({
-        where: "map",
-        problem: "change has the wrong type",
-        expected: "a function",
-        received: show(change),
-      });
-    }
+    checkFunction("map", "change", change);
+    checkOptions("map", options, ["parallel"]);
+    const parallel = positiveInteger("map", "parallel", options.parallel ?? 1);
     // Elements have the form (X, Y) by construction; the class does not carry the proof through its stages.
     const added = change as unknown as Change;
     return new Dataset(async (epoch) => {
-      const before = await this.#epoch(epoch);
+      const epochBefore = await this.#epoch(epoch);
+      const before = { ...epochBefore, parallel: Math.max(epochBefore.parallel, parallel) };
       return this.#form.batchSize === undefined
         ? { ...before, rowMaps: [...before.rowMaps, added] }
         : { ...before, batchMaps: [...before.batchMaps, added] };
@@ -313,17 +366,76 @@ export class Dataset<
     for await (const element of this.#elements(epoch)) yield element as Example<X, Y>;
   }
 
-  async *#elements({ all, order, rowMaps, batchMaps }: Epoch): AsyncGenerator<Parts> {
+  #elements({ all, order, rowMaps, batchMaps, parallel }: Epoch): AsyncGenerator<Parts> {
     const { batchSize } = this.#form;
-    for (let i = 0; i < this.size; i += batchSize ?? 1) {
-      if (batchSize === undefined) yield await apply(rowMaps, rowOf(all, order[i] ?? 0));
-      else
-        yield await apply(
-          batchMaps,
-          await rowsOf(all, order.subarray(i, Math.min(i + batchSize, this.size)), rowMaps),
-          true,
-        );
-    }
+    const { size } = this;
+    if (batchSize === undefined)
+      return mapped(order.subarray(0, size), (row) => apply(rowMaps, rowOf(all, row)), parallel);
+    const batches = function* (): Generator<Int32Array> {
+      for (let i = 0; i < size; i += batchSize) yield order.subarray(i, Math.min(i + batchSize, size));
+    };
+    const ofBatch = async (rows: Int32Array): Promise<Parts> =>
+      apply(batchMaps, await rowsOf(all, rows, rowMaps, parallel), true);
+    return mapped(batches(), ofBatch, batchMaps.length === 0 ? 1 : parallel);
+  }
+
+  /** The elements one after the other, each pass being an epoch: for what does not know how many will be left. */
+  stream(): StreamDataset<X, Y> {
+    const elements = async function* (this: Dataset<X, Y>, pass: number): AsyncGenerator<Parts> {
+      yield* this.#elements(await this.#epoch(pass));
+    }.bind(this);
+    return new StreamDataset<X, Y>(elements, this.#form.batchSize !== undefined);
+  }
+
+  /** The elements for which `keep` is true. */
+  filter(keep: (example: Example<X, Y>) => boolean | Promise<boolean>): StreamDataset<X, Y> {
+    return this.stream().filter(keep);
+  }
+
+  /** As of a StreamDataset: all elements `count` times. */
+  repeat(count?: number): StreamDataset<X, Y> {
+    return this.stream().repeat(count);
+  }
+
+  /** As of a StreamDataset: batches of rows that differ in length. */
+  paddedBatch(size: number, options: PaddingOptions = {}): StreamDataset<X, Y> {
+    return this.stream().paddedBatch(size, options);
+  }
+
+  /** As of a StreamDataset: windows of rows that follow each other. */
+  window(size: number, options: WindowOptions = {}): StreamDataset<X, Y> {
+    return this.stream().window(size, options);
+  }
+
+  /** As of a StreamDataset: elements asked for before they are needed. */
+  prefetch(count = 1): StreamDataset<X, Y> {
+    return this.stream().prefetch(count);
+  }
+
+  /** As of a StreamDataset: the elements of this dataset, then those of the other one. */
+  concatenate(other: Streamed<X, Y>): StreamDataset<X, Y> {
+    return this.stream().concatenate(other);
+  }
+
+  /** As of a StreamDataset: the elements of two datasets side by side. */
+  zip<
+    A extends TensorOrList,
+    B extends TensorOrList | undefined,
+    C extends TensorOrList,
+    D extends TensorOrList | undefined = undefined,
+  >(
+    other: Streamed<A, B>,
+    combine: (one: Example<X, Y>, other: Example<A, B>) => Parts<C, D> | Promise<Parts<C, D>>,
+  ): StreamDataset<C, D> {
+    return this.stream().zip(other, combine);
+  }
+
+  /** As of a StreamDataset: of each element a dataset of its own, several of which are gone through in turn. */
+  interleave<A extends TensorOrList, B extends TensorOrList | undefined>(
+    open: (example: Example<X, Y>) => Streamed<A, B> | Promise<Streamed<A, B>>,
+    options: InterleaveOptions = {},
+  ): StreamDataset<A, B> {
+    return this.stream().interleave(open, options);
   }
 
   /** The epoch with its maps applied, to all rows that are visited. */
@@ -336,7 +448,7 @@ export class Dataset<
     if (first === undefined) throw new DataError({ where: "map", problem: "there are no rows" });
     const all =
       this.#form.batchSize === undefined ? stack("map", [first, ...others]) : joinBatches("map", [first, ...others]);
-    return { all, order: identity(this.size), rowMaps: [], batchMaps: [] };
+    return { all, order: identity(this.size), rowMaps: [], batchMaps: [], parallel: 1 };
   }
 }
 
@@ -359,12 +471,37 @@ async function apply(maps: readonly Change[], example: Parts, keepRows = false):
   return result;
 }
 
-async function rowsOf(all: Parts, rows: Int32Array, maps: readonly Change[]): Promise<Parts> {
+async function rowsOf(all: Parts, rows: Int32Array, maps: readonly Change[], parallel: number): Promise<Parts> {
   if (maps.length === 0) return takeRows(all, rows);
-  const [first = 0, ...others] = rows;
-  const examples: [Parts, ...Parts[]] = [await apply(maps, rowOf(all, first))];
-  for (const row of others) examples.push(await apply(maps, rowOf(all, row)));
-  return stack("map", examples);
+  const examples: Parts[] = [];
+  for await (const example of mapped(rows, (row) => apply(maps, rowOf(all, row)), parallel)) examples.push(example);
+  return stack("map", examples as [Parts, ...Parts[]]);
+}
+
+/** Formats that need no other package, by the end of the file's name. */
+const FORMATS: readonly (readonly [pattern: RegExp, open: (file: string | URL) => Promise<TableStream>])[] = [
+  [/\.(fasta|fa|faa|fna)(\.gz)?$/i, (file) => openFasta(file)],
+  [/\.(jsonl|ndjson)(\.gz)?$/i, (file) => openJsonLines(file)],
+];
+
+async function* rowsOfFile(
+  where: string,
+  file: string | URL | (() => TableStream | Promise<TableStream>),
+  encode: (row: Readonly<Record<string, Cell>>) => unknown,
+): AsyncGenerator {
+  const open = typeof file === "function" ? file : FORMATS.find(([pattern]) => pattern.test(String(file)))?.[1];
+  if (open === undefined) {
+    throw new DataError({
+      where,
+      problem: "the format is not known by the file's name",
+      expected: ".fasta, .fa, .faa, .fna, .jsonl or .ndjson",
+      received: String(file),
+      fix: 'Give a function that opens it: () => openTable("proteins.csv"), from @torte/data.',
+    });
+  }
+  const { columns, batches } = await open(file as string | URL);
+  for await (const { rows } of batches)
+    for (const row of rows) yield await encode(Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])));
 }
 
 const identity = (rows: number): Int32Array => Int32Array.from({ length: rows }, (_, i) => i);

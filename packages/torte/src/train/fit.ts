@@ -12,7 +12,7 @@ import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import { type EpochFeed, type Feed, NEVER, type Plans, type Portion, ResidentFeed } from "./feed.js";
-import { batchSizeOf, type Data, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
+import { batchSizeOf, type Data, inBatches, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
 import { Collector, noSums, validationName } from "./figures.js";
 import type { Objective } from "./measure.js";
 import { type ClassWeight, withClassWeight } from "./objective.js";
@@ -204,12 +204,12 @@ export class Trainer {
   /** Where the steps come from, and how many rows they have where that is settled. */
   #feed({ stream, whole: given }: Sorted<Plans, Rows>): [feed: Feed, batch: number | undefined] {
     const { shuffle, signal, batchSize, initialEpoch, stepsPerEpoch } = this.#options;
+    const size = batchSize === undefined ? {} : { batchSize };
     const [model, compiled] = [this.#model, this.#compiled];
     if (stream !== undefined) {
       if (shuffle === true) refuseForStreams("shuffle", "Shuffle where the batches are made.");
-      if (batchSize !== undefined) refuseForStreams("batchSize", "Its batches are as they come.");
       const ahead = compiled.states.optimizer.window !== undefined;
-      const feed = model.stream(compiled, "train", stream, {
+      const feed = model.stream(compiled, "train", inBatches("fit", stream, size), {
         where: "fit",
         signal,
         initialEpoch,
@@ -246,7 +246,8 @@ export class Trainer {
     const { stream, whole: validation } = learntFrom(where, given);
     if (stream !== undefined)
       return {
-        measure: (pass) => model.evaluateStream(compiled, "validation", stream, { where, steps, signal, pass }),
+        measure: (pass) =>
+          model.evaluateStream(compiled, "validation", inBatches(where, stream, {}), { where, steps, signal, pass }),
       };
     const plan = planInOrder(await validation.plan(0), model.names(compiled), where);
     model.check(compiled, plan.columns, { part: " of validationData" });

@@ -10,6 +10,7 @@ import {
   type Parts,
 } from "../data/example.js";
 import { refuseTest } from "../data/sealed.js";
+import { StreamDataset } from "../data/stream-dataset.js";
 import { DataError, hintFor, OptionError, positiveInteger, show } from "../errors.js";
 import type { Network } from "../nn/network.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -34,7 +35,7 @@ export type BatchStream<T = Rows> = Iterable<T> | AsyncIterable<T> | ((pass: num
 export type Passes<T = Rows> = Iterable<T> | AsyncIterable<T>;
 
 /** Data to train or evaluate on. */
-export type Data = Dataset | Rows | BatchStream;
+export type Data = Dataset | StreamDataset | Rows | BatchStream;
 
 /** Data that is all there. */
 export type Whole = Dataset | Rows;
@@ -58,6 +59,19 @@ export type Sorted<W, T> =
 // Types cannot tell them apart: whatever is all there can be iterated, too.
 export const sorted = <W, T = Rows>(data: W | BatchStream<T>): Sorted<W, T> =>
   isStream(data) ? { stream: data as BatchStream<T> } : { whole: data as W };
+
+/** The stream batch by batch: examples of a dataset are put together to batches. @throws OptionError for a size that batches have. */
+export function inBatches<T>(where: string, stream: BatchStream<T>, { batchSize }: BatchOptions): BatchStream<T> {
+  if (!(stream instanceof StreamDataset)) return batchSize === undefined ? stream : refuseSize(where);
+  if (stream.isBatched && batchSize !== undefined) return refuseSize(where);
+  const batches = stream.isBatched ? stream : stream.batch(positiveInteger(where, "batchSize", batchSize ?? 32));
+  return (pass) => batches.pass(pass) as AsyncIterable<T>;
+}
+
+function refuseSize(where: string): never {
+  const problem = "batchSize is for rows, and the data is a stream";
+  throw new OptionError({ where, problem, fix: "Its batches are as they come." });
+}
 
 /** Rows by the names of their parts. @throws DataError for what is neither `{ x, y }` nor `[x, y]`. */
 export function partsOf(where: string, data: unknown): Parts {

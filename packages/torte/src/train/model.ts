@@ -43,6 +43,7 @@ import {
   type BatchStream,
   batchSizeOf,
   type Data,
+  inBatches,
   isStream,
   learntFrom,
   planInOrder,
@@ -407,11 +408,15 @@ export class Model<Output extends Outputs = Tensor> {
     refuseLooseParts(where, data, options);
     checkOptions(where, options, ["batchSize", "steps"]);
     const compiled = this.#needCompiled(where);
+    const { batchSize } = options;
     const steps = options.steps === undefined ? undefined : positiveInteger(where, "steps", options.steps);
+    const size = batchSize === undefined ? {} : { batchSize };
     const { stream, whole } = sorted<Whole | SealedTest>(data);
     if (stream !== undefined) {
       await this.#engine.prepare();
-      return (await this.#engine.evaluateStream(compiled, where, stream, { where, steps })) ?? {};
+      return (
+        (await this.#engine.evaluateStream(compiled, where, inBatches(where, stream, size), { where, steps })) ?? {}
+      );
     }
     const dataset = whole instanceof SealedTest ? whole.open(where) : asDataset(whole, where);
     const { columns, order } = planInOrder(await dataset.plan(0), this.#engine.names(compiled), where);
@@ -431,11 +436,13 @@ export class Model<Output extends Outputs = Tensor> {
   async predict(x: PredictData, options: EvaluateOptions = {}): Promise<Output> {
     const where = "predict";
     checkOptions(where, options, ["batchSize", "steps"]);
+    const { batchSize } = options;
     const steps = options.steps === undefined ? undefined : positiveInteger(where, "steps", options.steps);
+    const size = batchSize === undefined ? {} : { batchSize };
     const { stream, whole } = sorted<TensorOrList | Whole, TensorOrList | Rows>(x);
     const outputs = await (stream === undefined
       ? this.#predictRows(whole, options)
-      : this.#predictStream(stream, steps));
+      : this.#predictStream(inBatches(where, stream, size), steps));
     // The type of the model says whether its outputs are a list.
     return (this.#listed ? outputs : outputs[0]) as Output;
   }
