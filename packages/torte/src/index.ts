@@ -10,6 +10,7 @@ export { booleanOption, checkOptions, hintFor, numberIn, oneOf, positiveInteger,
 export { bits as randomBits, hashName, mixKey, type Key as RandomKey } from "./tensor/random.js";
 export { isRecord } from "./data/schema.js";
 export { isNode } from "./host.js";
+export { refuseTest } from "./data/sealed.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";
 export {

@@ -109,6 +109,10 @@ export class Figures {
     this.#directions = directions;
   }
 
+  get directions(): ReadonlyMap<string, Direction> {
+    return this.#directions;
+  }
+
   /** Whether more or less of the figure is better, validation data's included. */
   direction(name: string): Direction | undefined {
     for (const [known, direction] of this.#directions)

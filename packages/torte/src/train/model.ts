@@ -23,6 +23,7 @@ import type { CommonOptions, LayerFunction, Weight } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import type { Network } from "../nn/network.js";
 import { countParameters, summarize, type SummaryOptions } from "../nn/inspect/summary.js";
+import type { Direction } from "../metrics/metric.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { readOptimizer } from "../optim/optimizers.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
@@ -328,6 +329,21 @@ export class Model<Output extends Outputs = Tensor> {
     } finally {
       this.#training = false;
     }
+  }
+
+  /**
+   * The figures of an epoch by name, and whether more ("max") or less ("min") of each is better; "none" where neither is. Those of
+   * validation data have the same directions.
+   *
+   * @throws TorteError where the model is not compiled.
+   * @example
+   * import { dense, input, sequential } from "torte";
+   * const model = sequential(input({ shape: [2] }), dense({ units: 1, activation: "sigmoid" }));
+   * model.compile({ loss: "binaryCrossentropy", metrics: ["auc"] });
+   * console.log(model.figures); // { loss: 'min', auc: 'max' }
+   */
+  get figures(): Readonly<Record<string, Direction>> {
+    return Object.fromEntries(this.#needCompiled("figures").figures.directions);
   }
 
   /** What the model was compiled with, if it was. */

@@ -32,12 +32,6 @@ const matern = (squared: number): number => {
   return (1 + a + (5 / 3) * squared) * Math.exp(-a);
 };
 
-/** Derivative by r²: finite at r = 0, where that by r/√ is not. */
-const maternSlope = (squared: number): number => {
-  const a = SQRT_5 * Math.sqrt(squared);
-  return (-5 / 6) * (1 + a) * Math.exp(-a);
-};
-
 /** Squared differences of all pairs i > j, the dimensions of a pair beside each other. */
 function squaredDifferences({ data, count, categorical }: Points): Float64Array {
   const d = categorical.length;
@@ -77,12 +71,14 @@ export function logLikelihood(
 ): number {
   const [n, d] = [y.length, inverseSquared.length];
   const covariance = new Float64Array(n * n);
-  const distance = new Float64Array((n * (n - 1)) / 2);
+  const slopeOf = new Float64Array((n * (n - 1)) / 2); // of each pair's kernel by r²
   for (let i = 0, pair = 0; i < n; i++) {
     for (let j = 0; j < i; j++, pair++) {
       const r = dot(squared, pair * d, inverseSquared, 0, d);
-      distance[pair] = r;
-      covariance[i * n + j] = scale * matern(r);
+      const a = SQRT_5 * Math.sqrt(r);
+      const decay = scale * Math.exp(-a);
+      covariance[i * n + j] = (1 + a + (5 / 3) * r) * decay;
+      slopeOf[pair] = (-5 / 6) * (1 + a) * decay;
     }
     covariance[i * n + i] = scale + noise;
   }
@@ -101,7 +97,7 @@ export function logLikelihood(
     for (let j = 0; j < i; j++, pair++) {
       const w = (alpha[i] as number) * (alpha[j] as number) - (inverted[i * n + j] as number);
       byScale += w * (covariance[i * n + j] as number);
-      const slope = w * scale * maternSlope(distance[pair] as number);
+      const slope = w * (slopeOf[pair] as number);
       for (let k = 0; k < d; k++) slopes[k] = (slopes[k] as number) + slope * (squared[pair * d + k] as number);
     }
     trace += ((alpha[i] as number) ** 2 - (inverted[i * n + i] as number)) / 2;
@@ -151,6 +147,7 @@ export class GaussianProcess {
   readonly #lower: Float64Array;
   readonly #alpha: Float64Array;
   readonly #covariance: Float64Array;
+  readonly #slopes: Float64Array;
   readonly #solved: Float64Array;
 
   /** @throws RangeError where the covariance is not definite. */
@@ -172,13 +169,20 @@ export class GaussianProcess {
     solveLower(lower, n, this.#alpha);
     solveUpper(lower, n, this.#alpha);
     this.#covariance = new Float64Array(n);
+    this.#slopes = new Float64Array(n);
     this.#solved = new Float64Array(n);
   }
 
   /** Mean and variance of the function, without noise, at a point. */
   posterior(x: Float64Array): Posterior {
     const { count: n } = this.#points;
-    for (let i = 0; i < n; i++) this.#covariance[i] = this.parameters.scale * matern(this.#distance(x, i));
+    for (let i = 0; i < n; i++) {
+      const squared = this.#distance(x, i);
+      const a = SQRT_5 * Math.sqrt(squared);
+      const decay = this.parameters.scale * Math.exp(-a);
+      this.#covariance[i] = (1 + a + (5 / 3) * squared) * decay;
+      this.#slopes[i] = (-5 / 6) * (1 + a) * decay; // by r²: finite at r = 0, where that by r is not
+    }
     const mean = dot(this.#covariance, 0, this.#alpha, 0, n);
     this.#solved.set(this.#covariance);
     solveLower(this.#lower, n, this.#solved);
@@ -189,14 +193,14 @@ export class GaussianProcess {
   /** Also the derivatives of both by the coordinates; those of categories are 0. */
   gradients(x: Float64Array, byMean: Float64Array, byVariance: Float64Array): Posterior {
     const { count: n, data, categorical } = this.#points;
-    const { inverseSquared, scale } = this.parameters;
+    const { inverseSquared } = this.parameters;
     const result = this.posterior(x);
     solveUpper(this.#lower, n, this.#solved); // C⁻¹·k
     byMean.fill(0);
     byVariance.fill(0);
     const d = categorical.length;
     for (let i = 0; i < n; i++) {
-      const slope = 2 * scale * maternSlope(this.#distance(x, i));
+      const slope = 2 * (this.#slopes[i] as number);
       const [toMean, toVariance] = [slope * (this.#alpha[i] as number), -2 * slope * (this.#solved[i] as number)];
       for (let k = 0; k < d; k++) {
         if (categorical[k] === true) continue;

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { importanceOf } from "../study/importance.js";
+import type { Assignment, Parameter } from "../space/parameter.js";
+import { fanova } from "./fanova.js";
 import { fitKernel, GaussianProcess, logLikelihood, type Points } from "./gaussian-process.js";
 import { logImprovement, logImprovementSlope } from "./log-expected-improvement.js";
 import { minimize } from "./minimize.js";
@@ -31,6 +34,10 @@ interface Reference {
   matern: { mean: number[]; deviation: number[]; logLikelihood: number };
   pareto: { results: number[][]; front: number[]; ranks: number[] }[];
   hypervolume: number;
+  fanova: {
+    trials: { values: Assignment; loss: number }[];
+    importance: Record<string, number>;
+  };
 }
 const fixture = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../test/fixtures/${name}`, import.meta.url), "utf8"));
@@ -233,5 +240,35 @@ describe("several objectives", () => {
     const rank = rankByObjectives(results);
     for (const [i, a] of results.entries())
       for (const [j, b] of results.entries()) if (dominates(a, b)) expect(rank[i]).toBeLessThan(rank[j]!);
+  });
+});
+
+describe("importance", () => {
+  it("of a function whose variances are known is theirs", () => {
+    // 2x + y + a step of the category: variances 4/12, 1/12, 2/9.
+    const points = Array.from({ length: 600 }, (_, i) => {
+      const [x = 0, y = 0] = new SobolSequence(2).point(i);
+      return [x, y, i % 3];
+    });
+    const values = points.map(([x = 0, y = 0, k]) => 2 * x + y + (k === 1 ? 1 : 0));
+    const shares = fanova(points, values, { categories: [0, 0, 3] });
+    const total = 4 / 12 + 1 / 12 + 2 / 9;
+    [4 / 12, 1 / 12, 2 / 9].forEach((variance, k) => expect(shares[k]).toBeCloseTo(variance / total, 1));
+  });
+  it("is near Optuna's", () => {
+    const parameters: Parameter[] = [
+      { name: "a", kind: "float", min: 0, max: 1, log: false },
+      // Optuna takes shares over the range itself, also where it was searched on a logarithmic scale.
+      { name: "b", kind: "float", min: 1e-3, max: 1, log: false },
+      { name: "c", kind: "int", min: 1, max: 8, step: 1, log: false },
+      { name: "k", kind: "categorical", choices: ["p", "q", "r"] },
+    ];
+    const found = importanceOf(parameters, reference.fanova.trials);
+    for (const [name, share] of Object.entries(reference.fanova.importance))
+      expect(Math.abs((found[name] ?? 0) - share), name).toBeLessThan(0.05);
+    expect(Object.values(found).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
+  });
+  it("of a constant is nothing", () => {
+    expect(fanova([[0.1], [0.5], [0.9]], [1, 1, 1], { categories: [0] })).toEqual([0]);
   });
 });

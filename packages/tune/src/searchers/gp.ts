@@ -14,7 +14,7 @@ export interface GpOptions {
 }
 
 /** The kernel's parameters are found from so many trials at most; what is expected, from all. */
-const FIT_TRIALS = 96;
+const FIT_TRIALS = 72;
 /** Starts of the search for the setting of which most is expected. */
 const STARTS = 6;
 
@@ -63,7 +63,7 @@ function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): 
   const known = new Set(trials.map(({ values }) => keyOf(values)));
   const candidates = candidatesFor(parameters, told, losses, points.count, random, { seed, number });
   const valued = candidates.map((x): Candidate => ({ x, value: acquisition(surrogate, x) }));
-  const evaluations = points.count > 120 ? 12 : 25;
+  const evaluations = points.count > 120 ? 10 : 20;
   const ends = starts(valued, STARTS, random).map((start) => climb(surrogate, parameters, start, evaluations));
   const ordered = [...ends, ...valued].sort((a, b) => b.value - a.value);
   for (const { x } of ordered) {
@@ -146,7 +146,7 @@ function fitted(points: Points, values: Float64Array): GaussianProcess {
 
 /** Of more trials than are needed the best half as many, and the rest evenly by the order in which they came. */
 function kernelOf(points: Points, values: Float64Array): KernelParameters {
-  if (points.count <= FIT_TRIALS) return fitKernel(points, values, points.count > 60 ? 25 : 40);
+  if (points.count <= FIT_TRIALS) return fitKernel(points, values, points.count > 50 ? 20 : 40);
   const order = Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
   const half = FIT_TRIALS / 2;
   const rest = order.slice(half).sort((a, b) => a - b);
@@ -155,7 +155,7 @@ function kernelOf(points: Points, values: Float64Array): KernelParameters {
   return fitKernel(
     subset(points, rows),
     values.filter((_, i) => rows.includes(i)),
-    25,
+    20,
   );
 }
 
