@@ -7,6 +7,7 @@ export default defineConfig({
       torte: fileURLToPath(new URL("packages/torte/src/index.ts", import.meta.url)),
       "@torte/data": fileURLToPath(new URL("packages/data/src/index.ts", import.meta.url)),
       "@torte/tune": fileURLToPath(new URL("packages/tune/src/index.ts", import.meta.url)),
+      "@torte/plot": fileURLToPath(new URL("packages/plot/src/index.ts", import.meta.url)),
     },
   },
   test: {

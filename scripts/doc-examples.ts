@@ -13,6 +13,8 @@ import { formatWithOptions } from "node:util";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "node_modules/.cache/torte-examples");
 
+const PACKAGES = ["torte", "data", "plot", "tune", "cli"];
+
 interface Example {
   readonly from: string;
   readonly code: string;
@@ -54,11 +56,9 @@ function collect(): Example[] {
   const markdown = [
     join(root, "README.md"),
     ...filesIn(join(root, "docs"), ".md"),
-    ...["torte", "data", "tune", "cli"].map((name) => join(root, "packages", name, "README.md")),
+    ...PACKAGES.map((name) => join(root, "packages", name, "README.md")),
   ];
-  const sources = ["torte", "data", "tune", "cli"].flatMap((name) =>
-    filesIn(join(root, "packages", name, "src"), ".ts"),
-  );
+  const sources = PACKAGES.flatMap((name) => filesIn(join(root, "packages", name, "src"), ".ts"));
   return [...markdown.filter(exists).flatMap(fromMarkdown), ...sources.flatMap(fromSource)];
 }
 

@@ -210,8 +210,9 @@ export class Run {
     const started = performance.now();
     const { experiment, variant } = this.#plan;
     const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
-    const { drawCurves } = await import("./curves.js"); // the drawing library is slow to load
-    await this.#folder.write("curves.svg", await drawCurves(this.#epochs, title));
+    const { plotCurves } = await import("@torte/plot"); // the drawing library is slow to load
+    if (this.#epochs.some(({ loss = NaN }) => Number.isFinite(loss)))
+      await this.#folder.write("curves.svg", await plotCurves(this.#epochs, { title }).toSVG());
     const ended = performance.now();
     this.#nextCurves = ended + 9 * (ended - started);
   }
