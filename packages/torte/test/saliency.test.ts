@@ -34,7 +34,11 @@ const TAILS: Readonly<Record<string, () => readonly LayerFunction[]>> = {
     globalAveragePooling1d(),
     dense({ units: 3, name: "end" }),
   ],
-  "the maximum over positions": () => [dense({ units: 5, name: "each" }), globalMaxPooling1d(), dense({ units: 3, name: "end" })],
+  "the maximum over positions": () => [
+    dense({ units: 5, name: "each" }),
+    globalMaxPooling1d(),
+    dense({ units: 3, name: "end" }),
+  ],
 };
 
 /** dΣ unit / d embedded, from a model whose input are the vectors of the tokens. */
@@ -152,13 +156,21 @@ describe("saliency refuses", () => {
   );
 
   it.each<[string, () => Promise<unknown>, string]>([
-    ["a unit that is not there", () => saliency(model, tokens(1), { unit: 3 }), "saliency: unit is out of range: expected 0…2"],
+    [
+      "a unit that is not there",
+      () => saliency(model, tokens(1), { unit: 3 }),
+      "saliency: unit is out of range: expected 0…2",
+    ],
     [
       "another method",
       () => saliency(model, tokens(1), { method: "integrated" as never }),
       "saliency: method is unknown",
     ],
-    ["a token that is no row of the table", () => saliency(model, tensor([Array<number>(LENGTH).fill(9)], { dtype: "int32" })), "9"],
+    [
+      "a token that is no row of the table",
+      () => saliency(model, tensor([Array<number>(LENGTH).fill(9)], { dtype: "int32" })),
+      "9",
+    ],
   ])("%s", async (_, run, message) => {
     await expect(run()).rejects.toThrow(message);
   });

@@ -96,4 +96,29 @@ describe.each(CASES.map((tested) => ({ ...tested, tested })))("$title", ({ teste
       expectClose(all.rows(i, i + 1).reshape(single.shape), single, 1e-9);
     }
   });
+
+  it('with randomness "different" draws what the layer over a batch draws', async () => {
+    const model = build(tested);
+    const weights = await shaken(model);
+    if ([...model.network.weights.keys()].some((name) => name.endsWith("movingMean"))) return;
+    // One draw for all rows is one for each example, whose batch is of one row.
+    if (tested.title.includes("noiseShape: [1")) return;
+    const apply = model.pure();
+    const options = { training: true, seed: 3 };
+    const one = (w: Record<string, Node>, x: readonly Node[]): Node => {
+      const y = apply(
+        w,
+        x.map((value) => ops.expandDims(value, 0)),
+        options,
+      );
+      return ops.reshape(y, y.shape.slice(1));
+    };
+    const whole = (w: Record<string, Node>, x: readonly Node[]): Node => apply(w, x, options);
+    const mapped = vmap(one, { in: [null, 0], randomness: "different" });
+    const [each, together] = [
+      await compile(mapped, { backend: "reference" })(weights, batch),
+      await compile(whole, { backend: "reference" })(weights, batch),
+    ];
+    expectClose(each, together, 1e-9);
+  });
 });
