@@ -225,53 +225,35 @@ export function isRule<T>(option: T, method: string): option is Extract<T, objec
   return typeof (option as Readonly<Record<string, unknown>>)[method] === "function";
 }
 
-export function positiveInteger(where: string, name: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1) {
-    throw new OptionError({
-      where,
-      problem: `${name} is out of range`,
-      expected: "a whole number of at least 1",
-      received: show(value),
-    });
-  }
-  return value;
-}
-
-export function wholeNumber(where: string, name: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
-    throw new OptionError({
-      where,
-      problem: `${name} is out of range`,
-      expected: "a whole number of at least 0",
-      received: show(value),
-    });
-  }
-  return value;
-}
-
-/** A whole number of either sign, such as an axis. */
-export function integerOption(where: string, name: string, value: unknown): number {
-  if (typeof value === "number" && Number.isSafeInteger(value)) return value;
+/** A whole number within its limits, both of which are allowed. */
+export function integerIn(
+  where: string,
+  name: string,
+  value: unknown,
+  { min = -Infinity, max = Infinity }: { readonly min?: number; readonly max?: number } = {},
+): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  const limits = max < Infinity ? ` from ${min} to ${max}` : min > -Infinity ? ` of at least ${min}` : "";
   throw new OptionError({
     where,
     problem: `${name} is out of range`,
-    expected: "a whole number",
+    expected: `a whole number${limits}`,
     received: show(value),
   });
 }
 
+export const positiveInteger = (where: string, name: string, value: unknown): number =>
+  integerIn(where, name, value, { min: 1 });
+
+export const wholeNumber = (where: string, name: string, value: unknown): number =>
+  integerIn(where, name, value, { min: 0 });
+
+/** A whole number of either sign, such as an axis. */
+export const integerOption = (where: string, name: string, value: unknown): number => integerIn(where, name, value);
+
 /** A seed: the 32-bit word that all random numbers of a run hang on. */
-export function seedOption(where: string, value: unknown): number {
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new OptionError({
-      where,
-      problem: "seed is out of range",
-      expected: "a whole number from 0 to 4294967295",
-      received: show(value),
-    });
-  }
-  return value;
-}
+export const seedOption = (where: string, value: unknown): number =>
+  integerIn(where, "seed", value, { min: 0, max: 0xffffffff });
 
 export interface Interval {
   readonly min?: number;

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   activation,
+  auc,
   auroc,
   averagePrecision,
   dense,
@@ -11,6 +12,7 @@ import {
   expectedCalibrationError,
   fBetaScore,
   input,
+  iou,
   type Loss,
   mcc,
   type MeanMetric,
@@ -191,6 +193,48 @@ describe.each(BACKENDS)("metrics, %s", (backend) => {
       expect(all).toMatchObject({ near: 0.4, total: 512.75, median: 3 });
     }
   });
+});
+
+describe("classes that the predictions do not have are refused", () => {
+  const y = tensor(Int32Array.of(0, 1, 2));
+  const p = tensor([
+    [0.8, 0.1, 0.1],
+    [0.1, 0.8, 0.1],
+    [0.1, 0.1, 0.8],
+  ]);
+
+  it.each<[Metric, string]>([
+    [precision({ classId: 3 }), "precision: classId is out of range: expected 0…2, received 3."],
+    [auroc({ classId: 7 }), "auroc: classId is out of range: expected 0…2, received 7."],
+    [iou({ targetClassIds: [0, 3] }), "iou: targetClassIds is out of range: expected 0…2, received 3."],
+    [
+      auc({ labelWeights: [1, 2] }),
+      "auc: labelWeights has the wrong length: expected 3, one for each label, received 2.",
+    ],
+  ])("$name", async (metric, message) => {
+    await expect(figures([metric], y, p, { targets: "classes" })).rejects.toThrow(message);
+  });
+});
+
+it("a metric of one's own is written within compile, its arguments' types known", async () => {
+  const model = sequential(input({ shape: [1] }), dense({ units: 1, kernelInitializer: "ones" }));
+  model.compile({
+    loss: "meanSquaredError",
+    metrics: [
+      "meanAbsoluteError",
+      { name: "bias", call: (y, p) => ops.mean(ops.sub(p, y), { axes: [-1] }) },
+      {
+        name: "total",
+        kind: "counts",
+        call: (_, p, { weights }) => ops.stack([ops.sum(p), ops.sum(weights)]),
+        figure: ([sum = NaN, count = NaN]) => sum / count,
+      },
+      { name: "largest", kind: "collect", call: (_, p) => [p], figure: ({ values }) => Math.max(...(values[0] ?? [])) },
+    ],
+  });
+  const found = await model.evaluate({ x: column([1, 3]), y: column([0, 1]) });
+  expect(found).toMatchObject({ bias: 1.5, total: 2, largest: 3 });
+  await model.close();
 });
 
 /** All metrics that need no options, by what targets they take. */

@@ -1,6 +1,7 @@
 /** Between which limits the integers of a graph lie, as far as the graph tells: so that indices need no look at run time. */
 import { sizeOf } from "../tensor/shape.js";
 import type { Node, NodeOf, Primitive, State } from "./node.js";
+import { forKinds, POINTWISE } from "./primitives.js";
 
 export interface Range {
   readonly low: number;
@@ -33,6 +34,8 @@ function integers(node: Node, ends: readonly number[]): Range {
 }
 
 const RULES: { readonly [P in Primitive]: Rule<P> } = {
+  // Of what is computed element by element nothing is known but what a line of its own says.
+  ...forKinds(POINTWISE, unknown),
   constant: ({ attributes: { value } }) => ({ low: value, high: value }),
   iota: ({ shape, attributes: { axis } }) => ({ low: 0, high: Math.max(0, (shape[axis] ?? 1) - 1) }),
   state: (node, _of, known) => known.get(node.attributes.state) ?? unknown(node),
@@ -44,19 +47,6 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   },
   sign: () => ({ low: -1, high: 1 }),
   floor: (_node, of) => ({ low: Math.floor(of(0).low), high: Math.floor(of(0).high) }),
-  exp: unknown,
-  expm1: unknown,
-  log: unknown,
-  log1p: unknown,
-  sqrt: unknown,
-  tanh: unknown,
-  sigmoid: unknown,
-  softplus: unknown,
-  erf: unknown,
-  erfc: unknown,
-  sin: unknown,
-  cos: unknown,
-  not: flag,
   stopGradient: same,
   cast: (node, of) => {
     const { low, high } = of(0);
@@ -83,16 +73,9 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
       [low, high].flatMap((x) => [Math.trunc(x / by.low), Math.trunc(x / by.high)]),
     );
   },
-  pow: unknown,
   max: (_node, of) => ({ low: Math.max(of(0).low, of(1).low), high: Math.max(of(0).high, of(1).high) }),
   min: (_node, of) => ({ low: Math.min(of(0).low, of(1).low), high: Math.min(of(0).high, of(1).high) }),
   mod: (node, of) => (of(0).low >= 0 && of(1).low >= 1 ? { low: 0, high: of(1).high - 1 } : unknown(node)),
-  bitXor: unknown,
-  less: flag,
-  lessEqual: flag,
-  equal: flag,
-  and: flag,
-  or: flag,
   select: (_node, of) => union([of(1), of(2)]),
   copy: same,
   reshape: same,

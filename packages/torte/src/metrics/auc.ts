@@ -51,6 +51,7 @@ export function auc(options: AucOptions = {}): CountsMetric {
     call: (target, prediction, context) => {
       const p = probabilitiesOf(prediction, context);
       const actual = actualLabels(target, prediction, context);
+      checkLabelWeights(labelWeights, lastOf(p.shape));
       return countAbove(p, actual, ops.expandDims(context.weights, -1), count);
     },
     figure: (sums) => {
@@ -58,12 +59,18 @@ export function auc(options: AucOptions = {}): CountsMetric {
       const weights = labels.map((_, i) => labelWeights?.[i] ?? 1);
       if (!each) return area(mixed(labels, weights), curve, method);
       const total = weights.reduce((a, b) => a + b, 0);
-      return labels.reduce((sum, label, i) => sum + (weights[i] ?? 0) * area(label, curve, method), 0) / total;
+      return labels.reduce((sum, label, i) => sum + (weights[i] ?? NaN) * area(label, curve, method), 0) / total;
     },
   };
 }
 
 const METHODS = ["interpolation", "minoring", "majoring"] as const;
+
+function checkLabelWeights(weights: AucOptions["labelWeights"], labels: number): void {
+  if (weights === undefined || weights.length === labels) return;
+  const [expected, received] = [`${labels}, one for each label`, String(weights.length)];
+  throw new OptionError({ where: "auc", problem: "labelWeights has the wrong length", expected, received });
+}
 
 /** [T, K] positives above each threshold, then negatives. The first threshold is below 0, the last above 1. */
 function countAbove(p: Node, actual: Node, weights: Node, count: number): Node {
@@ -91,14 +98,14 @@ interface Counts {
 function labelsOf(sums: Float64Array, count: number): Counts[] {
   const labels = sums.length / (2 * count);
   const read = (from: number, k: number): number[] =>
-    Array.from({ length: count }, (_, t) => sums[(from + t) * labels + k] ?? 0);
+    Array.from({ length: count }, (_, t) => sums[(from + t) * labels + k] ?? NaN);
   return Array.from({ length: labels }, (_, k) => ({ tp: read(0, k), fp: read(count, k) }));
 }
 
 function mixed(labels: readonly Counts[], weights: readonly number[]): Counts {
   const total = (of: (label: Counts) => readonly number[]): number[] =>
     (labels[0] === undefined ? [] : of(labels[0])).map((_, t) =>
-      labels.reduce((sum, label, i) => sum + (weights[i] ?? 1) * (of(label)[t] ?? 0), 0),
+      labels.reduce((sum, label, i) => sum + (weights[i] ?? 1) * (of(label)[t] ?? NaN), 0),
     );
   return { tp: total(({ tp }) => tp), fp: total(({ fp }) => fp) };
 }
@@ -109,7 +116,7 @@ function area({ tp, fp }: Counts, curve: string, method: (typeof METHODS)[number
   const [positives = 0, negatives = 0] = [tp[0], fp[0]];
   if (curve === "PR" && method === "interpolation") return interpolated(tp, fp, positives);
   const points = tp.map((t, i) => {
-    const f = fp[i] ?? 0;
+    const f = fp[i] ?? NaN;
     if (curve === "ROC") return { x: ratio(f, negatives), y: ratio(t, positives) };
     if (curve === "PR") return { x: ratio(t, positives), y: ratio(t, t + f) };
     if (t === 0) return { x: 0, y: 1 };
@@ -132,8 +139,8 @@ function area({ tp, fp }: Counts, curve: string, method: (typeof METHODS)[number
 function interpolated(tp: readonly number[], fp: readonly number[], positives: number): number {
   let sum = 0;
   for (let i = 0; i + 1 < tp.length; i++) {
-    const [high, low] = [tp[i] ?? 0, tp[i + 1] ?? 0];
-    const [all, fewer] = [high + (fp[i] ?? 0), low + (fp[i + 1] ?? 0)];
+    const [high, low] = [tp[i] ?? NaN, tp[i + 1] ?? NaN];
+    const [all, fewer] = [high + (fp[i] ?? NaN), low + (fp[i + 1] ?? NaN)];
     const slope = ratio(high - low, all - fewer);
     const intercept = low - slope * fewer;
     const growth = all > 0 && fewer > 0 ? all / fewer : 1;

@@ -38,6 +38,14 @@ export const readAverage = (where: string, average: Average | undefined): Averag
 export const readClass = (where: string, classId: number | undefined): number | undefined =>
   classId === undefined ? undefined : wholeNumber(where, "classId", classId);
 
+/** @throws OptionError for a class that the predictions do not have. */
+export function checkClass(where: string, option: string, classId: number | undefined, scores: Node): void {
+  const classes = lastOf(scores.shape);
+  if (classId === undefined || classId < classes) return;
+  const problem = `${option} is out of range`;
+  throw new OptionError({ where, problem, expected: `0…${classes - 1}`, received: String(classId) });
+}
+
 export const asNumber = (condition: Node): Node => ops.cast(condition, "float32");
 
 /** What a prediction must exceed to be a yes: 0.5 for a probability, 0 for a logit or beside targets of ±1. */

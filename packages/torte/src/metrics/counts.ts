@@ -7,6 +7,7 @@ import {
   actualLabels,
   asNumber,
   type Average,
+  checkClass,
   classesLast,
   type ClassOption,
   isCategorical,
@@ -92,7 +93,7 @@ function withinTop(scores: Node, k: number): Node {
 /** The decisions of each class, from the sums of `countDecisions`. */
 export function decisionsOf(sums: Float64Array): Decisions[] {
   const classes = (sums.length - 1) / 3;
-  const all = sums.at(-1) ?? 0;
+  const all = sums.at(-1) ?? NaN;
   return Array.from({ length: classes }, (_, i) => {
     const [tp = 0, predicted = 0, actual = 0] = [sums[i], sums[classes + i], sums[2 * classes + i]];
     return { tp, fp: predicted - tp, fn: actual - tp, tn: all - predicted - actual + tp };
@@ -126,7 +127,10 @@ function ofDecisions(
     kind: "counts",
     direction,
     needsMeaning: true,
-    call: (target, prediction, context) => countDecisions(target, prediction, context, { threshold, topK }),
+    call: (target, prediction, context) => {
+      checkClass(where, "classId", classId, classesLast(prediction, context));
+      return countDecisions(target, prediction, context, { threshold, topK });
+    },
     figure: (sums, meaning) =>
       averaged(decisionsOf(sums), figure, {
         classId,
@@ -141,14 +145,15 @@ function averaged(
   figure: (decisions: Decisions) => number,
   { classId, average }: { classId: number | undefined; average: Average | "classes" },
 ): number {
-  if (classId !== undefined) return figure(decisions[classId] ?? together([]));
+  const chosen = classId === undefined ? undefined : decisions[classId];
+  if (chosen !== undefined) return figure(chosen);
   if (average === "classes" && decisions.length === 2 && decisions[1] !== undefined) return figure(decisions[1]);
   if (average === "micro") return figure(together(decisions));
   const present = decisions.filter(({ tp, fp, fn }) => tp + fp + fn > 0);
   const weights = present.map(({ tp, fn }) => (average === "weighted" ? tp + fn : 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return ratio(
-    present.reduce((sum, each, i) => sum + (weights[i] ?? 0) * figure(each), 0),
+    present.reduce((sum, each, i) => sum + (weights[i] ?? NaN) * figure(each), 0),
     total,
   );
 }

@@ -92,7 +92,7 @@ export async function thresholdCounts(
     for (let k = from; k < to; k++) {
       const i = order[k] ?? 0;
       const weight = weights?.[i] ?? 1;
-      if ((labels[i] ?? 0) > 0.5) positives += weight;
+      if ((labels[i] ?? NaN) > 0.5) positives += weight;
       else negatives += weight;
       const score = scores[i] ?? NaN;
       if (k + 1 < order.length && scores[order[k + 1] ?? 0] === score) continue;
@@ -114,7 +114,7 @@ export async function thresholdCounts(
 export function areaUnderRoc({ tp, fp, positives, negatives }: ThresholdCounts): number {
   let [area, lastTp, lastFp] = [0, 0, 0];
   tp.forEach((now, i) => {
-    const false_ = fp[i] ?? 0;
+    const false_ = fp[i] ?? NaN;
     area += ((false_ - lastFp) * (now + lastTp)) / 2;
     [lastTp, lastFp] = [now, false_];
   });
@@ -125,7 +125,7 @@ export function areaUnderRoc({ tp, fp, positives, negatives }: ThresholdCounts):
 export function averagePrecisionOf({ tp, fp, positives }: ThresholdCounts): number {
   let [sum, last] = [0, 0];
   tp.forEach((now, i) => {
-    if (now > last) sum += ((now - last) * now) / (now + (fp[i] ?? 0));
+    if (now > last) sum += ((now - last) * now) / (now + (fp[i] ?? NaN));
     last = now;
   });
   return sum / positives;

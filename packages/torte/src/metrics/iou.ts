@@ -1,6 +1,7 @@
 /** Intersection over union. */
 import { checkOptions, integerOption } from "../errors.js";
-import { readClass } from "./common.js";
+import { constant } from "../graph/make.js";
+import { checkClass, classesLast, isCategorical, readClass } from "./common.js";
 import { ratio } from "./counts.js";
 import type { CountsMetric } from "./metric.js";
 import { ofTable, type ThresholdOptions } from "./table.js";
@@ -32,8 +33,17 @@ function readIou(where: string, options: IouOptions, targets?: CountsMetric["tar
       present.length,
     );
   });
+  const { call } = metric;
   return {
     ...metric,
+    call: (target, prediction, context) => {
+      // Of labels the classes are no and yes.
+      const scores = isCategorical(context) ? classesLast(prediction, context) : constant(0, [2]);
+      chosen?.forEach((id) => {
+        checkClass(where, "targetClassIds", id, scores);
+      });
+      return call(target, prediction, context);
+    },
     ...(targets === undefined ? {} : { targets }),
     ...(ignoreClass === undefined ? {} : { ignoreClass: integerOption(where, "ignoreClass", ignoreClass) }),
   };

@@ -80,11 +80,11 @@ export function expectedCalibrationError(options: CalibrationOptions = {}): Coll
       const sums = Array.from({ length: bins }, () => ({ confidence: 0, right: 0 }));
       let total = 0;
       confidences.forEach((confidence, i) => {
-        const weight = weights[Math.floor(i / width)] ?? 0;
+        const weight = weights[Math.floor(i / width)] ?? NaN;
         const bin = sums[Math.min(bins - 1, Math.floor(confidence * bins))];
         if (bin === undefined) return;
         bin.confidence += weight * confidence;
-        bin.right += weight * (right[i] ?? 0);
+        bin.right += weight * (right[i] ?? NaN);
         total += weight;
       });
       return sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0) / total;

@@ -3,6 +3,7 @@ import { checkOptions, numberIn } from "../errors.js";
 import {
   actualLabels,
   type Average,
+  checkClass,
   type ClassOption,
   isCategorical,
   type NameOption,
@@ -40,7 +41,11 @@ function ofRanking(
     kind: "collect",
     direction: "max",
     needsMeaning: true,
-    call: (target, prediction, context) => [scoresOf(prediction, context), actualLabels(target, prediction, context)],
+    call: (target, prediction, context) => {
+      const scores = scoresOf(prediction, context);
+      checkClass(where, "classId", classId, scores);
+      return [scores, actualLabels(target, prediction, context)];
+    },
     figure: (collected, meaning) => figureOf(collected, meaning, figure, { average, classId }),
   };
 }
@@ -58,7 +63,7 @@ async function figureOf(
   if (classes === 1) return figure(await one(0));
   if (classes === 2 && isCategorical(meaning)) return figure(await one(1));
   if (average === "micro") {
-    const repeated = Float64Array.from({ length: scores.length }, (_, i) => weights[Math.floor(i / classes)] ?? 0);
+    const repeated = Float64Array.from({ length: scores.length }, (_, i) => weights[Math.floor(i / classes)] ?? NaN);
     return figure(await thresholdCounts(scores, labels, repeated));
   }
   let [sum, total] = [0, 0];

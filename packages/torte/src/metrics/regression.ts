@@ -114,8 +114,8 @@ const average = (values: readonly number[], weights?: readonly number[]): number
 const weightedMean = (x: Float64Array, w: Float64Array): number => {
   let [total, weight] = [0, 0];
   x.forEach((value, i) => {
-    total += value * (w[i] ?? 0);
-    weight += w[i] ?? 0;
+    total += value * (w[i] ?? NaN);
+    weight += w[i] ?? NaN;
   });
   return total / weight;
 };
@@ -129,7 +129,7 @@ function moments({
   const [meanY, meanP] = [weightedMean(y, w), weightedMean(p, w)];
   let [varianceY, varianceP, covariance, squares, weight] = [0, 0, 0, 0, 0];
   y.forEach((value, i) => {
-    const [a, b, each] = [value - meanY, (p[i] ?? NaN) - meanP, w[i] ?? 0];
+    const [a, b, each] = [value - meanY, (p[i] ?? NaN) - meanP, w[i] ?? NaN];
     varianceY += each * a * a;
     varianceP += each * b * b;
     covariance += each * a * b;

@@ -116,7 +116,7 @@ function confusion(target: Node, prediction: Node, context: MetricContext, thres
 
 function weightedKappa(table: Float64Array, weight: (i: number, j: number) => number): number {
   const n = Math.round(Math.sqrt(table.length));
-  const at = (i: number, j: number): number => table[i * n + j] ?? 0;
+  const at = (i: number, j: number): number => table[i * n + j] ?? NaN;
   const indices = Array.from({ length: n }, (_, i) => i);
   const rows = indices.map((i) => indices.reduce((sum, j) => sum + at(i, j), 0));
   const columns = indices.map((j) => indices.reduce((sum, i) => sum + at(i, j), 0));
@@ -125,7 +125,7 @@ function weightedKappa(table: Float64Array, weight: (i: number, j: number) => nu
   for (const i of indices) {
     for (const j of indices) {
       observed += weight(i, j) * at(i, j);
-      expected += (weight(i, j) * (rows[i] ?? 0) * (columns[j] ?? 0)) / all;
+      expected += (weight(i, j) * (rows[i] ?? NaN) * (columns[j] ?? NaN)) / all;
     }
   }
   return 1 - observed / expected;

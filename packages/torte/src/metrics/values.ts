@@ -60,7 +60,7 @@ export function confusionMatrix(
         received,
       });
     }
-    row[other] = (row[other] ?? 0) + (weights[i] ?? 0);
+    row[other] = (row[other] ?? 0) + (weights[i] ?? NaN);
   });
   return { classes, rows };
 }
@@ -147,10 +147,10 @@ export async function precisionRecallCurve(
   options: ValueOptions = {},
 ): Promise<PrecisionRecallCurve> {
   const counts = await countsOf("precisionRecallCurve", targets, scores, options);
-  const precision = [1, ...Array.from(counts.tp, (tp, i) => tp / (tp + (counts.fp[i] ?? 0)))];
+  const precision = [1, ...Array.from(counts.tp, (tp, i) => tp / (tp + (counts.fp[i] ?? NaN)))];
   const recall = [0, ...Array.from(counts.tp, (tp) => tp / counts.positives)];
   const trapezoid = recall.slice(1).reduce((sum, r, i) => {
-    return sum + ((r - (recall[i] ?? 0)) * ((precision[i] ?? 0) + (precision[i + 1] ?? 0))) / 2;
+    return sum + ((r - (recall[i] ?? NaN)) * ((precision[i] ?? NaN) + (precision[i + 1] ?? NaN))) / 2;
   }, 0);
   return {
     thresholds: [Infinity, ...counts.thresholds],

@@ -2,7 +2,7 @@
 import { GraphError } from "../errors.js";
 import { iota, make } from "../graph/make.js";
 import type { Node, WindowAttributes } from "../graph/node.js";
-import { formatShape, sameShape, sizeOf, type Shape } from "../tensor/shape.js";
+import { formatShape, sameShape, sizeAt, sizeOf, type Shape } from "../tensor/shape.js";
 import { cast, equal } from "./basic.js";
 
 /** `axis` counted from the end if negative. */
@@ -49,7 +49,7 @@ export function expandDims(x: Node, axis: number): Node {
 /** `start` up to `stop` (from the end if negative, the end by default) in steps, for the axes given; others whole. */
 export function slice(x: Node, axis: number, start: number, stop = Infinity, step = 1): Node {
   const at = normalizeAxis(axis, x.shape.length);
-  const length = x.shape[at] ?? 0;
+  const length = sizeAt(x.shape, at);
   const from = start < 0 ? start + length : start;
   const to = Math.min(length, stop < 0 ? stop + length : stop);
   if (from === 0 && to === length && step === 1) return x;
@@ -77,9 +77,9 @@ export function reverse(x: Node, axes: readonly number[]): Node {
 }
 
 export function concat(parts: readonly Node[], axis: number): Node {
-  const first = parts[0];
-  if (first !== undefined && parts.length === 1) return first;
-  return make("concat", parts, { axis: normalizeAxis(axis, first?.shape.length ?? 0) });
+  const [first] = parts;
+  if (first === undefined) throw new RangeError("there is nothing to put together");
+  return parts.length === 1 ? first : make("concat", parts, { axis: normalizeAxis(axis, first.shape.length) });
 }
 
 export function stack(parts: readonly Node[], axis = 0): Node {

@@ -17,8 +17,13 @@ export function clipGradients(gradients: readonly Node[], clipping: Clipping | u
   const squares = gradients.map(sumOfSquares);
   const norms = by === "norm" ? squares.map(rootOf) : [rootOf(squares.reduce(both))];
   const factors = norms.map((norm) => ops.div(limit, ops.maximum(norm, limit)));
+  const scaled = gradients.map((gradient, i) => {
+    const factor = by === "norm" ? factors[i] : factors[0];
+    if (factor === undefined) throw new RangeError("a gradient has no norm");
+    return ops.mul(gradient, factor);
+  });
   const isFinite = norms.map((norm) => ops.less(norm, Infinity)).reduce((a, b) => ops.logicalAnd(a, b));
-  return { gradients: gradients.map((g, i) => ops.mul(g, factors[i] ?? factors[0] ?? 1)), finite: isFinite };
+  return { gradients: scaled, finite: isFinite };
 }
 
 function clipValue(gradient: Node, limit: number): Node {

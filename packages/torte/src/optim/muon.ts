@@ -2,6 +2,7 @@
 import { booleanOption, numberIn, positiveInteger } from "../errors.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import { adamRule } from "./adam.js";
 import {
   beta,
@@ -112,7 +113,7 @@ export function muon(options: MuonOptions = {}): Optimizer {
         if (!isMatrix(facts)) return adam.update({ ...given, learningRate: mul(learningRate, ratio) });
         const m = flush(add(mul(slotOf(slots, "m"), momentum), gradient));
         const direction = nesterov ? add(gradient, mul(m, momentum)) : m;
-        const matrix = ops.reshape(direction, [-1, weight.shape.at(-1) ?? 1]);
+        const matrix = ops.reshape(direction, [-1, lastOf(weight.shape)]);
         const factor = size === undefined ? 1 : size * Math.sqrt(Math.max(...matrix.shape));
         const update = ops.reshape(orthogonal(matrix, rounds, [a, b, c]), weight.shape);
         return { weight: sub(weight, mul(update, mul(learningRate, factor))), slots: { m } };

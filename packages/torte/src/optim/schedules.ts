@@ -259,7 +259,7 @@ export function piecewiseConstantDecay(options: PiecewiseConstantDecayOptions): 
       throw new OptionError({ where, problem: "values has the wrong length", expected, received: show(values) });
     }
     const rates = values.map((value: unknown, i) => rateOption(where, `values[${i}]`, value));
-    return (t) => rates[boundaries.filter((boundary) => t > boundary).length] ?? 0;
+    return (t) => rates[boundaries.filter((boundary) => t > boundary).length] ?? NaN;
   });
 }
 

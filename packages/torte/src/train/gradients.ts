@@ -8,7 +8,7 @@ import { type Node, type Program, State } from "../graph/node.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
-import { formatShape, sameShape } from "../tensor/shape.js";
+import { formatShape, sameShape, sizeAt } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkInputs, checkTargets } from "./checks.js";
 import { finishing } from "./finish.js";
@@ -71,7 +71,7 @@ export async function computeGradients(
     inputs,
     others: targets,
     columns,
-    rows: iota([x[0]?.shape[0] ?? 1], 0),
+    rows: iota([sizeAt(x[0]?.shape ?? [], 0)], 0),
     flag,
   });
   const made = derive(network, { x: inputs, goals: targets, loss, training, seed, guards });
@@ -132,7 +132,11 @@ function derive(
   function ofOutputs(): { outputs: readonly Node[]; value: Node; parts: Node[] } {
     const values = tracedWith(network, traced, tracing, guards.bound).map(({ value: output }) => output);
     checkUpstream(values, goals);
-    const products = values.map((output, i) => ops.sum(ops.mul(output, goals[i] ?? 0)));
+    const products = values.map((output, i) => {
+      const factor = goals[i];
+      if (factor === undefined) throw new RangeError("an output has no factor");
+      return ops.sum(ops.mul(output, factor));
+    });
     return { outputs: values, value: products.reduce((a, b) => ops.add(a, b)), parts: vjp(values, goals, wrt) };
   }
 

@@ -2,7 +2,7 @@
  * What a step measures: the loss that is differentiated, and the sums for the history. Numerators and denominators are summed
  * over an epoch before they are divided, so that no figure depends on the size of the batches.
  */
-import { sizeOf, type Shape } from "../tensor/shape.js";
+import { sizeAt, sizeOf, type Shape } from "../tensor/shape.js";
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import type { Loss, Reduction, TargetKind } from "../losses/loss.js";
@@ -64,7 +64,7 @@ export function measure(
   const { network, goals } = objective;
   const outputs = tracedWith(network, inputs, tracing, bound);
   const { goals: measured, losses } = measureOutputs(goals, outputs, targets);
-  const batch = outputs[0]?.value.shape[0] ?? 1;
+  const batch = sizeAt(outputs[0]?.value.shape ?? [], 0);
   const rows = constant(batch);
   const penalty = tracing.penalties.reduce((sum, part) => ops.add(sum, part), constant(0));
   const kept = measured.flatMap((goal, i) => [
@@ -97,8 +97,14 @@ export function measureOutputs(
   outputs: readonly Traced[],
   targets: Targets,
 ): { goals: MeasuredGoal[]; losses: Node[] } {
-  const measured = goals.map((goal, i) => measureGoal(goal, outputs, targets.values[i], targets.weights?.[i]));
-  return { goals: measured, losses: measured.map(({ loss }, i) => scaled(loss.value, goals[i]?.weight ?? 1)) };
+  const all = goals.map((goal, i) => ({
+    goal,
+    measured: measureGoal(goal, outputs, targets.values[i], targets.weights?.[i]),
+  }));
+  return {
+    goals: all.map(({ measured }) => measured),
+    losses: all.map(({ goal, measured }) => scaled(measured.loss.value, goal.weight)),
+  };
 }
 
 const scaled = (x: Node, factor: number): Node => (factor === 1 ? x : ops.mul(x, factor));

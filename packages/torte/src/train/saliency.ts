@@ -7,6 +7,7 @@ import type { Node } from "../graph/node.js";
 import { type Application, newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
+import { lastOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type AnyTransformed, transformed } from "../transforms/transformed.js";
 import { checkInputs } from "./checks.js";
@@ -125,7 +126,7 @@ function embedded(network: Network, weights: unknown, nodes: readonly Node[]): {
 
 /** One unit of the last axis, or the largest one of each row. */
 function chosen(output: Node, unit: number | undefined): Node {
-  const width = output.shape.at(-1) ?? 1;
+  const width = lastOf(output.shape);
   if (unit === undefined) return width === 1 ? output : ops.max(output, { axes: [-1] });
   if (!Number.isInteger(unit) || unit < 0 || unit >= width) {
     throw new OptionError({
