@@ -53,12 +53,12 @@ describe.each(Object.entries(CASES))("%s", (_, [shape, layers]) => {
   );
   const batch = read(new State("x", [64, ...shape], "float32"));
   const one = (w: Weights, x: Node): Node => {
-    const y = apply(w, ops.expandDims(x, 0)) as Node;
+    const y = apply(w, ops.expandDims(x, 0));
     return ops.reshape(y, y.shape.slice(1));
   };
 
   it("over 64 examples takes at most 1.05 times the work of the batched layers", () => {
-    const [mapped, whole] = [vmap(one, { in: [null, 0] })(weights, batch), apply(weights, batch) as Node].map((node) =>
+    const [mapped, whole] = [vmap(one, { in: [null, 0] })(weights, batch), apply(weights, batch)].map((node) =>
       costsOf([node]),
     );
     expect(mapped?.kernels).toBeLessThanOrEqual(whole?.kernels ?? 0);
@@ -68,7 +68,7 @@ describe.each(Object.entries(CASES))("%s", (_, [shape, layers]) => {
   it("so do the gradients of all examples by their inputs", () => {
     const loss = (x: Node, w: Weights): Node => ops.sum(ops.square(one(w, x)));
     const mapped = costsOf([vmap(grad(loss), { in: [0, null] })(batch, weights)]);
-    const all = (x: Node, w: Weights): Node => ops.sum(ops.square(apply(w, x) as Node));
+    const all = (x: Node, w: Weights): Node => ops.sum(ops.square(apply(w, x)));
     const whole = costsOf([grad(all)(batch, weights)]);
     expect(mapped.cost / whole.cost).toBeLessThanOrEqual(1.05);
   });
