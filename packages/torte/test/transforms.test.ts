@@ -172,3 +172,13 @@ it("ops on tensors give tensors", () => {
   expect(ops.sum(tensor([1, 2], { dtype: "int32" })).dtype).toBe("int32");
   expect(ops.broadcastTo(x, [3])).not.toBe(x);
 });
+
+it("takes an argument that says nothing of its type for a node", async () => {
+  const two = tensor([1, 2]);
+  expect([...(await grad((a) => ops.sum(ops.square(a)))(two)).data]).toEqual([2, 4]);
+  expect([...(await compile((a, b) => ops.add(a, b))(two, two)).data]).toEqual([2, 4]);
+  expect([...(await vmap(grad((a) => ops.sum(ops.square(a))))(tensor([[1], [2]]))).data]).toEqual([2, 4]);
+  expect([...(await hessian((a) => ops.sum(ops.square(a)))(two)).data]).toEqual([2, 0, 0, 2]);
+  const [value, slope] = await jvp((a) => ops.sum(a), [two], [two]);
+  expect([value.data[0], slope.data[0]]).toEqual([3, 3]);
+});

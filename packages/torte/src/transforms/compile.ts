@@ -2,7 +2,7 @@
 import type { BackendOptions } from "../backends/select.js";
 import { readBackend } from "../backends/select.js";
 import { checkOptions } from "../errors.js";
-import { isNode } from "../graph/node.js";
+import { isNode, type Node } from "../graph/node.js";
 import { asNode, isTracing } from "./trace.js";
 import { checkFunction, runTraced, type TracedForTensors, traceForTensors, type Transformed } from "./transformed.js";
 import { leavesOf, mapLeaves, structureOf } from "./tree.js";
@@ -28,7 +28,7 @@ const KEPT = 100;
  * for (let i = 0; i < 100; i++) w = await step(w, tensor([2, 2]));
  * console.log(w.toArray()); // 0.5
  */
-export function compile<A extends readonly unknown[], R>(
+export function compile<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   options: BackendOptions = {},
 ): Transformed<A, R> {

@@ -163,11 +163,11 @@ function checkOf(where: string, f: unknown, options: Options): void {
  * const g = await grad(f)(tensor([1, 2, 3]));
  * console.log(g.toArray()); // [3, 12, 27]
  */
-export function grad<A extends readonly unknown[], Aux, const I extends number | readonly number[] = 0>(
+export function grad<A extends readonly unknown[] = readonly Node[], Aux = unknown, const I extends number | readonly number[] = 0>(
   f: (...args: A) => readonly [Node, Aux],
   options: AuxiliaryOptions<I>,
 ): Transformed<A, [gradient: GradientOf<A, I>, auxiliary: Aux]>;
-export function grad<A extends readonly unknown[], const I extends number | readonly number[] = 0>(
+export function grad<A extends readonly unknown[] = readonly Node[], const I extends number | readonly number[] = 0>(
   f: (...args: A) => Node,
   options?: GradOptions<I>,
 ): Transformed<A, GradientOf<A, I>>;
@@ -190,11 +190,11 @@ export function grad(f: AnyFunction, options: Options = {}): unknown {
  * console.log(y.toArray()); // 5
  * console.log(g.shape); // [2]
  */
-export function valueAndGrad<A extends readonly unknown[], Aux, const I extends number | readonly number[] = 0>(
+export function valueAndGrad<A extends readonly unknown[] = readonly Node[], Aux = unknown, const I extends number | readonly number[] = 0>(
   f: (...args: A) => readonly [Node, Aux],
   options: AuxiliaryOptions<I>,
 ): Transformed<A, [value: [Node, Aux], gradient: GradientOf<A, I>]>;
-export function valueAndGrad<A extends readonly unknown[], const I extends number | readonly number[] = 0>(
+export function valueAndGrad<A extends readonly unknown[] = readonly Node[], const I extends number | readonly number[] = 0>(
   f: (...args: A) => Node,
   options?: GradOptions<I>,
 ): Transformed<A, [value: Node, gradient: GradientOf<A, I>]>;
@@ -253,12 +253,12 @@ function checkBeside(where: string, what: string, nodes: readonly Node[], given:
  * const [y, dy] = await jvp(f, [tensor([1, 2])], [tensor([1, 1])]);
  * console.log(y.toArray(), dy.toArray()); // [ 1, 8 ] [ 3, 12 ]
  */
-export function jvp<A extends readonly unknown[], R>(
+export function jvp<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   x: OnTensors<A>,
   tangents: OnTensors<A>,
 ): Promise<[value: OnTensors<R>, derivative: OnTensors<R>]>;
-export function jvp<A extends readonly unknown[], R>(
+export function jvp<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   x: readonly [...A],
   tangents: readonly [...A],
@@ -307,11 +307,11 @@ export type Pullback<A extends readonly unknown[], R> = Transformed<[u: R], { [I
  * const [dx] = await pullback(tensor([1, 1, 2]));
  * console.log(y.toArray(), dx.toArray()); // [ 1, 4, 9 ] [ 2, 4, 12 ]
  */
-export function vjp<A extends readonly unknown[], R>(
+export function vjp<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   ...x: OnTensors<A> & readonly unknown[]
 ): Promise<[value: OnTensors<R>, pullback: Pullback<A, R>]>;
-export function vjp<A extends readonly unknown[], R>(
+export function vjp<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   ...x: A
 ): [value: R, pullback: Pullback<A, R>];
@@ -343,7 +343,7 @@ export function vjp(f: AnyFunction, ...x: readonly unknown[]): unknown {
  * const product = await hvp(f)(tensor([1, 2, 3]), tensor([1, 0, 1]));
  * console.log(product.toArray()); // [6, 0, 18]
  */
-export function hvp<A extends readonly unknown[], const I extends number | readonly number[] = 0>(
+export function hvp<A extends readonly unknown[] = readonly Node[], const I extends number | readonly number[] = 0>(
   f: (...args: A) => Node,
   options: GradOptions<I> = {},
 ): Transformed<[...args: A, vector: GradientOf<A, I>], GradientOf<A, I>> {

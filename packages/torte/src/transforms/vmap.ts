@@ -121,7 +121,7 @@ function mappedLeaves(where: string, axes: unknown, args: readonly unknown[]): {
  * const y = await F(tensor([[1, 2], [3, 4], [5, 6]]), tensor([1, 10]));
  * console.log(y.toArray()); // [21, 43, 65]
  */
-export function vmap<A extends readonly unknown[], R>(
+export function vmap<A extends readonly unknown[] = readonly Node[], R = unknown>(
   f: (...args: A) => R,
   options: VmapOptions = {},
 ): Transformed<A, R> {
