@@ -163,7 +163,11 @@ function checkOf(where: string, f: unknown, options: Options): void {
  * const g = await grad(f)(tensor([1, 2, 3]));
  * console.log(g.toArray()); // [3, 12, 27]
  */
-export function grad<A extends readonly unknown[] = readonly Node[], Aux = unknown, const I extends number | readonly number[] = 0>(
+export function grad<
+  A extends readonly unknown[] = readonly Node[],
+  Aux = unknown,
+  const I extends number | readonly number[] = 0,
+>(
   f: (...args: A) => readonly [Node, Aux],
   options: AuxiliaryOptions<I>,
 ): Transformed<A, [gradient: GradientOf<A, I>, auxiliary: Aux]>;
@@ -190,14 +194,18 @@ export function grad(f: AnyFunction, options: Options = {}): unknown {
  * console.log(y.toArray()); // 5
  * console.log(g.shape); // [2]
  */
-export function valueAndGrad<A extends readonly unknown[] = readonly Node[], Aux = unknown, const I extends number | readonly number[] = 0>(
+export function valueAndGrad<
+  A extends readonly unknown[] = readonly Node[],
+  Aux = unknown,
+  const I extends number | readonly number[] = 0,
+>(
   f: (...args: A) => readonly [Node, Aux],
   options: AuxiliaryOptions<I>,
 ): Transformed<A, [value: [Node, Aux], gradient: GradientOf<A, I>]>;
-export function valueAndGrad<A extends readonly unknown[] = readonly Node[], const I extends number | readonly number[] = 0>(
-  f: (...args: A) => Node,
-  options?: GradOptions<I>,
-): Transformed<A, [value: Node, gradient: GradientOf<A, I>]>;
+export function valueAndGrad<
+  A extends readonly unknown[] = readonly Node[],
+  const I extends number | readonly number[] = 0,
+>(f: (...args: A) => Node, options?: GradOptions<I>): Transformed<A, [value: Node, gradient: GradientOf<A, I>]>;
 export function valueAndGrad(f: AnyFunction, options: Options = {}): unknown {
   checkOf("valueAndGrad", f, options);
   return transformed("valueAndGrad", f, (...args: readonly unknown[]) => {

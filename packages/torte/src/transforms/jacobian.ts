@@ -77,10 +77,11 @@ function forward(outputs: readonly Node[], wrt: readonly Node[]): Node[][] {
  * const J = await jacobian(f)(tensor([1, 2]));
  * console.log(J.toArray()); // [[4, 1], [2, 5]]
  */
-export function jacobian<A extends readonly unknown[] = readonly Node[], R = unknown, const I extends number | readonly number[] = 0>(
-  f: (...args: A) => R,
-  options: JacobianOptions<I> = {},
-): Transformed<A, JacobianOf<R, GradientOf<A, I>>> {
+export function jacobian<
+  A extends readonly unknown[] = readonly Node[],
+  R = unknown,
+  const I extends number | readonly number[] = 0,
+>(f: (...args: A) => R, options: JacobianOptions<I> = {}): Transformed<A, JacobianOf<R, GradientOf<A, I>>> {
   const where = "jacobian";
   checkFunction(where, f);
   checkOptions(where, options, ["argument", "mode"]);
@@ -124,7 +125,11 @@ export interface HessianOptions<Argument extends number | readonly number[] = nu
  * const H = await hessian(f)(tensor([1, 2]));
  * console.log(H.toArray()); // [[10, 6], [6, 14]]
  */
-export function hessian<A extends readonly unknown[] = readonly Node[], R = unknown, const I extends number | readonly number[] = 0>(
+export function hessian<
+  A extends readonly unknown[] = readonly Node[],
+  R = unknown,
+  const I extends number | readonly number[] = 0,
+>(
   f: (...args: A) => R,
   options: HessianOptions<I> = {},
 ): Transformed<A, JacobianOf<JacobianOf<R, GradientOf<A, I>>, GradientOf<A, I>>> {
