@@ -40,3 +40,34 @@ it("every file of the compiler has a test that imports it", () => {
   expect(compiler.length).toBeGreaterThan(30);
   expect(compiler.filter((file) => !imported.has(file))).toEqual([]);
 });
+
+it("what a compiler's engineer searches for is found where it is done, by the field's own words", () => {
+  const WORDS: Readonly<Record<string, string>> = {
+    gemm: "compile/lower/gemm.ts",
+    matmul: "compile/lower/gemm.ts",
+    im2col: "compile/lower/gemm.ts",
+    "register tile": "compile/lower/gemm-tile.ts",
+    "micro-kernel": "compile/lower/gemm-tile.ts",
+    packed: "compile/lower/gemm-packed.ts",
+    epilogue: "compile/lower/kernel.ts",
+    vectorize: "compile/lower/kernel.ts",
+    liveness: "compile/schedule/memory.ts",
+    arena: "compile/schedule/memory.ts",
+    "dead code": "compile/rewrite/rewrite.ts",
+    "common-subexpression": "compile/rewrite/common-subexpressions.ts",
+    "split-K": "compile/rewrite/split-reductions.ts",
+    winograd: "compile/rewrite/winograd.ts",
+    hoist: "backends/wasm/emit.ts",
+    "loop-invariant": "backends/wasm/addresses.ts",
+    "strength reduction": "backends/wasm/addresses.ts",
+    induction: "backends/wasm/addresses.ts",
+    predicate: "backends/wasm/conditions.ts",
+    barrier: "backends/wasm/barrier.ts",
+    "work stealing": "backends/wasm/work-stealing.ts",
+  };
+  const missing = Object.entries(WORDS).filter(([word, file]) => {
+    const text = readFileSync(path(`packages/torte/src/${file}`), "utf8").replaceAll(/\s*\n \* /g, " ");
+    return !text.toLowerCase().includes(word.toLowerCase());
+  });
+  expect(missing).toEqual([]);
+});

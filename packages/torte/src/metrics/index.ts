@@ -28,6 +28,7 @@ export { binaryIou, iou, meanIou, oneHotIou, oneHotMeanIou, type IouOptions } fr
 export type {
   Collected,
   CollectMetric,
+  Compaction,
   CountsMetric,
   Direction,
   Meaning,

@@ -54,6 +54,16 @@ export interface CollectMetric extends MetricBase {
   readonly call: (target: Node, prediction: Node, context: MetricContext) => readonly Node[];
   /** The figure, from what was brought out of the whole epoch. */
   readonly figure: (collected: Collected, meaning: Meaning) => number | Promise<number>;
+  /** Default: all is kept. */
+  readonly compaction?: Compaction;
+}
+
+/** Keeps memory bounded where an epoch brings out more than should be kept. */
+export interface Compaction {
+  /** Numbers of the first array that `call` gives from which on there are too many. */
+  readonly above: number;
+  /** Fewer positions, from which the figure can be had as well: `figure` gets them beside those that come later. */
+  readonly of: (collected: Collected) => Promise<Collected>;
 }
 
 /** What was brought out of an epoch, in the order of the rows; what is masked or has weight 0 is left out. */

@@ -55,7 +55,7 @@ export interface CalibrationOptions extends NameOption {
 
 /**
  * Expected calibration error: Σ over bins of (share of the bin)·|mean confidence − share of right ones|. A bin has its lower
- * limit, the last one both.
+ * limit, the last one both (in torchmetrics a confidence of 1 has a bin of its own, and binary ones are `of: "positive"`).
  */
 export function expectedCalibrationError(options: CalibrationOptions = {}): CollectMetric {
   const where = "expectedCalibrationError";

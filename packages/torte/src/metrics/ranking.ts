@@ -1,5 +1,6 @@
-/** Metrics of the order of scores, exact: all scores of the epoch are brought out. */
-import { checkOptions, numberIn } from "../errors.js";
+/** Metrics of the order of scores, exact: all scores of the epoch are brought out, up to ten million. */
+import { checkOptions, integerIn, numberIn } from "../errors.js";
+import { errorOfArea, errorOfPrecision, inBins, weighed } from "./bins.js";
 import {
   actualLabels,
   type Average,
@@ -22,22 +23,30 @@ export interface RankingOptions extends NameOption, ClassOption {
    * "micro" all decisions together. Default "macro"; with two classes the figure is that of class 1.
    */
   readonly average?: Average;
+  /**
+   * Scores that are kept, at least 100. Beyond it they are put into bins of equal weight, 65,536 of a class at most, whose scores
+   * count as equal; a warning says by how much the figure may be off. Default 10,000,000.
+   */
+  readonly maxSamples?: number;
 }
 
-const OPTIONS = ["classId", "average", "name"] as const;
+const OPTIONS = ["classId", "average", "maxSamples", "name"] as const;
+
+/** A figure of the counts at all thresholds, and by how much it is off where scores in one bin were no ties. */
+interface Figure {
+  readonly of: (counts: ThresholdCounts) => number;
+  readonly error?: (counts: ThresholdCounts) => number;
+}
 
 /** A metric of the counts at all thresholds. */
-function ofRanking(
-  where: string,
-  options: RankingOptions,
-  figure: (counts: ThresholdCounts) => number,
-  own: readonly string[] = [],
-): CollectMetric {
+function ofRanking(where: string, options: RankingOptions, figure: Figure, own: readonly string[] = []): CollectMetric {
   checkOptions(where, options, [...OPTIONS, ...own]);
   const average = readAverage(where, options.average) ?? "macro";
   const classId = readClass(where, options.classId);
+  const above = integerIn(where, "maxSamples", options.maxSamples ?? 1e7, { min: 100 });
+  const named = readName(where, options);
   return {
-    ...readName(where, options),
+    ...named,
     kind: "collect",
     direction: "max",
     needsMeaning: true,
@@ -46,34 +55,60 @@ function ofRanking(
       checkClass(where, "classId", classId, scores);
       return [scores, actualLabels(target, prediction, context)];
     },
-    figure: (collected, meaning) => figureOf(collected, meaning, figure, { average, classId }),
+    figure: async (collected, meaning) => {
+      const { value, error } = await figureOf(collected, meaning, figure, { average, classId });
+      if (error !== undefined) warnOf(named.name, above, figure.error === undefined ? undefined : error);
+      return value;
+    },
+    compaction: { above, of: (collected) => inBins(collected, above) },
   };
+}
+
+function warnOf(name: string, above: number, error: number | undefined): void {
+  const off = error === undefined ? "its threshold is that of a bin" : `it is off by at most ${error.toPrecision(3)}`;
+  console.warn(
+    `${name}: more than ${above} scores were put into bins, so that memory stays bounded: ${off}. The option maxSamples keeps more.`,
+  );
+}
+
+/** The figure, and where scores were put into bins by how much it may be off. */
+interface Found {
+  readonly value: number;
+  readonly error: number | undefined;
 }
 
 async function figureOf(
   { values: [scores = new Float64Array(), labels = new Float64Array()], weights }: Collected,
   meaning: Meaning,
-  figure: (counts: ThresholdCounts) => number,
+  figure: Figure,
   { average, classId }: { average: Average; classId: number | undefined },
-): Promise<number> {
+): Promise<Found> {
   const classes = weights.length === 0 ? 1 : scores.length / weights.length;
-  const one = async (k: number): Promise<ThresholdCounts> =>
-    thresholdCounts(column(scores, classes, k), column(labels, classes, k), weights);
-  if (classId !== undefined) return figure(await one(classId));
-  if (classes === 1) return figure(await one(0));
-  if (classes === 2 && isCategorical(meaning)) return figure(await one(1));
+  const count = async (given: Parameters<typeof weighed>[0]): Promise<Found & { readonly positives: number }> => {
+    const { isBinned, ...found } = weighed(given);
+    const counts = await thresholdCounts(found.scores, found.labels, found.weights);
+    const error = isBinned ? (figure.error?.(counts) ?? NaN) : undefined;
+    return { value: figure.of(counts), error, positives: counts.positives };
+  };
+  const one = (k: number): ReturnType<typeof count> =>
+    count({ scores: column(scores, classes, k), labels: column(labels, classes, k), weights });
+  if (classId !== undefined) return one(classId);
+  if (classes === 1) return one(0);
+  if (classes === 2 && isCategorical(meaning)) return one(1);
   if (average === "micro") {
     const repeated = Float64Array.from({ length: scores.length }, (_, i) => weights[Math.floor(i / classes)] ?? NaN);
-    return figure(await thresholdCounts(scores, labels, repeated));
+    return count({ scores, labels, weights: repeated });
   }
   let [sum, total] = [0, 0];
+  let errors: number | undefined;
   for (let k = 0; k < classes; k++) {
-    const counts = await one(k);
-    const share = average === "weighted" ? counts.positives : 1;
-    sum += share * figure(counts);
+    const { value, error, positives } = await one(k);
+    const share = average === "weighted" ? positives : 1;
+    sum += share * value;
     total += share;
+    if (error !== undefined) errors = (errors ?? 0) + share * error;
   }
-  return sum / total;
+  return { value: sum / total, error: errors === undefined ? undefined : errors / total };
 }
 
 const column = (values: Float64Array, width: number, k: number): Float64Array =>
@@ -93,7 +128,8 @@ const column = (values: Float64Array, width: number, k: number): Float64Array =>
  * const figures = await model.evaluate({ x: tensor([[0.1], [0.4], [0.35], [0.8]]), y: tensor([[0], [0], [1], [1]]) });
  * console.log(figures.auroc); // 0.75
  */
-export const auroc = (options: RankingOptions = {}): CollectMetric => ofRanking("auroc", options, areaUnderRoc);
+export const auroc = (options: RankingOptions = {}): CollectMetric =>
+  ofRanking("auroc", options, { of: areaUnderRoc, error: errorOfArea });
 
 /**
  * Average precision Σ (Rₙ − Rₙ₋₁)·Pₙ over falling thresholds, R being recall and P precision: the area under the
@@ -102,7 +138,7 @@ export const auroc = (options: RankingOptions = {}): CollectMetric => ofRanking(
  * y = [0, 0, 1, 1], s = [.1, .4, .35, .8] give 0.833333.
  */
 export const averagePrecision = (options: RankingOptions = {}): CollectMetric =>
-  ofRanking("averagePrecision", options, averagePrecisionOf);
+  ofRanking("averagePrecision", options, { of: averagePrecisionOf, error: errorOfPrecision });
 
 export type Rate = "sensitivity" | "specificity" | "precision";
 
@@ -139,7 +175,7 @@ const atLeast =
       min: 0,
       max: 1,
     });
-    return ofRanking(where, options, (counts) => largestRate(counts, wanted, kept, limit), [option]);
+    return ofRanking(where, options, { of: (counts) => largestRate(counts, wanted, kept, limit) }, [option]);
   };
 
 /** The largest sensitivity (recall) among all thresholds whose specificity is at least the given one; 0 where there is none. */

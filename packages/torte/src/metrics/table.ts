@@ -41,7 +41,8 @@ const twoClasses = ({ tp, fp, tn, fn }: Decisions): Decisions[] => [
 
 /**
  * Matthews' correlation of targets and decisions, for any number of classes (Gorodkin 2004): (c·s − Σ pₖ·tₖ)/√((s² − Σ pₖ²)·
- * (s² − Σ tₖ²)) with c right ones of s, pₖ predicted and tₖ actual ones of class k. 0 where the denominator is 0.
+ * (s² − Σ tₖ²)) with c right ones of s, pₖ predicted and tₖ actual ones of class k. 0 where the denominator is 0, as in
+ * scikit-learn (torchmetrics says ±1 where there is one class only).
  */
 export const mcc = (options: ThresholdOptions = {}): CountsMetric =>
   ofTable("mcc", options, (decisions) => {

@@ -72,7 +72,10 @@ export interface CommonOptimizerOptions {
   readonly exclude?: DecayExclusion;
   /** Every element of a gradient is kept within ±clipvalue. Above 0. Default none. At most one of the three kinds. */
   readonly clipvalue?: number;
-  /** A weight's gradient with a larger norm ‖g‖ is multiplied by clipnorm/‖g‖. Above 0. Default none. */
+  /**
+   * A weight's gradient with a larger norm ‖g‖ is multiplied by clipnorm/‖g‖, exactly (PyTorch divides by ‖g‖ + 1e-6): (3, 4)
+   * becomes (0.6, 0.8) with 1. A norm that is not finite makes no update; the run ends and names the weight. Above 0. Default none.
+   */
   readonly clipnorm?: number;
   /** The same with the norm of all gradients together. Above 0. Default none. */
   readonly globalClipnorm?: number;
@@ -88,8 +91,8 @@ export interface CommonOptimizerOptions {
   readonly emaOverwriteFrequency?: number;
   /**
    * Batches whose gradients are summed up before an update, as if they were one batch: the sum is divided by the sum of what
-   * each would have been divided by. Schedules, t and averages count updates. What is left at an epoch's end makes an update of
-   * its own. At least 1. Default 1.
+   * each would have been divided by. Schedules, t and averages count updates (in Keras batches). What is left at an epoch's end
+   * makes an update of its own (Keras carries it over). At least 1. Default 1.
    */
   readonly gradientAccumulationSteps?: number;
   /**

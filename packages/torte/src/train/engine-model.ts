@@ -12,7 +12,7 @@ import type { Logs } from "./callbacks.js";
 import { checkInputs, checkTargets, type Look } from "./checks.js";
 import type { Compiled } from "./compiled.js";
 import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
-import { Collector, noSums } from "./figures.js";
+import { type Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
@@ -218,14 +218,14 @@ export class EngineModel {
     await this.session.allocate([evaluationSums]);
     const data = await this.load(rows);
     await this.session.write(evaluationSums, noSums(evaluationSums));
-    const collector = new Collector();
+    const collector = compiled.figures.collector();
     await inBatches(order.length, batch, async (size, steps) => {
       const executable = await this.executable(
         data,
         (resident) => evaluateProgram(objective, evaluationSums, resident, size),
         `evaluate ${size}`,
       );
-      collector.add(await this.run(executable, data, { steps }, { part: PARTS[name] }));
+      await collector.add(await this.run(executable, data, { steps }, { part: PARTS[name] }));
     });
     return compiled.figures.logs(await this.session.read(evaluationSums), collector);
   }
@@ -238,7 +238,7 @@ export class EngineModel {
     options: StreamOptions,
   ): Promise<Logs | undefined> {
     let sums = noSums(compiled.evaluationSums);
-    const collector = new Collector();
+    const collector = compiled.figures.collector();
     const whole = await this.#gone(stream, this.#reader(options.where, compiled), options, async (taken) => {
       // Others may evaluate while the stream is waited for.
       sums = await this.#turns.run(() => this.#evaluateBatches(compiled, name, taken, { sums, collector }));
@@ -257,7 +257,7 @@ export class EngineModel {
     const make = (resident: Resident): Program => evaluateProgram(objective, evaluationSums, resident, batch);
     const executable = await this.executable(data, make, `evaluate ${batch}`);
     const writes = [...arrival(data, columns), { state: evaluationSums, value: sums }];
-    collector.add(await this.run(executable, data, { steps: count, writes }, { part: PARTS[name] }));
+    await collector.add(await this.run(executable, data, { steps: count, writes }, { part: PARTS[name] }));
     return this.session.read(evaluationSums);
   }
 

@@ -126,6 +126,11 @@ export class Figures {
     return validated ? [...own, ...own.map(validationName)] : own;
   }
 
+  /** For what the steps of an epoch bring out. */
+  collector(): Collector {
+    return new Collector(this.#collected);
+  }
+
   /** Of what has been summed up so far; figures of what is collected are not among them. */
   ofSums(sums: Tensor): Logs {
     const all = withExcess(sums);
@@ -155,11 +160,32 @@ function withExcess({ data }: Tensor): Float64Array {
 
 /** What the steps of an epoch have brought out. */
 export class Collector {
-  readonly #parts: Tensor[][] = [];
+  readonly #figures: readonly CollectedFigure[];
+  #parts: Tensor[][] = [];
+
+  constructor(figures: readonly CollectedFigure[]) {
+    this.#figures = figures;
+  }
 
   /** Of one run, its outputs stacked. */
-  add(outputs: readonly Tensor[]): void {
-    if (outputs.length > 0) this.#parts.push([...outputs]);
+  async add(outputs: readonly Tensor[]): Promise<void> {
+    if (outputs.length === 0) return;
+    this.#parts.push([...outputs]);
+    for (const figure of this.#figures) await this.#compact(figure);
+  }
+
+  /** Where a metric wants no more values than so many, fewer take the place of what there is. */
+  async #compact({ from, count, metric: { compaction } }: CollectedFigure): Promise<void> {
+    const size = this.#parts.reduce((sum, outputs) => sum + (outputs[from + 1]?.data.length ?? 0), 0);
+    if (compaction === undefined || size <= compaction.above) return;
+    const { values, weights } = await compaction.of(this.collected(from, count));
+    const fewer = [weights, ...values].map((data) => new Tensor(data, [data.length], "float64"));
+    const none = new Tensor(new Float64Array(), [0], "float64");
+    this.#parts = this.#parts.map((outputs, part) =>
+      outputs.map((tensor, i) =>
+        i < from || i >= from + count ? tensor : part === 0 ? (fewer[i - from] ?? none) : none,
+      ),
+    );
   }
 
   collected(from: number, count: number): { values: Float64Array[]; weights: Float64Array } {

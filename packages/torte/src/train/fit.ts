@@ -277,7 +277,7 @@ export class Trainer {
     const first = await steps.next(this.#most);
     if (first === undefined) return; // aborted
     await this.#session.write(states.sums, noSums(states.sums));
-    this.#collector = new Collector();
+    this.#collector = this.#compiled.figures.collector();
     await this.#session.write(states.badStep, whole(-1));
     await this.#openWindow();
     await this.#program(first.data, first.batch); // compiled before the clock starts
@@ -319,7 +319,7 @@ export class Trainer {
   }
 
   /** What the steps of the epoch bring out for its metrics. */
-  #collector = new Collector();
+  #collector = new Collector([]);
 
   /** Windows of accumulated gradients begin and end with the epoch. */
   async #openWindow(): Promise<void> {
@@ -410,7 +410,7 @@ export class Trainer {
     const [bad = -1] = badStep.data;
     if (bad >= 0) await failedStep(this.#replay, chunk, bad);
     if (flag !== undefined) checkFlag(executable.program, flag);
-    this.#collector.add(outputs);
+    await this.#collector.add(outputs);
     learningRate.updates = updates.data[0] ?? 0;
     this.#lastChunk = chunk;
     if (count === this.#compiled.chunk) {
