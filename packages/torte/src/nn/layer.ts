@@ -384,10 +384,12 @@ export class SymbolicTensor {
     /** Traced for a batch of two, which stands for any. */
     readonly traced: Traced,
     readonly producer: { readonly layer: Layer; readonly inputs: readonly SymbolicTensor[] },
+    /** The same for another length, where that of an input is open: what differs is open, too. */
+    readonly other?: Traced,
   ) {}
 
   get shape(): readonly (number | null)[] {
-    return [null, ...this.traced.value.shape.slice(1)];
+    return openShape(this.traced, this.other);
   }
 
   get dtype(): DType {
@@ -423,13 +425,60 @@ export function asFunction(layer: Layer): LayerFunction {
 const isSymbolic = (inputs: SymbolicTensor | readonly SymbolicTensor[]): inputs is SymbolicTensor =>
   inputs instanceof SymbolicTensor;
 
+/** Lengths that stand for any: so long that layers leave something of both, and never the same. */
+export const OPEN_LENGTHS = [4099, 9973] as const;
+
+/** The shape with an open batch, and null where it is another one for another length. */
+export function openShape({ value }: Traced, other: Traced | undefined): readonly (number | null)[] {
+  const rest = value.shape.slice(1);
+  return [null, ...rest.map((n, i) => (other !== undefined && other.value.shape[i + 1] !== n ? null : n))];
+}
+
 function applyLayer(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor {
   const key = read(new State("key", [2], "int32"));
-  const traced = layer.trace(
-    inputs.map((x) => x.traced),
-    newTracing(true, key),
-  );
-  return new SymbolicTensor(traced, { layer, inputs });
+  const isOpen = inputs.some(({ other }) => other !== undefined);
+  const trace = (values: readonly Traced[], seen: Application[]): Traced =>
+    layer.trace(
+      values,
+      isOpen ? { ...newTracing(true, key), observe: (call) => seen.push(call) } : newTracing(true, key),
+    );
+  const [first, second]: [Application[], Application[]] = [[], []];
+  try {
+    const traced = trace(
+      inputs.map((x) => x.traced),
+      first,
+    );
+    if (!isOpen) return new SymbolicTensor(traced, { layer, inputs });
+    const other = trace(
+      inputs.map((x) => x.other ?? x.traced),
+      second,
+    );
+    first.forEach((call, i) => checkOpen(call, second[i]));
+    const stays = openShape(traced, other).every((n, axis) => axis === 0 || n !== null);
+    return stays ? new SymbolicTensor(traced, { layer, inputs }) : new SymbolicTensor(traced, { layer, inputs }, other);
+  } catch (error) {
+    if (isOpen && error instanceof TorteError && !(error instanceof MaskError))
+      error.message += ` (The open axis stands as ${OPEN_LENGTHS[0]} and as ${OPEN_LENGTHS[1]} positions here: no weight may have a shape that hangs on it.)`;
+    throw error;
+  }
+}
+
+/**
+ * An open axis is the one of the sequence, and has a mask: whatever ends the mask, or moves the axis, would count padding.
+ *
+ * @throws MaskError by the layer's name.
+ */
+function checkOpen({ path, result }: Application, other: Application | undefined): void {
+  const shape = openShape(result, other?.result);
+  const open = shape.map((n, axis) => (axis > 0 && n === null ? axis : 0)).filter((axis) => axis > 0);
+  if (open.length === 0 || (open.length === 1 && open[0] === 1 && result.mask !== undefined)) return;
+  throw new MaskError({
+    where: path,
+    problem: "the layer cannot honour the mask of an open axis",
+    expected: "a result whose open axis is the first behind the batch, with its mask, or none",
+    received: `${formatShape(shape)}${result.mask === undefined ? " without a mask" : ""}`,
+    fix: "Reduce the sequence before it, as globalAveragePooling1d does, or give the input a length.",
+  });
 }
 
 /** For layers that cannot work with a mask. */

@@ -3,11 +3,23 @@ import { checkOptions, oneOf, OptionError, positiveInteger, ShapeError } from ".
 import { read } from "../graph/make.js";
 import { State } from "../graph/node.js";
 import type { DType } from "../tensor/dtype.js";
-import { Layer, PLACEHOLDER_BATCH, SymbolicTensor, type Traced, type Tracing, type Weight } from "./layer.js";
+import { formatShape } from "../tensor/shape.js";
+import {
+  Layer,
+  OPEN_LENGTHS,
+  PLACEHOLDER_BATCH,
+  SymbolicTensor,
+  type Traced,
+  type Tracing,
+  type Weight,
+} from "./layer.js";
 
 export interface InputOptions {
-  /** Shape of one example, without the batch. */
-  readonly shape: readonly number[];
+  /**
+   * Shape of one example, without the batch. The first size may be null: sequences of any length. They are filled up to one of a few
+   * lengths and masked, so that the results are those of the exact length; a layer that cannot honour that is refused by its name.
+   */
+  readonly shape: readonly (number | null)[];
   /** Default "float32". */
   readonly dtype?: "float32" | "int32";
   /** Default "input", numbered within the model. */
@@ -21,6 +33,7 @@ export interface InputOptions {
  * @example
  * import { input } from "torte";
  * console.log(input({ shape: [200], dtype: "int32" }).shape); // [null, 200]
+ * console.log(input({ shape: [null, 4] }).shape); // [null, null, 4]
  */
 export function input(options: InputOptions): SymbolicTensor {
   checkOptions("input", options, ["shape", "dtype", "name"]);
@@ -32,7 +45,9 @@ export function input(options: InputOptions): SymbolicTensor {
       received: String(options.shape),
     });
   }
-  const shape = options.shape.map((n: unknown) => positiveInteger("input", "shape", n));
+  const shape = options.shape.map((n: unknown, i) =>
+    n === null && i === 0 ? OPEN_LENGTHS[0] : positiveInteger("input", "shape", n),
+  );
   const dtype = oneOf("input", "dtype", options.dtype ?? "float32", ["float32", "int32"]);
   const layer = new Layer({
     kind: "input",
@@ -40,10 +55,15 @@ export function input(options: InputOptions): SymbolicTensor {
     inputs: 0,
     call: () => ({ value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) }),
   });
-  return new SymbolicTensor(
-    { value: read(new State("input", [PLACEHOLDER_BATCH, ...shape], dtype)) },
-    { layer, inputs: [] },
-  );
+  const isOpen = options.shape[0] === null;
+  const placed = (sizes: readonly number[]): Traced => {
+    const [length = 1] = sizes;
+    const mask = isOpen ? { mask: read(new State("mask", [PLACEHOLDER_BATCH, length], "bool")) } : {};
+    return { value: read(new State("input", [PLACEHOLDER_BATCH, ...sizes], dtype)), ...mask };
+  };
+  const producer = { layer, inputs: [] };
+  if (!isOpen) return new SymbolicTensor(placed(shape), producer);
+  return new SymbolicTensor(placed(shape), producer, placed([OPEN_LENGTHS[1], ...shape.slice(1)]));
 }
 
 export interface InputSpec {
@@ -78,7 +98,27 @@ export class Network {
     this.layers = [...layers].filter(({ kind }) => kind !== "input");
   }
 
+  /** Whether sequences may be of any length. */
+  get isOpen(): boolean {
+    return this.inputs.some(({ other }) => other !== undefined);
+  }
+
+  get inputNames(): string[] {
+    return this.inputs.map(({ producer }) => producer.layer.where);
+  }
+
+  /** @throws ShapeError where the length of an input is open. */
   get inputSpecs(): InputSpec[] {
+    const open = this.inputs.find(({ other }) => other !== undefined);
+    if (open !== undefined) {
+      throw new ShapeError({
+        where: open.producer.layer.where,
+        problem: "the length of the input is open, and this needs one",
+        expected: "a model whose sequences have one length",
+        received: formatShape(open.shape),
+        fix: "Build the model with that length, and set its weights.",
+      });
+    }
     return this.inputs.map(({ producer, traced, dtype }) => ({
       name: producer.layer.where,
       shape: traced.value.shape.slice(1),

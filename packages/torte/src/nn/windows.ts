@@ -1,9 +1,11 @@
 /** Windows over positions: their geometry, the margins that padding adds, and which of them are valid. */
 import { oneOf, OptionError, positiveInteger, ShapeError, show } from "../errors.js";
 import type { Node } from "../graph/node.js";
+import { iota } from "../graph/make.js";
 import * as ops from "../ops/index.js";
 import { sizeAt } from "../tensor/shape.js";
 import { checkRank } from "./axes.js";
+import { spreadMask } from "./masks.js";
 
 /** One number for each spatial axis. */
 export interface WindowGeometry {
@@ -95,17 +97,54 @@ export function marginOf(
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
 
-/** Windows over the spatial axes (all but batch and channels) of a padded value: [batch, ...positions, ...taps, channels]. */
-export function windowsOf(value: Node, { size, stride, dilation, padding }: WindowOptions, fill: number): Node {
+/**
+ * Windows over the spatial axes (all but batch and channels) of a padded value: [batch, ...positions, ...taps, channels]. With
+ * padding "same" and a stride, those of a masked sequence begin where they would without its padding.
+ */
+export function windowsOf(value: Node, mask: Node | undefined, options: WindowOptions, fill: number): Node {
+  const { size, stride, dilation, padding } = options;
   const margins = size.map((taps, i) =>
     marginOf(sizeAt(value.shape, i + 1), taps, sizeAt(stride, i), sizeAt(dilation, i), padding),
   );
-  const padded = ops.pad(
-    value,
-    [[0, 0], ...margins, ...value.shape.slice(size.length + 1).map(() => [0, 0] as const)],
-    fill,
-  );
+  const around = [[0, 0] as const, ...margins, ...value.shape.slice(size.length + 1).map(() => [0, 0] as const)];
+  const aligns = mask !== undefined && padding === "same" && sizeAt(stride, 0) > 1;
+  const padded = aligns ? aligned(value, mask, options, around, fill) : ops.pad(value, around, fill);
   return ops.windows(padded, { axis: 1, size, stride, dilation });
+}
+
+/** The margin that "same" puts before a sequence of n positions hangs on n modulo the stride alone. */
+function aligned(
+  value: Node,
+  mask: Node,
+  { size, stride, dilation }: WindowOptions,
+  around: readonly (readonly [number, number])[],
+  fill: number,
+): Node {
+  const [length, step] = [sizeAt(value.shape, 1), sizeAt(stride, 0)];
+  const reach = (sizeAt(size, 0) - 1) * sizeAt(dilation, 0) + 1;
+  const total = (Math.ceil(length / step) - 1) * step + reach;
+  const before = (rest: number): number => Math.floor(Math.max(0, reach - rest) / 2);
+  const begun = (low: number): Node => {
+    const kept = ops.slice(value, 1, 0, Math.min(length, Math.max(1, total - low)));
+    const high = Math.max(0, total - low - sizeAt(kept.shape, 1));
+    const all = ops.pad(
+      kept,
+      around.map((margin, axis) => (axis === 1 ? [low, high] : margin)),
+      fill,
+    );
+    return ops.slice(all, 1, 0, total);
+  };
+  // Behind the last valid position, for each sequence.
+  const count = ops.max(ops.mul(ops.cast(mask, "int32"), ops.add(iota(mask.shape, 1), 1)), { axes: [1] });
+  // 1 … step, as n − step·(⌈n/step⌉ − 1).
+  const rest = ops.add(ops.mod(ops.add(count, step - 1), step), 1);
+  const rests = Array.from({ length: step }, (_, i) => i + 1);
+  const [first = 0, ...others] = [...new Set(rests.map(before))];
+  return others.reduce((chosen, low) => {
+    const such = rests.filter((one) => before(one) === low);
+    const is = such.map((one) => ops.equal(rest, one)).reduce((a, b) => ops.logicalOr(a, b));
+    return ops.where(spreadMask(is, value.shape.length), begun(low), chosen);
+  }, begun(first));
 }
 
 /** Which window positions are valid: with "valid" those whose taps all are, else those whose input o·stride is. */

@@ -5,6 +5,8 @@ import { DataError, OptionError, TorteError } from "../errors.js";
 import type { Program, State } from "../graph/node.js";
 import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
+import { lengthOf, networkFor } from "../nn/open-axes.js";
+import type { Shape } from "../tensor/shape.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { concatenate, Tensor } from "../tensor/tensor.js";
 import { type BackendOptions, type BackendSettings, readBackend } from "../backends/select.js";
@@ -14,11 +16,13 @@ import type { Compiled } from "./compiled.js";
 import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
 import { type Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
+import type { Objective } from "./measure.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
 import { BatchReader, type Taken } from "./batch-reader.js";
 import { StreamFeed, type StreamFeedOptions } from "./feed.js";
 import { batchColumns, type BatchStream, type DataNames, namesFor } from "./model-data.js";
+import { cutBack, filledUp } from "./open-data.js";
 import { arrival, type Resident, ResidentData, settled } from "./resident.js";
 import { SharedSession } from "./shared-session.js";
 
@@ -82,7 +86,8 @@ export class EngineModel {
     const { backend, precision } = readBackend("model", options);
     this.backend = { backend, precision };
     this.session = SharedSession.for(this.weights, options);
-    const inputs = network.inputSpecs.map(({ dtype }) => dtype);
+    const open = network.inputs.filter(({ other }) => other !== undefined);
+    const inputs = [...network.inputs.map(({ dtype }) => dtype), ...open.map(() => "int32" as const)];
     this.#resident = new ResidentData(this.session, inputs, ({ cursor }) => {
       for (const key of this.#executables.keys()) if (key.startsWith(`${cursor.name} `)) this.#executables.delete(key);
     });
@@ -116,9 +121,30 @@ export class EngineModel {
     return namesFor(this.network, compiled?.objective.goals);
   }
 
-  /** Room in the engine for so many rows like these. */
+  /** Room in the engine for so many rows like these; of its own for each length. */
   room(name: string, columns: Columns, rows: number): Promise<Resident> {
-    return this.#resident.room(name, columns, rows);
+    const length = this.network.isOpen ? ` of ${lengthOf(this.network, columns.x)}` : "";
+    return this.#resident.room(`${name}${length}`, columns, rows);
+  }
+
+  /** What is trained, over the network for such data. */
+  objectiveFor({ objective }: Compiled, { x }: { readonly x: readonly { readonly shape: Shape }[] }): Objective {
+    return this.network.isOpen ? { ...objective, network: networkFor(this.network, x) } : objective;
+  }
+
+  /** Columns as the engine takes them: sequences of any length are filled up to one of a few. */
+  filledUp(columns: Columns, compiled?: Compiled): Columns {
+    return filledUp(this.network, compiled?.objective.goals ?? [], columns);
+  }
+
+  /** @throws DataError, or ShapeError, for inputs that the model cannot take. */
+  checkInputs(x: readonly Tensor[], look: Look = {}): void {
+    checkInputs(networkFor(this.network, x), x, look);
+  }
+
+  /** Whether a batch may hold other rows than those asked for. */
+  rowsAreApart(x: readonly Tensor[]): boolean {
+    return rowsAreApart(networkFor(this.network, x));
   }
 
   /** The batches of a stream, to train on. */
@@ -141,9 +167,10 @@ export class EngineModel {
     const names = this.names(compiled);
     return (batch, part) => {
       const columns = batchColumns(`${where}${part}`, batch, names);
-      if (compiled === undefined) checkInputs(this.network, columns.x, { part });
+      if (compiled === undefined) this.checkInputs(columns.x, { part });
       else this.check(compiled, columns, { part });
-      return columns;
+      // Predictions are filled up on their way.
+      return compiled === undefined ? columns : this.filledUp(columns, compiled);
     };
   }
 
@@ -154,8 +181,9 @@ export class EngineModel {
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
   check({ objective }: Compiled, columns: Columns, look: Omit<Look, "firstRow"> = {}): void {
-    checkInputs(this.network, columns.x, look);
-    checkTargets(this.network, objective.goals, columns, look);
+    const network = networkFor(this.network, columns.x);
+    checkInputs(network, columns.x, look);
+    checkTargets(network, objective.goals, columns, look);
   }
 
   /** The compiled program over some resident data, made once. */
@@ -169,7 +197,7 @@ export class EngineModel {
     this.#executables.delete(key);
     this.#executables.set(key, executable);
     const [oldest] = this.#executables;
-    if (oldest !== undefined && this.#executables.size > PROGRAMS) {
+    if (oldest !== undefined && this.#executables.size > (this.network.isOpen ? 4 * PROGRAMS : PROGRAMS)) {
       this.#executables.delete(oldest[0]);
       void this.#unload(oldest[1]);
     }
@@ -214,7 +242,7 @@ export class EngineModel {
 
   async #evaluateRows(rows: Rows, batch: number): Promise<Logs> {
     const { compiled, name, order } = rows;
-    const { objective, evaluationSums } = compiled;
+    const { evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
     const data = await this.load(rows);
     await this.session.write(evaluationSums, noSums(evaluationSums));
@@ -222,7 +250,7 @@ export class EngineModel {
     await inBatches(order.length, batch, async (size, steps) => {
       const executable = await this.executable(
         data,
-        (resident) => evaluateProgram(objective, evaluationSums, resident, size),
+        (resident) => evaluateProgram(this.objectiveFor(compiled, resident), evaluationSums, resident, size),
         `evaluate ${size}`,
       );
       await collector.add(await this.run(executable, data, { steps }, { part: PARTS[name] }));
@@ -247,14 +275,16 @@ export class EngineModel {
   }
 
   async #evaluateBatches(
-    { objective, evaluationSums }: Compiled,
+    compiled: Compiled,
     name: DataName,
     { columns, batch, count }: Taken,
     { sums, collector }: { readonly sums: Tensor; readonly collector: Collector },
   ): Promise<Tensor> {
+    const { evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
     const data = await this.room(`${name} stream`, columns, batch * TOGETHER);
-    const make = (resident: Resident): Program => evaluateProgram(objective, evaluationSums, resident, batch);
+    const make = (resident: Resident): Program =>
+      evaluateProgram(this.objectiveFor(compiled, resident), evaluationSums, resident, batch);
     const executable = await this.executable(data, make, `evaluate ${batch}`);
     const writes = [...arrival(data, columns), { state: evaluationSums, value: sums }];
     await collector.add(await this.run(executable, data, { steps: count, writes }, { part: PARTS[name] }));
@@ -265,7 +295,7 @@ export class EngineModel {
   async predictStream(stream: BatchStream<unknown>, options: StreamOptions): Promise<Tensor[]> {
     const outputs: Tensor[][] = [];
     await this.#gone(stream, this.#reader(options.where, undefined), options, async ({ columns, batch, count }) => {
-      const chunks = chunksFor(batch * count, batch, rowsAreApart(this.network));
+      const chunks = chunksFor(batch * count, batch, this.rowsAreApart(columns.x));
       outputs.push(await this.predictRows(columns, chunks));
     });
     return (outputs[0] ?? []).map((_, i) => concatenate(outputs.flatMap((parts) => parts[i] ?? [])));
@@ -302,8 +332,12 @@ export class EngineModel {
   }
 
   /** The outputs for the rows, in their order; inputs are looked at on their way. */
-  predictRows(columns: Columns, chunks: readonly Chunk[]): Promise<Tensor[]> {
-    return this.#turns.run(() => this.#predictRows(columns, chunks));
+  async predictRows(columns: Columns, chunks: readonly Chunk[]): Promise<Tensor[]> {
+    const { network } = this;
+    if (!network.isOpen) return this.#turns.run(() => this.#predictRows(columns, chunks));
+    this.checkInputs(columns.x, { values: false }); // as they are, at their own length
+    const outputs = await this.#turns.run(() => this.#predictRows(this.filledUp(columns), chunks));
+    return cutBack(network, lengthOf(network, columns.x), outputs);
   }
 
   async #predictRows(columns: Columns, chunks: readonly Chunk[]): Promise<Tensor[]> {
@@ -312,15 +346,16 @@ export class EngineModel {
       if (places.has(batch)) continue;
       // So that many sizes share few rooms.
       const capacity = 2 ** Math.ceil(Math.log2(room));
-      const data = await this.#resident.room(`predict ${capacity}`, columns, capacity);
-      const make = (resident: Resident): Program => predictProgram(this.network, resident, batch);
+      const data = await this.room(`predict ${capacity}`, columns, capacity);
+      const make = (resident: Resident): Program =>
+        predictProgram(networkFor(this.network, resident.x), resident, batch);
       places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
     }
     return inChunks(columns, chunks, async (given, { batch, from, to }) => {
       const [place, part] = [places.get(batch), settled(given)];
       if (place === undefined) throw new RangeError(`no program for ${batch} rows`);
       // Looked at while the engine works on the rows before.
-      checkInputs(this.network, part.x, { firstRow: from });
+      this.checkInputs(part.x, { firstRow: from });
       const [steps, writes] = [Math.ceil((to - from) / batch), arrival(place.data, part)];
       return this.run(place.executable, place.data, { steps, writes }, { firstRow: from });
     });

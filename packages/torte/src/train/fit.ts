@@ -369,13 +369,14 @@ export class Trainer {
   }
 
   /** What the steps are for. */
-  readonly #objective = (): Objective => withClassWeight(this.#compiled.objective, this.#options.classWeight);
+  readonly #objective = (data: Resident): Objective =>
+    withClassWeight(this.#model.objectiveFor(this.#compiled, data), this.#options.classWeight);
 
   #program(data: Resident, batch: number): Promise<Executable> {
     const { optimizer, trained, states, id } = this.#compiled;
     const { classWeight } = this.#options;
     const make = (resident: Resident): Program =>
-      trainProgram({ objective: this.#objective(), optimizer, trained, states }, resident, batch);
+      trainProgram({ objective: this.#objective(resident), optimizer, trained, states }, resident, batch);
     const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }
@@ -406,7 +407,7 @@ export class Trainer {
       },
     );
     const took = performance.now() - before;
-    const chunk = { executable, objective: this.#objective(), data, batch, count };
+    const chunk = { executable, objective: this.#objective(data), data, batch, count };
     const [bad = -1] = badStep.data;
     if (bad >= 0) await failedStep(this.#replay, chunk, bad);
     if (flag !== undefined) checkFlag(executable.program, flag);

@@ -15,6 +15,7 @@ import { finishing } from "./finish.js";
 import { checkFlag, Guards, isGuarded } from "./guards.js";
 import { measure, type Objective } from "./measure.js";
 import { inOrder, namesFor } from "./model-data.js";
+import { networkFor } from "../nn/open-axes.js";
 import { tracedWith } from "./traced.js";
 import { trainable } from "./trained.js";
 
@@ -42,7 +43,7 @@ const copyOf = ({ data, shape, dtype }: Tensor): Tensor => new Tensor(data.slice
 
 /** The whole data is one batch. `objective` is what the model was compiled for, if it was. */
 export async function computeGradients(
-  network: Network,
+  whole: Network,
   session: Session,
   {
     data,
@@ -55,9 +56,10 @@ export async function computeGradients(
   checkOptions("gradients", options, ["training"]);
   const training = booleanOption("gradients", "training", options.training ?? false);
   // Copies, as the caller may change the data before it is in the engine.
-  const names = namesFor(network, data.upstream === undefined ? objective?.goals : undefined);
+  const names = namesFor(whole, data.upstream === undefined ? objective?.goals : undefined);
   const given = inOrder(columnsOf({ x: data.x, y: data.upstream ?? data.y }), names, "gradients");
   const [x, goals] = [given.x.map(copyOf), given.y.map(copyOf)];
+  const network = networkFor(whole, x);
   checkInputs(network, x);
   const loss = data.upstream === undefined ? lossFor(network, objective, { x, y: goals }) : undefined;
   const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
@@ -98,7 +100,7 @@ function lossFor(network: Network, objective: Objective | undefined, columns: Co
     });
   }
   checkTargets(network, objective.goals, columns);
-  return objective;
+  return { ...objective, network };
 }
 
 interface Question {

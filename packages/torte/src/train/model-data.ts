@@ -186,7 +186,7 @@ export interface DataNames {
 }
 
 export const namesFor = (network: Network, goals: readonly Goal[] = []): DataNames => ({
-  x: network.inputSpecs.map(({ name }) => name),
+  x: network.inputNames,
   y: goals.map(({ name }) => name),
 });
 

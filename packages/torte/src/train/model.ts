@@ -31,7 +31,7 @@ import type { Bytes } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
-import { checkInputs, checkSize } from "./checks.js";
+import { checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { finishing } from "./finish.js";
@@ -58,7 +58,7 @@ import {
   withHeldBack,
 } from "./model-data.js";
 import { type CompileOptions, readGoals } from "./objective.js";
-import { chunksFor, rowsAreApart } from "./predict.js";
+import { chunksFor } from "./predict.js";
 import type { Objective } from "./measure.js";
 import { pureFunction, type PureFunction } from "./pure.js";
 import { trainable } from "./trained.js";
@@ -438,9 +438,10 @@ export class Model<Output extends Outputs = Tensor> {
     const { columns, order } = planInOrder(await dataset.plan(0), this.#engine.names(compiled), where);
     this.#engine.check(compiled, columns, { values: false });
     await this.#engine.prepare();
+    const filled = this.#engine.filledUp(columns, compiled);
     const batch = batchSizeOf(where, dataset, options);
     const seen = steps === undefined ? order : firstBatches(where, order, { steps }, batch);
-    return this.#engine.evaluateRows({ compiled, name: where, columns, order: seen }, batch);
+    return this.#engine.evaluateRows({ compiled, name: where, columns: filled, order: seen }, batch);
   }
 
   /**
@@ -471,14 +472,14 @@ export class Model<Output extends Outputs = Tensor> {
   async #predictRows(x: TensorOrList | Whole, options: EvaluateOptions): Promise<Tensor[]> {
     const dataset = predicted(x);
     const { columns, order } = planInOrder(await dataset.plan(0), this.#engine.names(), "predict");
-    checkInputs(this.network, columns.x, { values: false });
+    this.#engine.checkInputs(columns.x, { values: false });
     await this.#engine.prepare();
     const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? dataset.batchSize ?? 256);
     const seen =
       options.steps === undefined ? order : firstBatches("predict", order, { steps: options.steps }, batchSize);
     const isWhole = !(x instanceof Dataset) && seen === order;
     const rows = isWhole ? columns : { x: columns.x.map((tensor) => tensor.take(seen)), y: [] };
-    return this.#engine.predictRows(rows, chunksFor(seen.length, batchSize, rowsAreApart(this.network)));
+    return this.#engine.predictRows(rows, chunksFor(seen.length, batchSize, this.#engine.rowsAreApart(columns.x)));
   }
 
   /**

@@ -7,6 +7,7 @@ import { deadUnits } from "./dead-units.js";
 import type { EngineModel } from "./engine-model.js";
 import type { Run } from "./history.js";
 import { walk } from "../nn/inspect/call-tree.js";
+import { networkFor } from "../nn/open-axes.js";
 
 /** Rows that are looked at for dead units. */
 const ROWS = 256;
@@ -30,7 +31,8 @@ export function verdictOn(model: EngineModel, { figures, objective }: Compiled, 
       const { train } = data();
       if (train === undefined) return [];
       await model.prepare();
-      return deadUnits(model.network, model.session, firstRows(train));
+      const rows = firstRows(train);
+      return deadUnits(networkFor(model.network, rows), model.session, rows);
     },
     dropout: () => dropoutRate(model),
   };

@@ -1,12 +1,15 @@
 /** What happens inside a network: every application of a layer, with its real shapes and masks, nested as the layers are. */
 import { read } from "../../graph/make.js";
 import { State } from "../../graph/node.js";
-import type { Application, Layer, Traced } from "../layer.js";
+import type { Node } from "../../graph/node.js";
+import { type Application, type Layer, openShape, type SymbolicTensor, type Traced } from "../layer.js";
 import type { Network } from "../network.js";
 
 /** An application with those of the layers inside it. */
 export interface Call extends Application {
   readonly inner: readonly Call[];
+  /** Of its result, with an open batch; null also where a length is open. */
+  readonly shape: readonly (number | null)[];
 }
 
 export interface Walk {
@@ -21,27 +24,42 @@ export function collector(): { readonly calls: Call[]; readonly observe: (applic
     const inside = `${application.path}/`;
     let from = calls.length;
     while (from > 0 && calls[from - 1]?.path.startsWith(inside) === true) from--;
-    calls.push({ ...application, inner: calls.splice(from) });
+    const shape = openShape(application.result, undefined);
+    calls.push({ ...application, shape, inner: calls.splice(from) });
   };
   return { calls, observe };
 }
 
 /** Traces the network as it was described, for a batch that stands for any. */
 export function walk(network: Network): Walk {
-  const inputs = network.inputs.map(({ traced: { value } }) => ({
-    value: read(new State("input", value.shape, value.dtype)),
-  }));
-  const { calls, observe } = collector();
-  network.trace(inputs, {
-    training: true,
-    randomKey: read(new State("key", [2], "int32")),
-    substitutes: new Map(),
-    penalties: [],
-    updates: new Map(),
-    observe,
-  });
-  return { inputs, calls };
+  const once = (of: (value: SymbolicTensor) => Traced): Walk => {
+    const copy = ({ shape, dtype }: Node): Node => read(new State("input", shape, dtype));
+    const inputs = network.inputs.map(of).map(({ value, mask }) => ({
+      value: copy(value),
+      ...(mask === undefined ? {} : { mask: copy(mask) }),
+    }));
+    const { calls, observe } = collector();
+    network.trace(inputs, {
+      training: true,
+      randomKey: read(new State("key", [2], "int32")),
+      substitutes: new Map(),
+      penalties: [],
+      updates: new Map(),
+      observe,
+    });
+    return { inputs, calls };
+  };
+  const first = once(({ traced }) => traced);
+  if (!network.isOpen) return first;
+  return { ...first, calls: opened(first.calls, once(({ traced, other }) => other ?? traced).calls) };
 }
+
+/** The same calls with what is another length in the others left open. */
+const opened = (calls: readonly Call[], others: readonly Call[]): readonly Call[] =>
+  calls.map((call, i) => {
+    const other = others[i];
+    return { ...call, shape: openShape(call.result, other?.result), inner: opened(call.inner, other?.inner ?? []) };
+  });
 
 /** Layers around one other, which stay what they are called. */
 const WRAPPERS = ["residual", "timeDistributed", "spectralNormalization", "model"];

@@ -79,7 +79,7 @@ function columnsOf(
       title: "Layer (type)",
       cell: ({ call, depth }) => `${indented(depth)}${call.layer.where} (${typeOf(call.layer)})`,
     },
-    { title: "Output Shape", cell: ({ call }) => formatShape([null, ...call.result.value.shape.slice(1)]) },
+    { title: "Output Shape", cell: ({ call }) => formatShape(call.shape) },
     { title: "Param #", cell: ({ parameters }) => String(parameters) },
     ...optional.filter((column) => column !== false),
   ];

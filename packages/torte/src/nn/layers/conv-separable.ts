@@ -98,7 +98,7 @@ function depthwiseConv(rank: number, options: DepthwiseConvOptions): LayerFuncti
       checkSpatial(scope.where, value, rank, windows);
       const channels = lastOf(value.shape);
       const kernel = scope.weight("kernel", [...windows.size, channels, multiplier], depthwise);
-      const product = depthwiseProduct(windowsOf(value, windows, 0), kernel, rank);
+      const product = depthwiseProduct(windowsOf(value, mask, windows, 0), kernel, rank);
       const result = useBias ? ops.add(product, scope.weight("bias", [channels * multiplier], bias)) : product;
       return masked(activation(result), mask === undefined ? undefined : windowMask(mask, windows));
     },
@@ -145,7 +145,7 @@ function separableConv(rank: number, options: SeparableConvOptions): LayerFuncti
       const taps = scope.weight("depthwiseKernel", [...windows.size, channels, multiplier], depthwise);
       const ones = windows.size.map(() => 1);
       const points = scope.weight("pointwiseKernel", [...ones, channels * multiplier, filters], pointwise);
-      const spatial = depthwiseProduct(windowsOf(value, windows, 0), taps, rank);
+      const spatial = depthwiseProduct(windowsOf(value, mask, windows, 0), taps, rank);
       const o = POSITIONS.slice(0, rank);
       const mixed = ops.einsum(`b${o}c,cf->b${o}f`, spatial, ops.reshape(points, [channels * multiplier, filters]));
       const result = useBias ? ops.add(mixed, scope.weight("bias", [filters], bias)) : mixed;

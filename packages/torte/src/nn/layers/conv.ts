@@ -3,7 +3,7 @@ import { checkOptions, OptionError, positiveInteger, ShapeError } from "../../er
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
 import { lastOf } from "../../tensor/shape.js";
-import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
+import { inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
 import { masked } from "../masks.js";
 import {
   checkSpatial,
@@ -75,8 +75,8 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
       const weights = scope.weight("kernel", [...windows.size, channels / groups, filters], kernel);
       const product =
         groups === 1
-          ? correlate(windowsOf(value, windows, 0), weights, rank)
-          : correlateGroups(value, weights, windows, groups);
+          ? correlate(windowsOf(value, mask, windows, 0), weights, rank)
+          : correlateGroups({ value, mask }, weights, windows, groups);
       const result = activation(useBias ? add(product, scope.weight("bias", [filters], bias)) : product);
       return masked(result, mask === undefined ? undefined : windowMask(mask, windows));
     },
@@ -90,11 +90,11 @@ function correlate(view: Node, kernel: Node, rank: number): Node {
 }
 
 /** The channels split into groups before the windows are taken, each with its part of the kernel. */
-function correlateGroups(value: Node, kernel: Node, options: WindowOptions, groups: number): Node {
+function correlateGroups({ value, mask }: Traced, kernel: Node, options: WindowOptions, groups: number): Node {
   const rank = options.size.length;
   const [o, k] = [POSITIONS.slice(0, rank), TAPS.slice(0, rank)];
   const split = (x: Node): Node => reshape(x, [...x.shape.slice(0, -1), groups, lastOf(x.shape) / groups]);
-  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), options, 0), split(kernel));
+  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), mask, options, 0), split(kernel));
   return reshape(product, [...product.shape.slice(0, -2), -1]);
 }
 

@@ -80,7 +80,9 @@ export function embedding(options: EmbeddingOptions): LayerFunction {
       if (!maskZero) return masked(ops.gather(table, value), mask);
       // The row of the padding is zero whatever the table holds, so nothing reaches it and nothing comes back.
       const kept = ops.where(ops.less(0, iota([inputDim, 1], 0)), table, 0);
-      return { value: ops.gather(kept, value), mask: ops.notEqual(value, 0) };
+      const present = ops.notEqual(value, 0);
+      if (mask === undefined) return { value: ops.gather(kept, value), mask: present };
+      return masked(ops.gather(kept, value), ops.logicalAnd(mask, present));
     },
   });
 }

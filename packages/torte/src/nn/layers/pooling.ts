@@ -3,7 +3,7 @@ import { booleanOption, checkOptions, numberIn, oneOf } from "../../errors.js";
 import { constant } from "../../graph/make.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { sizeAt } from "../../tensor/shape.js";
+import { sizeAt, sizeOf } from "../../tensor/shape.js";
 import {
   COMMON,
   type CommonOptions,
@@ -34,7 +34,7 @@ const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) 
 /** Masked positions take no part; a window of nothing but those is masked itself. */
 const maxPool: Pool = (value, mask, windows) => {
   const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, -Infinity);
-  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, windows, -Infinity), {
+  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, mask, windows, -Infinity), {
     axes: tapAxes(windows.size.length),
   });
 };
@@ -42,14 +42,14 @@ const maxPool: Pool = (value, mask, windows) => {
 /** Sum over the inputs that take part, divided by their number. */
 const averagePool: Pool = (value, mask, windows) => {
   const axes = tapAxes(windows.size.length);
-  const total = ops.sum(windowsOf(value, windows, 0), { axes });
+  const total = ops.sum(windowsOf(value, mask, windows, 0), { axes });
   const taps = windows.size.reduce((product, n) => product * n, 1);
   if (windows.padding === "valid") return ops.mul(total, 1 / taps);
   const present =
     mask === undefined
       ? constant(1, [1, ...value.shape.slice(1, -1), 1])
-      : ops.cast(spreadMask(mask, value.shape.length), "float32");
-  const counted = ops.sum(windowsOf(present, windows, 0), { axes });
+      : ops.cast(ops.broadcastTo(spreadMask(mask, value.shape.length), [...value.shape.slice(0, -1), 1]), "float32");
+  const counted = ops.sum(windowsOf(present, mask, windows, 0), { axes });
   return ops.div(total, ops.maximum(counted, 1));
 };
 
@@ -150,7 +150,8 @@ function globalMax({ value, mask }: Traced, axes: number[], keepDims: boolean): 
 function globalAverage({ value, mask }: Traced, axes: number[], keepDims: boolean): Node {
   if (mask === undefined) return ops.mean(value, { axes, keepDims });
   const total = ops.sum(value, { axes, keepDims });
-  const count = validCount(mask);
+  const others = sizeOf(axes.filter((axis) => axis > 1).map((axis) => sizeAt(value.shape, axis)));
+  const count = ops.mul(validCount(mask), others);
   return ops.div(total, ops.reshape(count, [sizeAt(count.shape, 0), ...total.shape.slice(1).map(() => 1)]));
 }
 

@@ -11,7 +11,8 @@ import { follow, type LayerFactory, LAYERS } from "./registry.js";
 
 export interface InputDescription {
   readonly name: string;
-  readonly shape: readonly number[];
+  /** Of one example; null where sequences may be of any length. */
+  readonly shape: readonly (number | null)[];
   readonly dtype: DType;
 }
 
@@ -86,12 +87,16 @@ class Writer {
     this.#unnamed = unnamed;
   }
 
-  network({ inputs, inputSpecs, values, outputs }: Network): NetworkDescription {
+  network({ inputs, values, outputs }: Network): NetworkDescription {
     const calls = values.filter((value) => !inputs.includes(value));
     const positions = new Map([...inputs, ...calls].map((value, i) => [value, i]));
     const position = (value: SymbolicTensor): number => positions.get(value) ?? -1;
     return {
-      inputs: inputSpecs.map(({ name, shape, dtype }) => ({ name, shape, dtype })),
+      inputs: inputs.map(({ producer, shape, dtype }) => ({
+        name: producer.layer.where,
+        shape: shape.slice(1),
+        dtype,
+      })),
       calls: calls.map(({ producer, shape }) => ({
         layer: this.#layer(producer.layer),
         from: producer.inputs.map(position),
