@@ -108,7 +108,7 @@ export class Network {
   }
 
   /** @throws ShapeError where the length of an input is open. */
-  get inputSpecs(): InputSpec[] {
+  requireLengths(): void {
     const open = this.inputs.find(({ other }) => other !== undefined);
     if (open !== undefined) {
       throw new ShapeError({
@@ -119,6 +119,11 @@ export class Network {
         fix: "Build the model with that length, and set its weights.",
       });
     }
+  }
+
+  /** @throws ShapeError where the length of an input is open. */
+  get inputSpecs(): InputSpec[] {
+    this.requireLengths();
     return this.inputs.map(({ producer, traced, dtype }) => ({
       name: producer.layer.where,
       shape: traced.value.shape.slice(1),

@@ -328,6 +328,7 @@ function shortSequences(rows: readonly LayerExplanation[]): string[] {
 }
 
 function explained(network: Network): Explainer & { readonly inputs: readonly Traced[] } {
+  network.requireLengths();
   const walked = walk(network);
   const explainer = new Explainer(namesOf(network, walked));
   for (const input of walked.inputs) explainer.addInput(input, input.value.dtype === "int32");
