@@ -176,7 +176,7 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
     else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
   }
   new Int32Array(memory.buffer).set(module.constants.words, module.constants.address / 4);
-  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.bytes), { env: { memory } });
+  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.code), { env: { memory } });
   const kernels: Measured[] = [];
   for (const [k, { name: kernel, flops, bytes }] of module.kernels.entries()) {
     const f = instance.exports[`k${k}`] as (thread: number) => void;

@@ -47,6 +47,9 @@ export function standardOutput(): Output | undefined {
   return isNode() ? (scope.process as { readonly stdout: Output }).stdout : undefined;
 }
 
+/** The program that runs this, as a file. Only where `isNode()`. */
+export const executable = (): string => (scope.process as { readonly execPath: string }).execPath;
+
 /** A variable of the environment, where there is one and it may be read. */
 export function environment(name: string): string | undefined {
   // Deno would ask the user whether Torte may.

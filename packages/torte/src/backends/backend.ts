@@ -46,6 +46,6 @@ export interface Session {
 }
 
 export interface Backend {
-  readonly name: "wasm" | "reference";
+  readonly name: "wasm" | "native" | "reference";
   createSession(): Session;
 }

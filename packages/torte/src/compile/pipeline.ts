@@ -10,7 +10,7 @@ import { passObserver, printLoops } from "./debug.js";
 import { fuse, type FusedProgram } from "./fusion/fuse.js";
 import type { Buffer } from "./loops/expr.js";
 import { iterationsOf, type KernelSummary, type LoweredKernel } from "./loops/loops.js";
-import type { LoweringTarget } from "./lower/kernel.js";
+import type { LoweringTarget } from "./lower/target.js";
 import { lower } from "./lower/lower.js";
 import { eliminateCommonSubexpressions } from "./rewrite/common-subexpressions.js";
 import { premultiplyTables } from "./rewrite/embedding-product.js";

@@ -3,9 +3,10 @@
  * innermost variable that it depends on; what depends on the variable itself is an induction variable, which advances by
  * addition at the end of each iteration (strength reduction).
  */
-import { type Buffer, type Condition, dynamics, type Expr } from "../../compile/loops/expr.js";
+import type { Buffer, Condition, Expr } from "../../compile/loops/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/loops/index-expr.js";
 import type { Loop, Statement } from "../../compile/loops/loops.js";
+import { visitStatement } from "../../compile/loops/visit.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
 
 /** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */
@@ -171,7 +172,7 @@ export class Addresses {
     for (const statement of body) {
       if (statement.op === "loop") found.add(statement);
       else {
-        visitValues(statement, visit);
+        visitStatement(statement, visit);
         if ("index" in statement) found.add(statement.index);
       }
     }
@@ -301,13 +302,4 @@ export class Addresses {
 function termOf(terms: readonly Term[], atom: Atom): Term | undefined {
   for (let i = 0, term = terms[0]; term !== undefined; term = terms[++i]) if (term.atom === atom) return term;
   return undefined;
-}
-
-/** Visits what a statement computes, values behind its indices included. */
-export function visitValues(statement: Statement, visit: (value: Expr) => void): void {
-  if (statement.op === "accumulate") statement.values.forEach(visit);
-  else if (statement.op === "store" || statement.op === "addTo") {
-    visit(statement.value);
-    dynamics(statement.index).forEach(visit);
-  }
 }

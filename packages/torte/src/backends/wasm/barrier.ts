@@ -3,14 +3,10 @@
  * up takes a hundred times longer than most kernels. Where a thread has failed, the others fail when they arrive or wait: the
  * worker sets ABORTED, counts the generation up and wakes them (worker.mjs).
  */
+import { BARRIER } from "../coordination.js";
 import { ATOMIC, Code, I32, OP, type WasmModule } from "./encoder.js";
 
-/** Below the first page's end nothing else lies in memory. */
-const ARRIVED = 1024;
-const GENERATION = 1088;
-const ABORTED = 1152;
-/** What the worker has to know to let threads go. */
-export const BARRIER = { arrived: ARRIVED, generation: GENERATION, aborted: ABORTED } as const;
+const { arrived: ARRIVED, generation: GENERATION, aborted: ABORTED } = BARRIER;
 /** Polls before sleeping: some 20 to 40 µs. */
 const POLLS = 20_000;
 

@@ -2,8 +2,9 @@
 import type { Expr } from "../../compile/loops/expr.js";
 import type { Elementwise } from "../../graph/primitives.js";
 import type { DType } from "../../tensor/dtype.js";
+import type { MathFunction } from "../formulas.js";
 import { type Code, OP, SIMD, V128 } from "./encoder.js";
-import type { MathFunction, MathLibrary } from "./math.js";
+import type { MathLibrary } from "./math.js";
 
 /** An application of a primitive on its way to code. */
 export interface Application {

@@ -7,6 +7,7 @@
 import type { Expr } from "../../compile/loops/expr.js";
 import type { Index } from "../../compile/loops/index-expr.js";
 import { type Loop, type LoweredKernel, type Statement, iterationsOf } from "../../compile/loops/loops.js";
+import { visitStatement } from "../../compile/loops/visit.js";
 import { type Code, I32, OP, V128, type WasmModule } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";
@@ -15,7 +16,7 @@ import { Accumulators } from "./accumulators.js";
 import { Conditions } from "./conditions.js";
 import { iterationsIn, type Range, withinIteration } from "./iteration-range.js";
 import { VectorAccess } from "./vector-access.js";
-import { Addresses, visitValues } from "./addresses.js";
+import { Addresses } from "./addresses.js";
 
 export interface Target {
   /** Relaxed fused multiply-add may be used. */
@@ -89,7 +90,7 @@ class Emitter {
     for (const statement of body) {
       if (statement.op === "loop") this.#countUses(statement.body);
       if ("lane" in statement) this.#addresses.lanes.add(statement.lane);
-      visitValues(statement, visit);
+      visitStatement(statement, visit);
     }
   }
 
@@ -186,7 +187,7 @@ class Emitter {
       for (const statement of statements) {
         if (statement.op === "loop") walk(statement.body, true);
         else if (deep) {
-          visitValues(statement, visit);
+          visitStatement(statement, visit);
           if ("index" in statement) prepareIndex(statement.index);
         }
       }

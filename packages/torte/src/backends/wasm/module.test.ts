@@ -13,7 +13,7 @@ it("a module writes nothing when it is loaded: helpers do so late, when the memo
     return address;
   };
   const addresses = new Map([...cases.data.keys()].map((state) => [state, reserve(4 * 40 * 30)]));
-  const { bytes, constants } = compileModule(
+  const { code: bytes, constants } = compileModule(
     { name: "tanh", outputs: [ops.tanh(x)], updates: [] },
     { shared: true, threads: 2, maximumPages: 4, fma: false },
     { stateAddress: (state) => addresses.get(state) ?? 0, lowest: 65536, reserve },

@@ -4,16 +4,15 @@
  */
 import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary } from "../../compile/loops/loops.js";
+import { narrowTarget } from "../../compile/lower/target.js";
 import { compileProgram } from "../../compile/pipeline.js";
-import type { MemoryPlan } from "../../compile/schedule/memory.js";
-import type { Program, State } from "../../graph/node.js";
-import type { Shape } from "../../tensor/shape.js";
-import type { DType } from "../../tensor/dtype.js";
-import { bytesOf, flopsOf, type MeasuredKernel } from "./debug.js";
+import type { Program } from "../../graph/node.js";
+import type { Loadable, Placement } from "../compiled-program.js";
+import { counterBytes } from "../coordination.js";
+import { bytesOf, flopsOf, type MeasuredKernel } from "../debug.js";
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
-import { WorkStealing } from "./work-stealing.js";
 import { StepFunctions } from "./step-function.js";
 
 export interface TargetOptions {
@@ -26,31 +25,14 @@ export interface TargetOptions {
   readonly profile?: boolean;
 }
 
-/** Where the session puts things. */
-export interface Placement {
-  /** No array lies below this address. */
-  readonly lowest: number;
-  readonly stateAddress: (state: State) => number;
-  readonly reserve: (bytes: number) => number;
-}
-
 /** A kernel whose loops have become code, in which the addresses of its arrays are still open. */
 interface EncodedKernel extends KernelSummary, MeasuredKernel {
   readonly code: Code;
 }
 
-export interface CompiledModule {
-  readonly bytes: Uint8Array;
-  /** Words that have to lie in memory before the module runs. */
-  readonly constants: { readonly address: number; readonly words: Int32Array<ArrayBuffer> };
-  readonly outputs: readonly { readonly address: number; readonly shape: Shape; readonly dtype: DType }[];
-  readonly arena: { readonly address: number; readonly bytes: number };
-  /** How many have to run it together; a program that is over in microseconds is left to one. */
-  readonly threads: number;
-  /** Vector operations of a step, roughly. */
-  readonly work: number;
-  readonly kernels: readonly MeasuredKernel[];
-  readonly plan: MemoryPlan;
+export interface CompiledModule extends Loadable {
+  readonly code: Uint8Array;
+  readonly constants: NonNullable<Loadable["constants"]>;
 }
 
 export function compileModule(program: Program, options: TargetOptions, placement: Placement): CompiledModule {
@@ -58,13 +40,13 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const constants = new Constants(placement.reserve(Constants.BYTES));
   const module = new WasmModule(options, constants);
   const math = new MathLibrary(module);
-  const compilation = compileProgram(program, options, (kernel): EncodedKernel => {
+  const compilation = compileProgram(program, { ...narrowTarget(fma), threads: options.threads }, (kernel): EncodedKernel => {
     const { body, ...summary } = kernel;
     const code = emitKernel(kernel, { fma, lowest: placement.lowest, module, math });
     return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
   });
   const { kernels, memory, threads, assignments, states, outputs, cost } = compilation;
-  const arena = placement.reserve(memory.bytes + WorkStealing.bytes(threads, kernels.length));
+  const arena = placement.reserve(memory.bytes + counterBytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {
     const state = states.get(buffer);
     if (state !== undefined) return placement.stateAddress(state);
@@ -85,7 +67,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   }
   if (options.profile === true) steps.addKernels();
   return {
-    bytes: module.encode(),
+    code: module.encode(),
     constants: { address: constants.address, words: constants.words() },
     threads,
     work: cost,

@@ -8,13 +8,14 @@ import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { isHostObject } from "../../tensor/realm.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
-import { BARRIER } from "./barrier.js";
 import { debugs } from "../../compile/debug.js";
-import { memoryReport, profileReport } from "./debug.js";
+import type { CodeGenerator, Loadable } from "../compiled-program.js";
+import { BARRIER } from "../coordination.js";
+import { memoryReport, profileReport } from "../debug.js";
 import { type Engine, engine, type Request } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
-import { type CompiledModule, compileModule } from "./module.js";
+import { compileModule } from "./module.js";
 
 export const PAGE = 65536;
 /** Four gigabytes, the most that 32-bit addresses reach. */
@@ -22,7 +23,7 @@ export const MAXIMUM_PAGES = 65536;
 
 interface WasmExecutable extends Executable {
   readonly id: number;
-  readonly module: CompiledModule;
+  readonly module: Loadable;
   readonly states: ReadonlySet<State>;
   /** Kernels that are measured, none where TORTE_DEBUG does not ask for it. */
   readonly kernels: number;
@@ -60,16 +61,32 @@ export interface WasmOptions {
   readonly threads: number;
 }
 
-export function createWasmBackend(options: WasmOptions = { precision: "fast", threads: 1 }): Backend {
-  return { name: "wasm", createSession: () => new WasmSession(options) };
-}
+/** Encodes programs as WebAssembly modules. */
+const WASM: CodeGenerator = {
+  name: "wasm",
+  generate(program, { precision, threads, profile }, placement) {
+    const fma = precision === "fast" && hasRelaxedSimd();
+    const target = { shared: canShareMemory(), threads, maximumPages: MAXIMUM_PAGES, fma, profile };
+    return Promise.resolve(compileModule(program, target, placement));
+  },
+};
 
-class WasmSession implements Session {
+export const createWasmBackend = (options: WasmOptions = { precision: "fast", threads: 1 }): Backend =>
+  createEngineBackend(WASM, options);
+
+/** A backend whose programs run in the engine, over WebAssembly's memory. */
+export const createEngineBackend = (generator: CodeGenerator, options: WasmOptions): Backend => ({
+  name: generator.name,
+  createSession: () => new EngineSession(generator, options),
+});
+
+class EngineSession implements Session {
   readonly #id = nextSession++;
   readonly #heap = new Heap(PAGE);
   readonly #addresses = new Map<State, number>();
   readonly #executables = new Set<WasmExecutable>();
   readonly #snapshots = new Map<string, Snapshot>();
+  readonly #generator: CodeGenerator;
   readonly #options: WasmOptions;
   readonly #threads: number;
   /** Where threads can share it: it is still there when the engine is lost, and the next one goes on with it. */
@@ -81,7 +98,8 @@ class WasmSession implements Session {
   #closed = false;
   #nextProgram = 0;
 
-  constructor(options: WasmOptions) {
+  constructor(generator: CodeGenerator, options: WasmOptions) {
+    this.#generator = generator;
     this.#options = options;
     this.#threads = canShareMemory() ? options.threads : alone(options.threads);
   }
@@ -174,8 +192,9 @@ class WasmSession implements Session {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) return;
     this.#executables.delete(known);
-    this.#heap.free(known.module.arena.address);
-    this.#heap.free(known.module.constants.address);
+    const { arena, constants } = known.module;
+    this.#heap.free(arena.address);
+    if (constants !== undefined) this.#heap.free(constants.address);
     await this.#tell("unload", { program: known.id });
   }
 
@@ -226,7 +245,7 @@ class WasmSession implements Session {
     const reserved: number[] = [];
     const id = this.#nextProgram++;
     try {
-      const executable = this.#compiled(program, id, reserved);
+      const executable = await this.#compiled(program, id, reserved);
       const { arena } = executable.module;
       await this.#reserve(programNeed(program, arena.bytes));
       await this.#load(await this.#connect(), executable);
@@ -241,11 +260,10 @@ class WasmSession implements Session {
   }
 
   /** What it takes of the heap is added to `reserved`. */
-  #compiled(program: Program, id: number, reserved: number[]): WasmExecutable {
+  async #compiled(program: Program, id: number, reserved: number[]): Promise<WasmExecutable> {
     const profile = debugs("profile");
-    const fma = this.#options.precision === "fast" && hasRelaxedSimd();
-    const target = { shared: canShareMemory(), threads: this.#threads, maximumPages: MAXIMUM_PAGES, fma, profile };
-    const module = compileModule(program, target, {
+    const options = { precision: this.#options.precision, threads: this.#threads, profile };
+    const module = await this.#generator.generate(program, options, {
       lowest: PAGE,
       stateAddress: (state) => this.#address(state),
       reserve: (bytes) => {
@@ -267,10 +285,10 @@ class WasmSession implements Session {
 
   async #load(now: Engine, executable: WasmExecutable): Promise<void> {
     const { program, id, module, kernels } = executable;
-    const { address, words } = module.constants;
-    const writes = [{ address, data: words.buffer }];
+    const { code, constants } = module;
+    const writes = constants === undefined ? [] : [{ address: constants.address, data: constants.words.buffer }];
     executable.engine = now;
-    const message = { session: this.#id, program: id, code: module.bytes, kernels, writes };
+    const message = { session: this.#id, program: id, code, kernels, writes };
     try {
       await now.request("load", { message, where: `engine, ${program.name}` });
     } catch (error) {
@@ -356,7 +374,7 @@ const unreachable = new FinalizationRegistry<{ engine: Engine; session: number }
 });
 
 /** As many as the module is for, or one; kernels are measured by all together. */
-const threadsFor = ({ threads, work }: CompiledModule, steps: number): number =>
+const threadsFor = ({ threads, work }: Loadable, steps: number): number =>
   work * steps < WORTH_WAKING && !debugs("profile") ? 1 : threads;
 
 function statesOf(program: Program): Set<State> {

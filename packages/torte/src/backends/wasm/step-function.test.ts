@@ -6,6 +6,7 @@ import type { Buffer as Stored } from "../../compile/loops/expr.js";
 import { fuse } from "../../compile/fusion/fuse.js";
 import { iterationsOf } from "../../compile/loops/loops.js";
 import { lower } from "../../compile/lower/lower.js";
+import { narrowTarget } from "../../compile/lower/target.js";
 import { AFTER_GRADIENT, runPasses } from "../../compile/pipeline.js";
 import type { Program, State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
@@ -30,7 +31,7 @@ async function kernelsOf(
 ): Promise<() => Promise<{ memory: WebAssembly.Memory; kernels: { run: Range; iterations: number }[] }>> {
   const fused = fuse(runPasses(program, AFTER_GRADIENT));
   const fma = hasRelaxedSimd();
-  const lowered = lower(fused, { fma }, (kernel) => kernel);
+  const lowered = lower(fused, narrowTarget(fma), (kernel) => kernel);
   const addresses = new Map<Stored, number>();
   let end = PAGE;
   const address = (buffer: Stored): number => {

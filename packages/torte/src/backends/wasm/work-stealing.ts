@@ -5,9 +5,8 @@
  * What a thread has left of a kernel stands in a counter, beside those of its other kernels and away from other threads'
  * cache lines. It refills its counters before a step; until then the others find nothing there.
  */
+import { counterStride } from "../coordination.js";
 import { ATOMIC, Code, I32, OP, type WasmModule } from "./encoder.js";
-
-const LINE = 64;
 
 /** Parameters of `steal`: who takes a chunk, the counter among a thread's own, how many chunks each thread has. */
 const [THIEF, COUNTER, COUNT] = [0, 1, 2];
@@ -27,13 +26,8 @@ export class WorkStealing {
 
   constructor(module: WasmModule, chunks: Chunks) {
     this.#chunks = chunks;
-    this.#stride = strideOf(chunks.counts.length);
+    this.#stride = counterStride(chunks.counts.length);
     this.#steal = this.#addSteal(module);
-  }
-
-  /** Bytes for the counters of so many kernels. */
-  static bytes(threads: number, kernels: number): number {
-    return threads > 1 ? threads * strideOf(kernels) : 0;
   }
 
   /** Gives the thread, whose number is in a local, its chunks of all kernels or of one. */
@@ -77,5 +71,3 @@ export class WorkStealing {
     return module.add([I32, I32, I32], [I32], code);
   }
 }
-
-const strideOf = (kernels: number): number => Math.ceil((4 * kernels) / LINE) * LINE;

@@ -5,6 +5,7 @@
  * at run time, in Node, in browsers, in a bundle: it has no import and no export.
  *
  * @typedef {(steps: number, thread: number) => void} Run
+ * @typedef {{ run: Run, alone: Run, kernel: (k: number, thread: number) => void }} Exports
  * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
  * kernel, where they are measured.
  * @typedef {{ memory: WebAssembly.Memory, threads: number, barrier: Barrier, programs: Map<number, Loaded>, snapshots: Map<string, Snapshot> }} Session
@@ -119,11 +120,10 @@ const actions = {
     for (const contents of writes) write(owner, contents);
     // Helpers load it some time later, when the memory may be somebody else's: they write nothing.
     tellHelpers(owner, { action: "load", session: id, program, code, kernels, writes: [] });
-    const { instance } = await WebAssembly.instantiate(code, { env: { memory: owner.memory } });
-    const exports = /** @type {Record<string, any>} */ (instance.exports);
+    const exports = await (code instanceof Uint8Array ? moduleOf(code, owner) : libraryOf(code, owner));
     const times = new Float64Array(kernels);
-    const run = kernels > 0 ? measured(exports, times) : exports["run"];
-    owner.programs.set(program, { times, run, alone: exports["alone"] ?? run });
+    const run = kernels > 0 ? measured(exports.kernel, times) : exports.run;
+    owner.programs.set(program, { times, run, alone: kernels > 0 ? run : exports.alone });
   },
   profile: ({ session: id, program }) => {
     const { times } = session(id).programs.get(program) ?? { times: new Float64Array() };
@@ -142,13 +142,44 @@ const actions = {
   report: () => failure,
 };
 
-/** Runs the kernels one by one and adds up their times. @param {Record<string, (thread: number) => void>} exports @param {Float64Array} times @returns {Run} */
-function measured(exports, times) {
+/**
+ * A WebAssembly module over the session's memory.
+ *
+ * @param {Uint8Array<ArrayBuffer>} code @param {Session} owner @returns {Promise<Exports>}
+ */
+async function moduleOf(code, { memory }) {
+  const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
+  const exports = /** @type {Record<string, any>} */ (instance.exports);
+  return { run: exports["run"], alone: exports["alone"] ?? exports["run"], kernel: (k, thread) => exports[`k${k}`](thread) };
+}
+
+/**
+ * A library of this machine's code (native/module-text.ts) over the same memory, which never moves while it grows.
+ *
+ * @param {{ path: string, places: Uint32Array }} code @param {Session} owner @returns {Exports}
+ */
+function libraryOf({ path, places }, { memory }) {
+  const library = { exports: /** @type {any} */ ({}) };
+  /** @type {any} */ (globalThis).process.dlopen(library, path);
+  const start = new Uint8Array(memory.buffer, 0, 1);
+  const call = (/** @type {number} */ steps, /** @type {number} */ thread, /** @type {number} */ mode) => {
+    const status = library.exports(start, places, steps, thread, mode);
+    if (status !== 0) throw new Error(status === 1 ? "another thread has failed" : "the library was called in the wrong way");
+  };
+  return {
+    run: (steps, thread) => call(steps, thread, 0),
+    alone: (steps, thread) => call(steps, thread, 1),
+    kernel: (k, thread) => call(1, thread, 2 + k),
+  };
+}
+
+/** Runs the kernels one by one and adds up their times. @param {Exports["kernel"]} kernel @param {Float64Array} times @returns {Run} */
+function measured(kernel, times) {
   return (steps, thread) => {
     for (let step = 0; step < steps; step++) {
       for (let k = 0; k < times.length; k++) {
         const start = performance.now();
-        exports[`k${k}`]?.(thread);
+        kernel(k, thread);
         times[k] = (times[k] ?? 0) + performance.now() - start;
       }
     }

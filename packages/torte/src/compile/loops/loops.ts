@@ -14,7 +14,10 @@ import {
 import type { Exprs } from "./expr.js";
 import { sizeOf } from "../../tensor/shape.js";
 
-/** Lanes of a vector. */
+/**
+ * Lanes of the vectors of WebAssembly, the narrowest that there are. What a program computes rests on this number, whatever the
+ * target: where vectors run along a sum, its terms go to so many lanes in turn, which are combined at the end.
+ */
 export const WIDTH = 4;
 
 /** Runs `body` for variable = 0 … extent−1. */
@@ -120,15 +123,16 @@ function nested(
   return statements;
 }
 
-/** A step over part of an axis: the place of its first element, and the lanes of each of its vectors. */
+/** A step over part of an axis: the place of its first element, and the lanes of each of its vectors, `width` apart. */
 export interface Strip {
   readonly start: Index;
+  readonly width: number;
   readonly lanes: readonly LoopVariable[];
 }
 
 /**
  * Covers an axis of `extent` in strips of up to `wide` vectors of `width` lanes: a loop over the full strips, then what
- * is left over in single vectors, then the last lanes; parallel loops, where that is asked for.
+ * is left over in single vectors, of fewer lanes in the end; parallel loops, where that is asked for.
  */
 export function strips(
   exprs: Exprs,
@@ -138,24 +142,32 @@ export function strips(
 ): readonly Statement[] {
   const result: Statement[] = [];
   let done = 0;
-  for (const vectors of wide > 1 ? [wide, 1] : [1]) {
-    const size = vectors * width;
+  const narrower = widthsUpTo(width).map((lanes) => ({ vectors: 1, lanes }));
+  for (const { vectors, lanes: own } of wide > 1 ? [{ vectors: wide, lanes: width }, ...narrower] : narrower) {
+    const size = vectors * own;
     const rounds = Math.floor((extent - done) / size);
     const from = done;
-    const lanes = Array.from({ length: vectors }, () => exprs.atoms.variable(width));
+    const lanes = Array.from({ length: vectors }, () => exprs.atoms.variable(own));
     if (rounds > 0)
       result.push(
         ...eachIteration(exprs, rounds, parallel, (round) =>
-          body({ start: shiftIndex(scaleIndex(round, size), from), lanes }),
+          body({ start: shiftIndex(scaleIndex(round, size), from), width: own, lanes }),
         ),
       );
     done += rounds * size;
   }
   if (done < extent) {
-    const strip = { start: constantIndex(done), lanes: [exprs.atoms.variable(extent - done)] };
+    const strip = { start: constantIndex(done), width: WIDTH, lanes: [exprs.atoms.variable(extent - done)] };
     result.push(...eachIteration(exprs, 1, parallel, () => body(strip)));
   }
   return result;
+}
+
+/** The widths of vectors that cover an axis one after the other, the widest first; what is left is less than the last one. */
+export function widthsUpTo(width: number): number[] {
+  const widths: number[] = [];
+  for (let own = width; own > WIDTH; own /= 2) widths.push(own);
+  return [...widths, Math.min(width, WIDTH)];
 }
 
 /** A loop over an axis, unrolled by up to `times`; what is left over follows one by one. */
@@ -200,22 +212,24 @@ export function eachIteration(
   return [{ op: "loop", variable, body: body(indexOf(variable)), parallel }];
 }
 
-/** Where a vector can lie along an axis: anywhere among the full ones, and at the end with fewer lanes. */
+/** Where a vector can lie along an axis, as `strips` covers it: anywhere among the full ones, and at the end with fewer lanes. */
 export function vectorPlaces(exprs: Exprs, extent: number, width: number): { at: Index; lane: LoopVariable }[] {
-  const full = Math.floor(extent / width);
-  const place = (rounds: number, from: number, lanes: number): { at: Index; lane: LoopVariable } => {
-    const lane = exprs.atoms.variable(lanes);
-    const start = shiftIndex(scaleIndex(indexOf(exprs.atoms.variable(rounds)), width), from);
-    return { at: addIndex(start, indexOf(lane)), lane };
+  const places: { at: Index; lane: LoopVariable }[] = [];
+  let done = 0;
+  const cover = (own: number, rounds: number): void => {
+    if (rounds === 0) return;
+    const lane = exprs.atoms.variable(own);
+    const start = shiftIndex(scaleIndex(indexOf(exprs.atoms.variable(rounds)), own), done);
+    places.push({ at: addIndex(start, indexOf(lane)), lane });
+    done += own * rounds;
   };
-  return [
-    ...(full > 0 ? [place(full, 0, width)] : []),
-    ...(extent % width > 0 ? [place(1, full * width, extent % width)] : []),
-  ];
+  for (const own of widthsUpTo(width)) cover(own, Math.floor((extent - done) / own));
+  if (done < extent) cover(extent - done, 1);
+  return places;
 }
 
-export const lanePlace = (strip: Strip, vector: number, width: number, lane: LoopVariable): Index =>
-  addIndex(shiftIndex(strip.start, vector * width), indexOf(lane));
+export const lanePlace = (strip: Strip, vector: number, lane: LoopVariable): Index =>
+  addIndex(shiftIndex(strip.start, vector * strip.width), indexOf(lane));
 
 /**
  * The fewest axes that address all of `views` (functions of the coordinates) with the same plain strides: neighbours are

@@ -5,6 +5,7 @@ import { type Node, type Program, State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { fuse } from "../fusion/fuse.js";
 import { lower } from "../lower/lower.js";
+import { narrowTarget } from "../lower/target.js";
 import { AFTER_GRADIENT, runPasses } from "../pipeline.js";
 import { printKernel } from "./print.js";
 
@@ -12,7 +13,7 @@ import { printKernel } from "./print.js";
 function loopsOf(outputs: readonly Node[], updates: Program["updates"] = []): string {
   const fused = fuse(runPasses({ name: "golden", outputs, updates }, AFTER_GRADIENT));
   const texts: string[] = [];
-  lower(fused, { fma: true }, (kernel) => {
+  lower(fused, narrowTarget(true), (kernel) => {
     texts.push(printKernel(kernel));
     return { name: kernel.name, origin: kernel.origin, reads: kernel.reads, writes: kernel.writes };
   });

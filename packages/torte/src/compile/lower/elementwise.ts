@@ -10,7 +10,7 @@ import {
   linearIndex,
   scaleIndex,
 } from "../loops/index-expr.js";
-import { coalesce, lanePlace, nest, parallelNest, type Statement, type Strip, strips, WIDTH } from "../loops/loops.js";
+import { coalesce, lanePlace, nest, parallelNest, type Statement, type Strip, strips } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
 
 /** Rows of a transposed array that are read together: their elements share cache lines. */
@@ -31,9 +31,9 @@ export function lowerElementwise(kernel: KernelContext): readonly Statement[] {
   const width = kernel.vectorWidth(extents, (at, inner) => [...kernel.values(place(at, inner), new Map()).values()]);
   const wide = last <= MOST_UNROLLED * width ? Math.max(1, Math.floor(last / width)) : 2;
   const stores = (at: Index[], strip: Strip): Statement[] =>
-    strip.lanes.flatMap((lane, v) => kernel.stores(place(at, lanePlace(strip, v, width, lane)), lane));
+    strip.lanes.flatMap((lane, v) => kernel.stores(place(at, lanePlace(strip, v, lane)), lane));
   const rows = outer.at(-1) ?? 1;
-  const block = width === WIDTH && readsColumns(kernel, extents, place) ? largestDivisor(rows, COLUMN_BLOCK) : 1;
+  const block = width > 1 && readsColumns(kernel, extents, place) ? largestDivisor(rows, COLUMN_BLOCK) : 1;
   if (block === 1)
     return parallelNest(exprs, outer, (at, parallel) =>
       strips(exprs, last, { width, wide, parallel }, (strip) => stores(at, strip)),

@@ -16,12 +16,12 @@ import {
   ZERO,
 } from "../loops/index-expr.js";
 import { eachIteration, nest, parallelNest, type Statement, type Strip, strips, WIDTH } from "../loops/loops.js";
-import { type Chunk, type Gemm, type LabelIndices, type Plan, TILE, tilesOf, type TileSum } from "./gemm-tile.js";
+import { type Chunk, type Gemm, type LabelIndices, type Plan, tilesOf, type TileSum } from "./gemm-tile.js";
 
 /** Terms of a sum that are taken at a time (BLIS's kc): the panels of both operands stay in the first-level cache. */
 export const KC = 256;
-/** A panel is packed where at least so many tiles read it. */
-export const PACKED_TILES = 4;
+/** Tiles of a block of rows, at least, so that it is worth to pack a panel for them. */
+const PACKED_TILES = 4;
 /** Panels that are worked on together, so that lines of the caches are read and written whole. */
 const BAND = 2;
 /** Rows are shared out among threads where there are fewer bands of columns, and products of a batch, than this. */
@@ -98,7 +98,7 @@ class PackedGemm {
     const single = sizeOf(this.#blocks.outer) * iterations === 1;
     this.#partialSums = single ? undefined : fused.buffers.addScratch(`${origin}:sums`, sizeOf(shape));
     const tiles = Math.ceil(rowCount / gemm.tileRows(columns));
-    const bandCount = Math.ceil(columns / (BAND * TILE.vectors * WIDTH));
+    const bandCount = Math.ceil(columns / (BAND * gemm.kernel.target.tile.vectors * plan.width));
     const wanted = Math.ceil(ENOUGH_SHARED / (sizeOf(this.#batches) * bandCount));
     this.#rowsPerBlock = Math.ceil(tiles / Math.min(wanted, Math.ceil(tiles / PACKED_TILES))) * gemm.tileRows(columns);
     this.#rowBlocks = Math.ceil(rowCount / this.#rowsPerBlock);
@@ -132,7 +132,12 @@ class PackedGemm {
   /** All columns and all terms for a block of rows. */
   #sweep(parallel: boolean, rows: RowBlock): readonly Statement[] {
     const eachBand = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
-      bands(this.#exprs, this.#columns, parallel && !this.#termsOutside, body);
+      bands(
+        this.#exprs,
+        this.#columns,
+        { width: this.#plan.width, wide: this.#gemm.kernel.target.tile.vectors, parallel: parallel && !this.#termsOutside },
+        body,
+      );
     if (!this.#termsOutside)
       return eachBand((band) => [
         ...this.#initialize(rows, band),
@@ -147,11 +152,13 @@ class PackedGemm {
   }
 
   #eachTermBlock(body: (terms: TermBlock) => readonly Statement[]): readonly Statement[] {
-    return this.#blocks.chunks.flatMap((chunk, c) => {
-      const panel = this.#panels[c];
-      if (panel === undefined) throw new RangeError("a chunk of terms has no panel");
-      return nest(this.#exprs, [...this.#blocks.outer, chunk.iterations], (at) => body({ chunk, panel, at }));
-    });
+    return nest(this.#exprs, this.#blocks.outer, (outer) =>
+      this.#blocks.chunks.flatMap((chunk, c) => {
+        const panel = this.#panels[c];
+        if (panel === undefined) throw new RangeError("a chunk of terms has no panel");
+        return nest(this.#exprs, [chunk.iterations], ([at = ZERO]) => body({ chunk, panel, at: [...outer, at] }));
+      }),
+    );
   }
 
   /** One block of a band: the panels of its strips, then the tiles. */
@@ -191,8 +198,8 @@ class PackedGemm {
   ): Index {
     const own = addIndex(scaleIndex(linearIndex(batchAt, this.#batches), this.#rowBlocks), number);
     const start = scaleIndex(addIndex(scaleIndex(own, this.#paddedColumns), strip.start), panel.terms);
-    const width = strip.lanes.length * WIDTH;
-    return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(vector * WIDTH), indexOf(lane)));
+    const width = strip.lanes.length * strip.width;
+    return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(vector * strip.width), indexOf(lane)));
   }
 
   /** A register tile: its sums over the block's terms, taken up from memory and put back where there are more blocks. */
@@ -303,22 +310,21 @@ const stripsOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count
 function bands(
   exprs: Exprs,
   extent: number,
-  parallel: boolean,
+  { width, wide, parallel }: { width: number; wide: number; parallel: boolean },
   body: (band: Band) => readonly Statement[],
 ): readonly Statement[] {
-  const [width, wide] = [WIDTH, TILE.vectors];
   const full = Math.floor(extent / (wide * width));
   const banded = tilesOf(full, BAND).flatMap(({ from, iterations, count }) => {
     const lanes = Array.from({ length: wide }, () => exprs.atoms.variable(width));
     const band = (iteration: Index): readonly Statement[] => {
       const first = shiftIndex(scaleIndex(iteration, count), from);
-      return body({ count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), lanes }) });
+      return body({ count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), width, lanes }) });
     };
     return eachIteration(exprs, iterations, parallel, band);
   });
   const done = full * wide * width;
-  const rest = strips(exprs, extent - done, { width, wide, parallel }, ({ start, lanes }) => {
-    const strip = { start: shiftIndex(start, done), lanes };
+  const rest = strips(exprs, extent - done, { width, wide, parallel }, ({ start, ...own }) => {
+    const strip = { start: shiftIndex(start, done), ...own };
     return body({ count: 1, strip: () => strip });
   });
   return [...banded, ...rest];

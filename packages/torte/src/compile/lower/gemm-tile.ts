@@ -34,13 +34,6 @@ import {
 import type { KernelContext } from "./kernel.js";
 import { inputOf } from "../loops/inline.js";
 
-/**
- * Register tiles. Of the 16 vector registers of x64, 6 rows × 2 vectors take 12 for the sums, 2 for the vectors and 1 for the
- * broadcast element, 15 in all. Without fused multiply-add each product needs a register of its own before it is added: 4 rows
- * take 8 + 2 + 1 and leave 5 for products on their way. A tile of a single vector has 8 rows.
- */
-export const TILE = { vectors: 2, rows: { fma: 6, plain: 4 }, narrowRows: 8 } as const;
-
 export interface Roles {
   /** Whose elements are broadcast to all lanes, and whose rows are read as vectors. */
   readonly broadcast: Node;
@@ -169,12 +162,28 @@ export class Gemm {
         ...indicesIn(this.load("vectors", places, anyBatch, this.symbolic(columns))),
       ];
     });
-    return { across, sum, rowCount: sizeOf(this.extents(rows)) };
+    return { across, sum, rowCount: sizeOf(this.extents(rows)), width: this.vectorWidth(across) };
   }
 
   tileRows(columns: number): number {
-    if (columns < 2 * WIDTH) return TILE.narrowRows;
-    return this.kernel.target.fma ? TILE.rows.fma : TILE.rows.plain;
+    const { tile, width } = this.kernel.target;
+    return columns < 2 * width ? tile.narrowRows : tile.rows;
+  }
+
+  /** Lanes of the vectors: the epilogue, which fits the narrowest ones, may not fit wider ones. */
+  vectorWidth({ extents, expand }: Coalesced): number {
+    const { kernel } = this;
+    if (kernel.target.width === WIDTH) return WIDTH;
+    const batch = this.symbolic(this.roles.batch);
+    const rows = this.symbolic(this.roles.rows);
+    const summed = this.symbolic(this.roles.summed);
+    const width = kernel.vectorWidth(extents, (at, inner) => {
+      const columns = this.places(this.roles.columns, expand([...at, inner]));
+      const result = this.result(columns, batch, rows);
+      const vectors = this.load("vectors", columns, batch, summed);
+      return [vectors, ...kernel.values(result, kernel.placeholders()).values()];
+    });
+    return Math.max(WIDTH, width);
   }
 
   /** Tiles over `count` rows from `from`. */
@@ -196,7 +205,7 @@ export class Gemm {
   stripColumns(across: Coalesced, outer: readonly Index[], strip: Strip): Column[] {
     return strip.lanes.map((lane, v) => ({
       lane,
-      places: this.places(this.roles.columns, across.expand([...outer, lanePlace(strip, v, WIDTH, lane)])),
+      places: this.places(this.roles.columns, across.expand([...outer, lanePlace(strip, v, lane)])),
     }));
   }
 
@@ -259,6 +268,8 @@ export interface Plan {
   readonly across: Coalesced;
   readonly sum: Coalesced;
   readonly rowCount: number;
+  /** Lanes of the vectors across. */
+  readonly width: number;
 }
 
 export interface Column {

@@ -6,15 +6,17 @@ import { sizeOf } from "../../tensor/shape.js";
 import { constantIndex, factorOf, type Index, indexOf, sameIndex } from "../loops/index-expr.js";
 import { parallelNest, type Statement, type Strip, strips, WIDTH } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
-import { KC, packedGemm, PACKED_TILES } from "./gemm-packed.js";
+import { KC, packedGemm } from "./gemm-packed.js";
 import { reduceProduct } from "./reduce.js";
-import { chooseRoles, type Plan, Gemm, TILE } from "./gemm-tile.js";
+import { chooseRoles, type Plan, Gemm } from "./gemm-tile.js";
 
 /** A right operand up to this size stays in the first-level cache while all rows pass by. */
 const SMALL_PANEL_BYTES = 16 * 1024;
 /** One from this size on is not: it has to come from the second-level cache or from memory each time. */
 const LARGE_PANEL_BYTES = 256 * 1024;
-/** A panel is packed where its vectors do not lie close to each other as it is. */
+/** A panel is packed where so many rows read it … */
+const PACKED_ROWS = 24;
+/** … and its vectors do not lie close to each other as it is. */
 const CLOSE = 32;
 /**
  * Where an epilogue reads arrays as large as the result, whole rows are finished one after the other, so that those arrays
@@ -36,7 +38,7 @@ export function lowerGemm(kernel: KernelContext): readonly Statement[] {
 }
 
 /** Register tiles over rows and columns; the operands are read where they lie. */
-function directGemm(product: Gemm, { across, sum, rowCount }: Plan, rowsFirst: boolean): readonly Statement[] {
+function directGemm(product: Gemm, { across, sum, rowCount, width }: Plan, rowsFirst: boolean): readonly Statement[] {
   const { exprs } = product.kernel;
   const { batch } = product.roles;
   const last = across.extents.at(-1) ?? 1;
@@ -63,7 +65,7 @@ function directGemm(product: Gemm, { across, sum, rowCount }: Plan, rowsFirst: b
     const byRows = (outer: boolean, body: (row: Index, count: number) => readonly Statement[]): readonly Statement[] =>
       product.byRows(constantIndex(0), rowCount, last, outer, body);
     const byColumns = (outer: boolean, body: (strip: Strip) => readonly Statement[]): readonly Statement[] =>
-      strips(exprs, last, { width: WIDTH, wide: TILE.vectors, parallel: outer }, body);
+      strips(exprs, last, { width, wide: product.kernel.target.tile.vectors, parallel: outer }, body);
     return rowsFirst || panelBytes <= SMALL_PANEL_BYTES
       ? byRows(parallel, (row, count) => byColumns(false, (strip) => tile(row, count, strip)))
       : byColumns(parallel, (strip) => byRows(false, (row, count) => tile(row, count, strip)));
@@ -90,7 +92,7 @@ function isWorthPacking(product: Gemm, { across, sum, rowCount }: Plan): boolean
   if (across.extents.length !== 1 || sum.extents.length === 0 || last < 2 * WIDTH) return false;
   const terms = sizeOf(sum.extents);
   if (4 * last * terms >= LARGE_PANEL_BYTES && rowCount > product.tileRows(last)) return true;
-  if (rowCount < PACKED_TILES * TILE.rows.fma || terms < CLOSE) return false;
+  if (rowCount < PACKED_ROWS || terms < CLOSE) return false;
   const step = exprs.atoms.variable(sum.extents.at(-1) ?? 1);
   const outer = sum.extents.slice(0, -1).map((n) => indexOf(exprs.atoms.variable(n)));
   const places = product.places(product.roles.summed, sum.expand([...outer, indexOf(step)]));

@@ -8,6 +8,7 @@ import { fuse } from "../fusion/fuse.js";
 import type { LoweredKernel } from "../loops/loops.js";
 import { KernelCache } from "./kernel-cache.js";
 import { lower } from "./lower.js";
+import { narrowTarget } from "./target.js";
 import { AFTER_GRADIENT, runPasses } from "../pipeline.js";
 
 const [ROWS, SIZE] = [30, 300];
@@ -31,7 +32,7 @@ function layers(factors: readonly number[]): { program: Program; states: Map<Sta
 describe("kernels that differ only in their arrays", () => {
   const kernels = lower(
     fuse(runPasses(layers([0.5, 0.5, 0.25, 0.5]).program, AFTER_GRADIENT)),
-    { fma: true },
+    narrowTarget(true),
     (kernel) => kernel,
   );
 

@@ -9,13 +9,8 @@ import { fitsVectors, type FusedProgram, type Kernel } from "../fusion/fuse.js";
 import { type Buffer, type Expr, Exprs, indicesIn } from "../loops/expr.js";
 import { coordinatesOf, type Index, indexOf, type LoopVariable } from "../loops/index-expr.js";
 import { Inliner } from "../loops/inline.js";
-import { type Statement, vectorPlaces, WIDTH } from "../loops/loops.js";
-
-/** What the loops are made for. */
-export interface LoweringTarget {
-  /** A product and a sum in one instruction, which needs no register for the product. */
-  readonly fma: boolean;
-}
+import { type Statement, vectorPlaces, widthsUpTo, WIDTH } from "../loops/loops.js";
+import type { LoweringTarget } from "./target.js";
 
 export class KernelContext {
   readonly exprs = new Exprs();
@@ -92,14 +87,16 @@ export class KernelContext {
     return this.kernel.nodes.filter((node) => node === this.primary || PRIMITIVES[node.op].kind === "reduction");
   }
 
-  /** Decides whether to vectorize: four lanes where they run along the last axis without decisions, else one. */
+  /** Decides whether to vectorize: the most lanes that run along the last axis without decisions, or one. */
   vectorWidth(extents: readonly number[], values: (at: Index[], inner: Index) => readonly Expr[]): number {
     const last = extents.at(-1) ?? 1;
     if (last < 2) return 1;
-    const at = extents.slice(0, -1).map((n) => indexOf(this.exprs.atoms.variable(n)));
-    const places = vectorPlaces(this.exprs, last, WIDTH);
-    const fits = places.every(({ at: inner, lane }) => values(at, inner).every((value) => fitsVectors(value, lane)));
-    return fits ? WIDTH : 1;
+    const at = this.anywhere(extents.slice(0, -1));
+    const fits = (width: number): boolean =>
+      vectorPlaces(this.exprs, last, width).every(({ at: inner, lane }) =>
+        values(at, inner).every((value) => fitsVectors(value, lane)),
+      );
+    return widthsUpTo(this.target.width).find((width) => (width === WIDTH || width <= last) && fits(width)) ?? 1;
   }
 
   /** Any point of an array: a fresh variable for each axis. */

@@ -4,10 +4,11 @@ import type { FusedProgram } from "../fusion/fuse.js";
 import type { KernelSummary, LoweredKernel, Statement } from "../loops/loops.js";
 import { lowerElementwise } from "./elementwise.js";
 import { lowerGemm } from "./gemm.js";
-import { KernelContext, type LoweringTarget } from "./kernel.js";
+import { KernelContext } from "./kernel.js";
 import { KernelCache } from "./kernel-cache.js";
 import { lowerReduction } from "./reduce.js";
 import { lowerScatter } from "./scatter.js";
+import type { LoweringTarget } from "./target.js";
 import { lowerLinearMap } from "./transform.js";
 
 /** What `finish` makes of each kernel's loops; it keeps as little of them as it can, since they take much memory. */

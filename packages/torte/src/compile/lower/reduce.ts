@@ -124,7 +124,7 @@ class Reduction {
     return parallelNest(exprs, kept.extents.slice(0, -1), (at, parallel) =>
       strips(exprs, last, { width, wide: 4, parallel }, (strip) => {
         const groups = strip.lanes.map((lane) => ({ lane, accumulators: this.#accumulators(false) }));
-        const places = groups.map(({ lane }, v) => [...at, lanePlace(strip, v, width, lane)]);
+        const places = groups.map(({ lane }, v) => [...at, lanePlace(strip, v, lane)]);
         const short = inner.extents.reduce((product, n) => product * n, 1) <= MOST_UNROLLED;
         const step = (over: Index[]): Statement[] =>
           groups.flatMap(({ lane, accumulators }, v) =>
@@ -164,7 +164,7 @@ class Reduction {
       const loops = nest(exprs, inner.extents.slice(0, -1), (outer) =>
         strips(exprs, last, { width: WIDTH, wide: copies }, (strip) =>
           strip.lanes.flatMap((lane, v) => {
-            const over = [...outer, lanePlace(strip, v, WIDTH, lane)];
+            const over = [...outer, lanePlace(strip, v, lane)];
             return this.#take(sets[v] ?? first, plan.read(at, over), linearIndex(inner.expand(over), plan.over), lane);
           }),
         ),

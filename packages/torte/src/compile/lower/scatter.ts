@@ -34,7 +34,7 @@ export function lowerScatter(kernel: KernelContext): readonly Statement[] {
   const width = kernel.vectorWidth([...indices.shape, row], (at, inner) => [update(at, inner)]);
   const table = (own: readonly Index[], strip: Strip): readonly Statement[] => {
     const each = (make: (inner: Index, lane: LoopVariable) => Statement): Statement[] =>
-      strip.lanes.map((lane, v) => make(lanePlace(strip, v, width, lane), lane));
+      strip.lanes.map((lane, v) => make(lanePlace(strip, v, lane), lane));
     const zero = exprs.number(0, primary.dtype);
     const clear = nest(exprs, [rows], ([at = constantIndex(0)]) =>
       each((inner, lane) => ({ op: "store", buffer, index: place(own, at, inner), value: zero, lane })),

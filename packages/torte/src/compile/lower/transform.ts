@@ -34,7 +34,7 @@ export function lowerLinearMap(kernel: KernelContext): readonly Statement[] {
   return parallelNest(exprs, extents.slice(0, -1), (at, parallel) =>
     strips(exprs, extents.at(-1) ?? 1, { width, wide: 1, parallel }, (strip) =>
       strip.lanes.flatMap((lane, v) => {
-        const place = expand([...at, lanePlace(strip, v, width, lane)]);
+        const place = expand([...at, lanePlace(strip, v, lane)]);
         const mixed = linearCombinations(exprs, matrix, inputs(place));
         return places(place).flatMap((linear, i) =>
           kernel.stores(linear, lane, new Map([[primary, mixed[i] ?? exprs.number(0, "float32")]])),

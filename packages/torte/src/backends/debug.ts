@@ -1,7 +1,7 @@
 /** Reports on compiled programs: the arena (`TORTE_DEBUG=memory`) and the time of each kernel (`profile`). */
-import type { Buffer } from "../../compile/loops/expr.js";
-import type { KernelSummary, Statement } from "../../compile/loops/loops.js";
-import type { MemoryPlan } from "../../compile/schedule/memory.js";
+import type { Buffer } from "../compile/loops/expr.js";
+import type { KernelSummary, Statement } from "../compile/loops/loops.js";
+import type { MemoryPlan } from "../compile/schedule/memory.js";
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 

@@ -1,0 +1,166 @@
+/**
+ * The cache of compiled libraries, in a folder of the user's that nobody else can write to. An entry's name has the SHA-256 of what
+ * it was made from and that of its contents, so that a broken one is known before it is loaded; it is written under another name
+ * and renamed, and never changed. Processes that want the same entry wait for the one that makes it.
+ */
+import { builtin } from "../../builtin.js";
+import { environment } from "../../host.js";
+
+/** Bytes of all entries together; the ones used longest ago go first. */
+const MOST_BYTES = 256 * 2 ** 20;
+const POLL = 25;
+
+export const sha256 = (contents: string | Uint8Array): string =>
+  builtin("node:crypto").createHash("sha256").update(contents).digest("hex");
+
+/** The user's own folder for what can be made again. */
+export function cacheFolder(): string {
+  const { join } = builtin("node:path");
+  const os = builtin("node:os");
+  const asked = environment("TORTE_CACHE");
+  if (asked !== undefined && asked !== "") return asked;
+  const base =
+    environment("XDG_CACHE_HOME") ??
+    (os.platform() === "darwin" ? join(os.homedir(), "Library", "Caches") : join(os.homedir(), ".cache"));
+  return join(base, "torte");
+}
+
+export interface Maker {
+  /** Writes the library to a path; rejects where it cannot. */
+  readonly make: (path: string) => Promise<void>;
+  /** Milliseconds after which another process that makes the entry is taken for dead. */
+  readonly patience: number;
+}
+
+/** The folders of this process for entries where the cache cannot be used. */
+let ownFolder: string | undefined;
+
+/** The path of the entry with the key, which is made where there is none. */
+export async function cached(key: string, { make, patience }: Maker): Promise<string> {
+  const folder = usableFolder(cacheFolder()) ?? (ownFolder ??= temporaryFolder());
+  const known = lookUp(folder, key);
+  if (known !== undefined) return known;
+  const lock = builtin("node:path").join(folder, `${key}.lock`);
+  const fs = builtin("node:fs");
+  while (!takeLock(lock, patience)) {
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+    const made = lookUp(folder, key);
+    if (made !== undefined) return made;
+  }
+  try {
+    return lookUp(folder, key) ?? (await makeEntry(folder, key, make));
+  } finally {
+    fs.rmSync(lock, { force: true });
+  }
+}
+
+let nextName = 0;
+
+async function makeEntry(folder: string, key: string, make: Maker["make"]): Promise<string> {
+  const fs = builtin("node:fs");
+  const { join } = builtin("node:path");
+  const unfinished = join(folder, `${key}.${builtin("node:crypto").randomUUID()}.${nextName++}.tmp`);
+  try {
+    await make(unfinished);
+    fs.chmodSync(unfinished, 0o700);
+    const path = join(folder, `${key}-${sha256(fs.readFileSync(unfinished))}.node`);
+    fs.renameSync(unfinished, path);
+    prune(folder, path);
+    return path;
+  } finally {
+    fs.rmSync(unfinished, { force: true });
+  }
+}
+
+/** The entry, where it is there, whole, and nobody else's. What is not is removed. */
+function lookUp(folder: string, key: string): string | undefined {
+  const fs = builtin("node:fs");
+  const { join } = builtin("node:path");
+  for (const name of fs.readdirSync(folder)) {
+    if (!name.startsWith(`${key}-`) || !name.endsWith(".node")) continue;
+    const path = join(folder, name);
+    try {
+      if (isOwn(path, "file") && name === `${key}-${sha256(fs.readFileSync(path))}.node`) {
+        const now = new Date();
+        fs.utimesSync(path, now, now);
+        return path;
+      }
+    } catch {
+      // It has gone meanwhile, or cannot be read.
+    }
+    fs.rmSync(path, { force: true });
+  }
+  return undefined;
+}
+
+/** Whether it is what it should be, of this user, and nobody else can write to it. */
+function isOwn(path: string, kind: "file" | "folder"): boolean {
+  const status = builtin("node:fs").lstatSync(path);
+  if (!(kind === "file" ? status.isFile() : status.isDirectory())) return false;
+  const { uid } = builtin("node:os").userInfo();
+  return uid < 0 || (status.uid === uid && (status.mode & 0o022) === 0);
+}
+
+/** The folder, made where it is missing; undefined where it cannot be trusted or written to. */
+function usableFolder(folder: string): string | undefined {
+  const fs = builtin("node:fs");
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if (!isOwn(folder, "folder")) return undefined;
+    fs.chmodSync(folder, 0o700);
+    fs.accessSync(folder, fs.constants.W_OK);
+    return folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** For this process alone, removed at its end. */
+function temporaryFolder(): string {
+  const fs = builtin("node:fs");
+  const folder = fs.mkdtempSync(builtin("node:path").join(builtin("node:os").tmpdir(), "torte-"));
+  onExit(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Whether the lock is ours now; one that is older than it can be is taken away. */
+function takeLock(lock: string, patience: number): boolean {
+  const fs = builtin("node:fs");
+  try {
+    fs.writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "EEXIST") throw error;
+  }
+  try {
+    if (Date.now() - fs.statSync(lock).mtimeMs > patience) fs.rmSync(lock, { force: true });
+  } catch {
+    // It has just been given back.
+  }
+  return false;
+}
+
+/** Removes entries that were used longest ago, until the rest has room. */
+function prune(folder: string, keep: string): void {
+  const fs = builtin("node:fs");
+  const { join } = builtin("node:path");
+  const entries = fs.readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    try {
+      const { size, mtimeMs } = fs.statSync(path);
+      // Of a process that has died while it wrote.
+      const left = !name.endsWith(".node") && Date.now() - mtimeMs > 3_600_000;
+      if (left) fs.rmSync(path, { force: true });
+      return name.endsWith(".node") && path !== keep ? [{ path, size, mtimeMs }] : [];
+    } catch {
+      return [];
+    }
+  });
+  let room = MOST_BYTES;
+  for (const { path, size } of entries.sort((a, b) => b.mtimeMs - a.mtimeMs))
+    if ((room -= size) < 0) fs.rmSync(path, { force: true });
+}
+
+function onExit(action: () => void): void {
+  (globalThis as { process?: { once(event: "exit", action: () => void): void } }).process?.once("exit", action);
+}
