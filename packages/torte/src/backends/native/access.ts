@@ -63,7 +63,7 @@ export class Access {
     if (atom.kind === "quotient") return `(I)((unsigned)(${this.index(atom.of)}) / ${atom.by}u)`;
     if (atom.kind === "dynamic") return `(I)${this.scalar(atom.value)}`;
     if (!this.#open.has(atom)) throw new RangeError("a loop variable is read outside of its loop");
-    return `i${atom.id}`;
+    return `n${atom.id}`;
   }
 
   /** The place of the first lane; one that is computed from data is kept within its array. */

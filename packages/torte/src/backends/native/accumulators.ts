@@ -68,13 +68,14 @@ export class Accumulators {
     const blank = across && lanes < 4;
     if (kind === "product" && b !== undefined) {
       const first = blank ? `((F4)((I4)${a} & ${lanesInUse(lanes)}))` : a;
-      return this.#fma
-        ? `${value} = fma${width}(${first}, ${b}, ${value});`
-        : `${value} = ${first} * ${b} + ${value};`;
+      return this.#fma ? `${value} = fma${width}(${first}, ${b}, ${value});` : `${value} = ${first} * ${b} + ${value};`;
     }
     const taken = blank ? `${select(accumulator, 4)}(${lanesInUse(lanes)}, ${a}, ${neutral(accumulator, 4)})` : a;
     if (kind !== "maximum") return `${value} = ${combined(accumulator, width, taken, value)};`;
-    const placed = place === undefined || position === undefined ? "" : ` ${place} = isel${width}(x > ${value}, ${position}, ${place});`;
+    const placed =
+      place === undefined || position === undefined
+        ? ""
+        : ` ${place} = isel${width}(x > ${value}, ${position}, ${place});`;
     const ordered = unordered === undefined ? "" : ` ${unordered} |= x != x;`;
     const type = typeOf(kindOf(accumulator.dtype), width);
     return `{ ${type} x = ${taken};${placed} ${value} = ${combined(accumulator, width, value, "x")};${ordered} }`;
@@ -83,7 +84,9 @@ export class Accumulators {
   merge(into: Accumulator, from: Accumulator): string {
     const [a, b] = [names(into), names(from)];
     const value = `${a.value} = ${combined(into, this.width(into), a.value, b.value)};`;
-    return a.unordered === undefined || b.unordered === undefined ? value : `${value} ${a.unordered} |= ${b.unordered};`;
+    return a.unordered === undefined || b.unordered === undefined
+      ? value
+      : `${value} ${a.unordered} |= ${b.unordered};`;
   }
 
   /** Lanes are combined in pairs, then the pairs: (0 ∘ 2) ∘ (1 ∘ 3). */
@@ -95,7 +98,8 @@ export class Accumulators {
       [1, 0, 3, 2],
     ]
       .map((lanes) => {
-        const turned = (name: string, own: string): string => `(${own}){${lanes.map((l) => `${name}[${l}]`).join(", ")}}`;
+        const turned = (name: string, own: string): string =>
+          `(${own}){${lanes.map((l) => `${name}[${l}]`).join(", ")}}`;
         const placed =
           position === undefined
             ? ""

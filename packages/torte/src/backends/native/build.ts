@@ -8,7 +8,14 @@ import { type Compiler, run } from "./compiler.js";
  * No `-ffast-math`: besides its results, GCC before 13 would have it flush denormals for the whole thread that loads the library,
  * JavaScript's own arithmetic included. Products are fused with sums only where the source says so.
  */
-const FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing"];
+const FLAGS = [
+  "-O3",
+  "-std=gnu11",
+  "-ffp-contract=off",
+  "-fno-math-errno",
+  "-fno-trapping-math",
+  "-fno-strict-aliasing",
+];
 const LIBRARY = ["-fPIC", "-fvisibility=hidden", "-w"];
 
 /** Far more than the largest networks take. */
@@ -41,7 +48,8 @@ export function build(source: string, compiler: Compiler, options: BuildOptions 
 }
 
 /** Vectors are written out; what GCC makes of the rest on its own takes longer than it gains. */
-const tuning = ({ macros }: Compiler): readonly string[] => (macros.has("__clang__") ? [] : ["-fno-tree-loop-vectorize"]);
+const tuning = ({ macros }: Compiler): readonly string[] =>
+  macros.has("__clang__") ? [] : ["-fno-tree-loop-vectorize"];
 
 const linking = (): readonly string[] =>
   builtin("node:os").platform() === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];

@@ -10,12 +10,13 @@ import { environment } from "../../host.js";
 const MOST_BYTES = 256 * 2 ** 20;
 const POLL = 25;
 
+const join = (...parts: readonly string[]): string => builtin("node:path").join(...parts);
+
 export const sha256 = (contents: string | Uint8Array): string =>
   builtin("node:crypto").createHash("sha256").update(contents).digest("hex");
 
 /** The user's own folder for what can be made again. */
 export function cacheFolder(): string {
-  const { join } = builtin("node:path");
   const os = builtin("node:os");
   const asked = environment("TORTE_CACHE");
   if (asked !== undefined && asked !== "") return asked;
@@ -40,7 +41,7 @@ export async function cached(key: string, { make, patience }: Maker): Promise<st
   const folder = usableFolder(cacheFolder()) ?? (ownFolder ??= temporaryFolder());
   const known = lookUp(folder, key);
   if (known !== undefined) return known;
-  const lock = builtin("node:path").join(folder, `${key}.lock`);
+  const lock = join(folder, `${key}.lock`);
   const fs = builtin("node:fs");
   while (!takeLock(lock, patience)) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
@@ -58,7 +59,6 @@ let nextName = 0;
 
 async function makeEntry(folder: string, key: string, make: Maker["make"]): Promise<string> {
   const fs = builtin("node:fs");
-  const { join } = builtin("node:path");
   const unfinished = join(folder, `${key}.${builtin("node:crypto").randomUUID()}.${nextName++}.tmp`);
   try {
     await make(unfinished);
@@ -75,7 +75,6 @@ async function makeEntry(folder: string, key: string, make: Maker["make"]): Prom
 /** The entry, where it is there, whole, and nobody else's. What is not is removed. */
 function lookUp(folder: string, key: string): string | undefined {
   const fs = builtin("node:fs");
-  const { join } = builtin("node:path");
   for (const name of fs.readdirSync(folder)) {
     if (!name.startsWith(`${key}-`) || !name.endsWith(".node")) continue;
     const path = join(folder, name);
@@ -118,7 +117,7 @@ function usableFolder(folder: string): string | undefined {
 /** For this process alone, removed at its end. */
 function temporaryFolder(): string {
   const fs = builtin("node:fs");
-  const folder = fs.mkdtempSync(builtin("node:path").join(builtin("node:os").tmpdir(), "torte-"));
+  const folder = fs.mkdtempSync(join(builtin("node:os").tmpdir(), "torte-"));
   onExit(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -143,7 +142,6 @@ function takeLock(lock: string, patience: number): boolean {
 /** Removes entries that were used longest ago, until the rest has room. */
 function prune(folder: string, keep: string): void {
   const fs = builtin("node:fs");
-  const { join } = builtin("node:path");
   const entries = fs.readdirSync(folder).flatMap((name) => {
     const path = join(folder, name);
     try {

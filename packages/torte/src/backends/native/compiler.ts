@@ -50,7 +50,13 @@ function describe(command: string, options: readonly string[], output: string): 
   const macros = new Set(lines.map((line) => line.split(" ")[1] ?? ""));
   const version = /#define __VERSION__ "(.*)"/.exec(output)?.[1] ?? "";
   const family = macros.has("__clang__") ? "" : "gcc ";
-  return { command, options, macros, description: `${command}, ${family}${version}`, identity: lines.sort().join("\n") };
+  return {
+    command,
+    options,
+    macros,
+    description: `${command}, ${family}${version}`,
+    identity: lines.sort().join("\n"),
+  };
 }
 
 export interface RunLimits {

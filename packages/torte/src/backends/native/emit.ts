@@ -114,7 +114,7 @@ class Emitter {
   }
 
   #loop({ variable, body }: Loop, shared?: { part: { from: string; to: string }; within: number }): void {
-    const name = `i${variable.id}`;
+    const name = `n${variable.id}`;
     const [from, to] =
       shared === undefined
         ? ["0", String(variable.extent)]

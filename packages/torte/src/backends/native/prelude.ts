@@ -149,8 +149,7 @@ const sqrt = (w: number): string => {
 
 const fma = (w: number): string => {
   const lanes = `F${w} r; for (int i = 0; i < ${w}; i++) r[i] = __builtin_fmaf(a[i], b[i], c[i]); return r;`;
-  if (w === 16)
-    return either("defined(__AVX512F__)", "return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);", lanes);
+  if (w === 16) return either("defined(__AVX512F__)", "return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4);", lanes);
   const x64 = (portable: string): string =>
     either("defined(__FMA__)", `return __builtin_ia32_vfmaddps${bits(w)}(a, b, c);`, portable);
   if (w === 8) return x64(lanes);

@@ -37,7 +37,11 @@ export function compileInline(
     return address;
   };
   const fma = precision === "fast" && hasRelaxedSimd();
-  const { code: bytes, constants, outputs } = compileModule(
+  const {
+    code: bytes,
+    constants,
+    outputs,
+  } = compileModule(
     program,
     { shared: false, threads: 1, maximumPages: MAXIMUM_PAGES, fma },
     { lowest: PAGE, stateAddress: addressOf, reserve: (size) => heap.allocate(size) },

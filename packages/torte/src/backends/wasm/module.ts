@@ -40,11 +40,15 @@ export function compileModule(program: Program, options: TargetOptions, placemen
   const constants = new Constants(placement.reserve(Constants.BYTES));
   const module = new WasmModule(options, constants);
   const math = new MathLibrary(module);
-  const compilation = compileProgram(program, { ...narrowTarget(fma), threads: options.threads }, (kernel): EncodedKernel => {
-    const { body, ...summary } = kernel;
-    const code = emitKernel(kernel, { fma, lowest: placement.lowest, module, math });
-    return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
-  });
+  const compilation = compileProgram(
+    program,
+    { ...narrowTarget(fma), threads: options.threads },
+    (kernel): EncodedKernel => {
+      const { body, ...summary } = kernel;
+      const code = emitKernel(kernel, { fma, lowest: placement.lowest, module, math });
+      return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
+    },
+  );
   const { kernels, memory, threads, assignments, states, outputs, cost } = compilation;
   const arena = placement.reserve(memory.bytes + counterBytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {

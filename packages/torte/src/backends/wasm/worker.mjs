@@ -150,7 +150,11 @@ const actions = {
 async function moduleOf(code, { memory }) {
   const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
   const exports = /** @type {Record<string, any>} */ (instance.exports);
-  return { run: exports["run"], alone: exports["alone"] ?? exports["run"], kernel: (k, thread) => exports[`k${k}`](thread) };
+  return {
+    run: exports["run"],
+    alone: exports["alone"] ?? exports["run"],
+    kernel: (k, thread) => exports[`k${k}`](thread),
+  };
 }
 
 /**
@@ -164,7 +168,8 @@ function libraryOf({ path, places }, { memory }) {
   const start = new Uint8Array(memory.buffer, 0, 1);
   const call = (/** @type {number} */ steps, /** @type {number} */ thread, /** @type {number} */ mode) => {
     const status = library.exports(start, places, steps, thread, mode);
-    if (status !== 0) throw new Error(status === 1 ? "another thread has failed" : "the library was called in the wrong way");
+    if (status !== 0)
+      throw new Error(status === 1 ? "another thread has failed" : "the library was called in the wrong way");
   };
   return {
     run: (steps, thread) => call(steps, thread, 0),

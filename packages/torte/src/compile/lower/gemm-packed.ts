@@ -135,7 +135,11 @@ class PackedGemm {
       bands(
         this.#exprs,
         this.#columns,
-        { width: this.#plan.width, wide: this.#gemm.kernel.target.tile.vectors, parallel: parallel && !this.#termsOutside },
+        {
+          width: this.#plan.width,
+          wide: this.#gemm.kernel.target.tile.vectors,
+          parallel: parallel && !this.#termsOutside,
+        },
         body,
       );
     if (!this.#termsOutside)
@@ -199,7 +203,10 @@ class PackedGemm {
     const own = addIndex(scaleIndex(linearIndex(batchAt, this.#batches), this.#rowBlocks), number);
     const start = scaleIndex(addIndex(scaleIndex(own, this.#paddedColumns), strip.start), panel.terms);
     const width = strip.lanes.length * strip.width;
-    return addIndex(addIndex(start, scaleIndex(term, width)), addIndex(constantIndex(vector * strip.width), indexOf(lane)));
+    return addIndex(
+      addIndex(start, scaleIndex(term, width)),
+      addIndex(constantIndex(vector * strip.width), indexOf(lane)),
+    );
   }
 
   /** A register tile: its sums over the block's terms, taken up from memory and put back where there are more blocks. */
