@@ -8,13 +8,16 @@ import { evaluate } from "../backends/reference/index.js";
 import { fuse, type FusedProgram } from "../compile/fusion/fuse.js";
 import type { Accumulator, Buffer, Expr } from "../compile/loops/expr.js";
 import type { Index, LoopVariable } from "../compile/loops/index-expr.js";
-import { type LoweredKernel, type Statement, WIDTH } from "../compile/loops/loops.js";
-import type { LoweringTarget } from "../compile/lower/kernel.js";
+import type { LoweredKernel, Statement } from "../compile/loops/loops.js";
 import { lower } from "../compile/lower/lower.js";
+import { type LoweringTarget, narrowTarget } from "../compile/lower/target.js";
 import { AFTER_GRADIENT, runPasses } from "../compile/pipeline.js";
 import type { Node, NodeOf, Primitive, Program } from "../graph/node.js";
 import { mixKey, uniformAt } from "../tensor/random.js";
 import type { Cases } from "./compare.js";
+
+/** Of the widest vectors. */
+const MOST_LANES = 16;
 
 /** A running value in one lane of a vector, and where a maximum lies. */
 interface Lane {
@@ -178,7 +181,7 @@ class Run {
 
 const neutral = ({ kind, dtype }: Accumulator): Lane[] => {
   const least = dtype === "float32" ? -Infinity : -(2 ** 31);
-  return Array.from({ length: WIDTH }, () => ({ value: kind === "maximum" ? least : 0, position: 0 }));
+  return Array.from({ length: MOST_LANES }, () => ({ value: kind === "maximum" ? least : 0, position: 0 }));
 };
 
 /** Sums add; of maxima the first one stays, and a NaN in any case. */
@@ -207,7 +210,7 @@ export interface Lowering {
 }
 
 /** The kernels of what is computed, after all passes. */
-export function lowered(outputs: readonly Node[], target: LoweringTarget = { fma: true }): Lowering {
+export function lowered(outputs: readonly Node[], target: LoweringTarget = narrowTarget(true)): Lowering {
   const program: Program = { name: "lowered", outputs, updates: [] };
   const fused = fuse(runPasses(program, AFTER_GRADIENT));
   return { fused, kernels: lower(fused, target, (kernel) => kernel) };

@@ -3,9 +3,14 @@
  * needed; one that no lane and no inner loop changes is computed before the loops. Strength reduction is left to the compiler.
  */
 import type { Condition, Expr } from "../../compile/loops/expr.js";
-import { iterationsOf, type Loop, type LoweredKernel, type Statement } from "../../compile/loops/loops.js";
+import {
+  iterationsOf,
+  type Loop,
+  type LoweredKernel,
+  type Statement,
+  visitStatement,
+} from "../../compile/loops/loops.js";
 import type { Buffer } from "../../compile/loops/expr.js";
-import { visitStatement } from "../../compile/loops/visit.js";
 import { Access } from "./access.js";
 import { Accumulators } from "./accumulators.js";
 import { floatText, integerText, kindOf, typeOf } from "./c-value.js";

@@ -5,8 +5,7 @@
  */
 import type { Buffer, Condition, Expr } from "../../compile/loops/expr.js";
 import type { Atom, Index, LoopVariable, Term } from "../../compile/loops/index-expr.js";
-import type { Loop, Statement } from "../../compile/loops/loops.js";
-import { visitStatement } from "../../compile/loops/visit.js";
+import { type Loop, type Statement, visitStatement } from "../../compile/loops/loops.js";
 import { type Code, I32, OP, type Place } from "./encoder.js";
 
 /** Stands for a sum of terms: equal sums, their terms sorted by atom, lead to the same one. */

@@ -6,8 +6,13 @@
  */
 import type { Expr } from "../../compile/loops/expr.js";
 import type { Index } from "../../compile/loops/index-expr.js";
-import { type Loop, type LoweredKernel, type Statement, iterationsOf } from "../../compile/loops/loops.js";
-import { visitStatement } from "../../compile/loops/visit.js";
+import {
+  type Loop,
+  type LoweredKernel,
+  type Statement,
+  iterationsOf,
+  visitStatement,
+} from "../../compile/loops/loops.js";
 import { type Code, I32, OP, V128, type WasmModule } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 import { emitApply } from "./emit-apply.js";

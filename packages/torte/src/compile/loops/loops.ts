@@ -1,5 +1,5 @@
 /** The loop language: what kernels become before they become machine code of some target. */
-import type { Accumulator, Buffer, Expr } from "./expr.js";
+import { type Accumulator, type Buffer, dynamics, type Expr } from "./expr.js";
 import {
   coordinatesOf,
   indexOf,
@@ -68,6 +68,15 @@ export type Statement =
       readonly value: Expr;
       readonly lane: LoopVariable;
     };
+
+/** Visits what a statement computes, values behind its indices included. */
+export function visitStatement(statement: Statement, visit: (value: Expr) => void): void {
+  if (statement.op === "accumulate") statement.values.forEach(visit);
+  else if (statement.op === "store" || statement.op === "addTo") {
+    visit(statement.value);
+    dynamics(statement.index).forEach(visit);
+  }
+}
 
 /** A kernel after its loops are made, whatever has become of them. */
 export interface KernelSummary {

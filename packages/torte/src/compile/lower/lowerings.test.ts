@@ -9,21 +9,22 @@ import type { Expr } from "../loops/expr.js";
 import { WIDTH, type Statement } from "../loops/loops.js";
 import { lowerElementwise } from "./elementwise.js";
 import { lowerGemm } from "./gemm.js";
-import { KC, PACKED_TILES, packedGemm } from "./gemm-packed.js";
-import { chooseRoles, Gemm, TILE, tilesOf } from "./gemm-tile.js";
+import { KC, packedGemm } from "./gemm-packed.js";
+import { chooseRoles, Gemm, tilesOf } from "./gemm-tile.js";
 import { KernelContext } from "./kernel.js";
 import { lowerReduction, reduceProduct } from "./reduce.js";
 import { lowerScatter } from "./scatter.js";
+import { narrowTarget, registerTile } from "./target.js";
 import { lowerLinearMap } from "./transform.js";
 
 /** Float64 in another order of the sums. */
 const EXACT = 1e-12;
 
 const contextOf = (output: Node, fma = true): KernelContext => {
-  const { fused } = lowered([output], { fma });
+  const { fused } = lowered([output], narrowTarget(fma));
   const kernel = fused.kernels.at(-1);
   if (kernel === undefined) throw new Error("there is no kernel");
-  return new KernelContext(fused, kernel, { fma });
+  return new KernelContext(fused, kernel, narrowTarget(fma));
 };
 
 function* statements(body: readonly Statement[]): Generator<Statement> {
@@ -128,12 +129,12 @@ describe("products", () => {
   ])("(%i × %i) · (%i): tiles that cover every row and column once, with and without fused products", (m, k, n) => {
     for (const fma of [true, false]) {
       const { cases, output } = product(m, k, n);
-      expect(differenceToGraph([output], cases, { fma })).toBeLessThan(EXACT);
+      expect(differenceToGraph([output], cases, narrowTarget(fma))).toBeLessThan(EXACT);
     }
   });
 
   it.each([1, 5, 6, 7, 12, 13, 100])("%i rows fall into as few tiles as there can be", (rows) => {
-    for (const most of [TILE.rows.fma, TILE.rows.plain, TILE.narrowRows]) {
+    for (const most of [registerTile(true).rows, registerTile(false).rows, registerTile(true).narrowRows]) {
       const chunks = tilesOf(rows, most);
       const total = (of: (chunk: (typeof chunks)[number]) => number): number =>
         chunks.reduce((sum, c) => sum + of(c), 0);
@@ -162,7 +163,7 @@ describe("products", () => {
   it.each([KC - 1, KC, KC + 1, 2 * KC + 3])(
     "packed, with %i terms in blocks, rests partial sums in between",
     (terms) => {
-      const { cases, output } = product(PACKED_TILES * TILE.rows.fma + 1, terms, 40);
+      const { cases, output } = product(4 * registerTile(true).rows + 1, terms, 40);
       const context = contextOf(output);
       const { primary } = context;
       const roles = primary.op === "contract" ? chooseRoles(primary) : undefined;
@@ -235,5 +236,33 @@ describe("the kernel's context", () => {
     expect(context.epilogueIndices(at).length).toBe(1);
     expect(differenceToGraph([output], cases)).toBeLessThan(EXACT);
     expect(() => context.bufferOf(iota([3], 0))).toThrow("iota has no memory");
+  });
+});
+
+describe.each([8, 16])("vectors of %i lanes", (width) => {
+  const target = { ...narrowTarget(true), width };
+
+  it.each([...SIZES, 12, 16, 17, 31, 70])("cover an axis of %i, with narrower ones at its end", (columns) => {
+    const cases = new Cases(20);
+    const x = cases.float([3, columns]);
+    const outputs = [ops.tanh(ops.mul(x, cases.float([columns]))), ops.sum(x, { axes: [0] }), ops.softmax(x)];
+    expect(differenceToGraph(outputs, cases, target)).toBeLessThan(EXACT);
+    const product = ops.einsum("ij,jk->ik", cases.float([13, 300]), cases.float([300, columns]));
+    expect(differenceToGraph([ops.relu(product)], cases, target)).toBeLessThan(EXACT);
+  });
+
+  it("are narrower where wider ones would meet a margin or a joint", () => {
+    const cases = new Cases(21);
+    const x = cases.float([5, 12]);
+    const padded = ops.reshape(
+      ops.pad(x, [
+        [1, 1],
+        [0, 0],
+      ]),
+      [84],
+    );
+    const windows = ops.windows(cases.float([2, 40, 4]), { axis: 1, size: [3], stride: [2], dilation: [1] });
+    const convolution = ops.einsum("bokc,kcf->bof", windows, cases.float([3, 4, 20]));
+    expect(differenceToGraph([ops.tanh(padded), convolution], cases, target)).toBeLessThan(EXACT);
   });
 });
