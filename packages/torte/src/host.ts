@@ -47,6 +47,9 @@ export function standardOutput(): Output | undefined {
   return isNode() ? (scope.process as { readonly stdout: Output }).stdout : undefined;
 }
 
+/** Whether libraries of this machine's code can be loaded: in Node and Bun, but Deno asks its user for each permission. */
+export const canLoadLibraries = (): boolean => isNode() && scope.Deno === undefined;
+
 /** The program that runs this, as a file. Only where `isNode()`. */
 export const executable = (): string => (scope.process as { readonly execPath: string }).execPath;
 

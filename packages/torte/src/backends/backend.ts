@@ -45,7 +45,9 @@ export interface Session {
   close(): Promise<void>;
 }
 
+export type BackendName = "wasm" | "native" | "auto" | "reference";
+
 export interface Backend {
-  readonly name: "wasm" | "native" | "reference";
+  readonly name: BackendName;
   createSession(): Session;
 }

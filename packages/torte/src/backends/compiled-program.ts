@@ -3,6 +3,7 @@ import type { MemoryPlan } from "../compile/schedule/memory.js";
 import type { Program, State } from "../graph/node.js";
 import type { DType } from "../tensor/dtype.js";
 import type { Shape } from "../tensor/shape.js";
+import type { BackendName } from "./backend.js";
 import type { MeasuredKernel } from "./debug.js";
 
 /** Where the session puts things. */
@@ -15,6 +16,7 @@ export interface Placement {
 
 export interface CompiledProgram {
   readonly outputs: readonly { readonly address: number; readonly shape: Shape; readonly dtype: DType }[];
+  /** Temporaries, and counters of chunks. */
   readonly arena: { readonly address: number; readonly bytes: number };
   /** How many have to run it together; a program that is over in microseconds is left to one. */
   readonly threads: number;
@@ -40,7 +42,7 @@ export interface Loadable extends CompiledProgram {
 
 export interface GenerateOptions {
   readonly precision: "fast" | "reproducible";
-  /** How many run the program together. */
+  /** How many there are to run the program together. */
   readonly threads: number;
   /** Whether kernels are to be measured one by one. */
   readonly profile: boolean;
@@ -48,6 +50,15 @@ export interface GenerateOptions {
 
 /** Makes code of programs for one target. */
 export interface CodeGenerator {
-  readonly name: "wasm" | "native";
-  generate(program: Program, options: GenerateOptions, placement: Placement): Promise<Loadable>;
+  readonly name: BackendName;
+  generate(program: Program, options: GenerateOptions, placement: Placement): Promise<Generated>;
+}
+
+export interface Generated {
+  readonly loadable: Loadable;
+  /**
+   * Makes faster code for the same threads, which gives the same bits; undefined where there is none to be had. It is asked for
+   * once, of a program that has run for long enough to be worth it.
+   */
+  readonly improve?: (placement: Placement) => Promise<Loadable | undefined>;
 }

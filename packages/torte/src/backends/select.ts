@@ -1,18 +1,19 @@
 /** Which backend a model, or a function, runs on. */
 import { oneOf, positiveInteger } from "../errors.js";
 import { cores, environment } from "../host.js";
-import type { Backend } from "./backend.js";
-import { createNativeBackend } from "./native/backend.js";
+import type { Backend, BackendName } from "./backend.js";
+import { AUTO } from "./native/auto.js";
+import { NATIVE } from "./native/backend.js";
 import { createReferenceBackend } from "./reference/index.js";
-import { createWasmBackend } from "./wasm/session.js";
+import { createEngineBackend, createWasmBackend } from "./wasm/session.js";
 
-export type BackendName = "wasm" | "native" | "reference";
 export type Precision = "fast" | "reproducible";
 
 export interface BackendOptions {
   /**
-   * "wasm" compiles to WebAssembly, which runs everywhere; "native" to this machine's own code, by way of its C compiler;
-   * "reference" interprets in float64, slowly. Default "wasm", or the environment's TORTE_BACKEND.
+   * "wasm" compiles to WebAssembly, which runs everywhere; "native" to this machine's own code, by way of its C compiler, and
+   * waits for that; "auto" starts on WebAssembly, and where there is a compiler and a program runs for long, changes over to
+   * its own code between two steps, which nobody sees but by the time. All three give the same bits. "reference" interprets in float64, slowly. Default "wasm", or the environment's TORTE_BACKEND.
    */
   readonly backend?: BackendName;
   /** "reproducible" gives the same bits on every host. Default "fast". */
@@ -24,6 +25,8 @@ export interface BackendOptions {
   readonly threads?: number;
 }
 
+export type { BackendName };
+
 export interface BackendSettings {
   readonly backend: BackendName;
   readonly precision: Precision;
@@ -33,7 +36,7 @@ export interface BackendSettings {
 /** The options with their defaults. */
 export function readBackend(where: string, options: BackendOptions): BackendSettings {
   const asked = options.backend ?? environment("TORTE_BACKEND") ?? "wasm";
-  const backend = oneOf(where, "backend", asked, ["wasm", "native", "reference"]);
+  const backend = oneOf(where, "backend", asked, ["wasm", "native", "auto", "reference"]);
   const precision = oneOf(where, "precision", options.precision ?? "fast", ["fast", "reproducible"]);
   const threads = positiveInteger(where, "threads", options.threads ?? cores());
   return { backend, precision, threads: Math.min(threads, cores()) };
@@ -42,5 +45,6 @@ export function readBackend(where: string, options: BackendOptions): BackendSett
 export function selectBackend(options: BackendOptions = {}): Backend {
   const { backend, precision, threads } = readBackend("model", options);
   if (backend === "reference") return createReferenceBackend();
-  return backend === "native" ? createNativeBackend({ precision, threads }) : createWasmBackend({ precision, threads });
+  if (backend === "wasm") return createWasmBackend({ precision, threads });
+  return createEngineBackend(backend === "native" ? NATIVE : AUTO, { precision, threads });
 }

@@ -1,4 +1,7 @@
-/** What TORTE_DEBUG shows: a list of the words passes, loops, memory and profile. Everything goes to standard error. */
+/**
+ * What TORTE_DEBUG asks for: a list of the words passes, loops, memory and profile, which print to standard error, and bounds, with
+ * which native code checks every place that it reads or writes.
+ */
 import type { Program } from "../graph/node.js";
 import { print } from "../graph/print.js";
 import { environment } from "../host.js";
@@ -6,7 +9,7 @@ import type { LoweredKernel } from "./loops/loops.js";
 import { printKernel } from "./loops/print.js";
 
 /** Whether TORTE_DEBUG has the word. */
-export function debugs(word: "passes" | "loops" | "memory" | "profile"): boolean {
+export function debugs(word: "passes" | "loops" | "memory" | "profile" | "bounds"): boolean {
   return environment("TORTE_DEBUG")?.split(",").includes(word) ?? false;
 }
 

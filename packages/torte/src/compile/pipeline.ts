@@ -11,7 +11,7 @@ import { fuse, type FusedProgram } from "./fusion/fuse.js";
 import type { Buffer } from "./loops/expr.js";
 import { iterationsOf, type KernelSummary, type LoweredKernel } from "./loops/loops.js";
 import type { LoweringTarget } from "./lower/target.js";
-import { lower } from "./lower/lower.js";
+import { atOnce, lowerEach } from "./lower/lower.js";
 import { eliminateCommonSubexpressions } from "./rewrite/common-subexpressions.js";
 import { premultiplyTables } from "./rewrite/embedding-product.js";
 import { foldToWindows } from "./rewrite/fold-to-windows.js";
@@ -74,6 +74,8 @@ export function beforeGradient(nodes: readonly Node[], name = "forward"): readon
 export interface Target extends LoweringTarget {
   /** How many threads there are to run the program together. */
   readonly threads: number;
+  /** All of them take part, be the program as short as it may. */
+  readonly all?: boolean;
 }
 
 /** A program as data: its kernels in order, where their arrays lie, and who runs what. */
@@ -90,22 +92,31 @@ export interface Compilation<K extends KernelSummary> {
   readonly cost: number;
 }
 
-/**
- * All passes and stages after differentiation. `encode` makes of each kernel's loops what the backend keeps of them: the loops
- * of one kernel become code before those of the next are made, since most of a compilation's memory is theirs.
- */
-export function compileProgram<K extends KernelSummary>(
-  program: Program,
+/** The passes after differentiation, and fusion: what targets have in common. */
+export const fuseProgram = (program: Program): FusedProgram => fuse(runPasses(program, AFTER_GRADIENT, passObserver()));
+
+/** The stages after fusion, at once. */
+export const compileFused = <K extends KernelSummary>(
+  fused: FusedProgram,
   target: Target,
   encode: (kernel: LoweredKernel) => K,
-): Compilation<K & ScheduledKernel> {
-  const fused = fuse(runPasses(program, AFTER_GRADIENT, passObserver()));
-  const kernels = lower(fused, target, (kernel) => {
+): Compilation<K & ScheduledKernel> => atOnce(compileEach(fused, target, encode));
+
+/**
+ * The stages after fusion, kernel by kernel. `encode` makes of each kernel's loops what the backend keeps of them: the loops
+ * of one kernel become code before those of the next are made, since most of a compilation's memory is theirs.
+ */
+export function* compileEach<K extends KernelSummary>(
+  fused: FusedProgram,
+  target: Target,
+  encode: (kernel: LoweredKernel) => K,
+): Generator<undefined, Compilation<K & ScheduledKernel>> {
+  const kernels = yield* lowerEach(fused, target, (kernel) => {
     printLoops(kernel);
     return { ...encode(kernel), iterations: iterationsOf(kernel.body), cost: costOf(kernel.body) };
   });
   const cost = kernels.reduce((sum, kernel) => sum + kernel.cost, 0);
-  const threads = threadsFor(cost, target.threads);
+  const threads = target.all === true ? target.threads : threadsFor(cost, target.threads);
   const states = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const kept = new Set(outputs.map(({ buffer }) => buffer));

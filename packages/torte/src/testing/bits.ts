@@ -1,14 +1,13 @@
 /** Runs a program as WebAssembly and as code of this machine, and compares every output and state bit by bit. */
 import { expect } from "vitest";
 import type { Backend } from "../backends/backend.js";
-import { createNativeBackend } from "../backends/native/backend.js";
-import { createWasmBackend, hasRelaxedSimd } from "../backends/wasm/session.js";
+import { NATIVE } from "../backends/native/backend.js";
+import { createEngineBackend, createWasmBackend } from "../backends/wasm/session.js";
 import { type Program, roots, type State, topological } from "../graph/node.js";
 import { print } from "../graph/print.js";
 import type { Tensor } from "../tensor/tensor.js";
 
-/** The precisions in which both give the same bits: "fast" only where WebAssembly, too, fuses products with their sums. */
-export const COMPARABLE = hasRelaxedSimd() ? (["fast", "reproducible"] as const) : (["reproducible"] as const);
+export const PRECISIONS = ["fast", "reproducible"] as const;
 
 export interface BitOptions {
   readonly steps?: number;
@@ -43,7 +42,7 @@ export async function expectSameBits(
 ): Promise<void> {
   const [wasm, native] = await Promise.all([
     resultsOf(createWasmBackend(options), program, data, steps),
-    resultsOf(createNativeBackend(options), program, data, steps),
+    resultsOf(createEngineBackend(NATIVE, options), program, data, steps),
   ]);
   for (const [i, { name, value }] of wasm.entries()) {
     const other = native[i]?.value?.data;

@@ -41,10 +41,8 @@ runInThisContext(`
   };
   // Where kernels are measured, each is called by itself and ends where threads meet: between two of them the others wait.
   const measuring = measured;
-  measured = (exports, times) => {
-    const kernel = (name, real) => (thread) => { strike("kernel " + name.slice(1), "before"); real(thread); };
-    return measuring(Object.fromEntries(Object.entries(exports).map(([name, real]) => [name, kernel(name, real)])), times);
-  };
+  measured = (kernel, times) =>
+    measuring((k, thread) => { strike("kernel " + k, "before"); kernel(k, thread); }, times);
   const growing = reserve;
   reserve = (memory, bytes) => {
     const refused = refuses;

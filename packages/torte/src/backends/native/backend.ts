@@ -1,36 +1,49 @@
 /** Programs as code of this machine, by way of the system's C compiler. */
+import { fuseProgram } from "../../compile/pipeline.js";
+import { atOnce } from "../../compile/lower/lower.js";
+import { debugs } from "../../compile/debug.js";
 import { TrainingError } from "../../errors.js";
-import { isNode } from "../../host.js";
-import type { Backend } from "../backend.js";
+import { canLoadLibraries } from "../../host.js";
 import type { CodeGenerator } from "../compiled-program.js";
-import { createEngineBackend, type WasmOptions } from "../wasm/session.js";
+import { canShareMemory, hasRelaxedSimd } from "../wasm/session.js";
 import { build } from "./build.js";
-import { findCompiler } from "./compiler.js";
-import { compileNative } from "./program.js";
+import { type Compiler, findCompiler, type NoCompiler } from "./compiler.js";
+import { compileNative, type NativeOptions } from "./program.js";
 import { hasFma, nativeTarget } from "./targets.js";
 
 /** Waits for the compiler. */
 export const NATIVE: CodeGenerator = {
   name: "native",
   async generate(program, { precision, threads }, placement) {
-    if (!isNode()) throw notPossible("this host has no compiler");
-    const compiler = await findCompiler();
-    if ("reason" in compiler) throw notPossible(compiler.reason);
-    const target = nativeTarget(compiler.macros, precision === "fast" && hasFma(compiler.macros));
-    const { source, places, ...compiled } = compileNative(program, { target, threads, checked: false }, placement);
+    const compiler = await findUsable();
+    if ("reason" in compiler) throw notPossible(compiler.reason, INSTALL);
+    const options = { ...optionsFor(compiler, precision), threads };
+    const { source, places, ...compiled } = atOnce(compileNative(fuseProgram(program), options, placement));
     try {
-      return { ...compiled, code: { path: await build(source, compiler), places } };
+      return { loadable: { ...compiled, code: { path: await build(source, compiler), places } } };
     } catch (error) {
-      throw notPossible(error instanceof Error ? error.message : String(error));
+      throw notPossible(error instanceof Error ? error.message : String(error), CHECK);
     }
   },
 };
 
-export const createNativeBackend = (options: WasmOptions): Backend => createEngineBackend(NATIVE, options);
+/** The compiler, where its libraries can be loaded and work on memory that threads share. */
+export async function findUsable(): Promise<Compiler | NoCompiler> {
+  if (!canLoadLibraries() || !canShareMemory()) return { reason: "this host loads no libraries" };
+  return findCompiler();
+}
 
-const notPossible = (reason: string): TrainingError =>
-  new TrainingError({
-    where: 'backend "native"',
-    problem: `there is no code of this machine, ${reason}`,
-    fix: 'Install a C compiler (gcc or clang) or name one in the environment\'s CC, or choose backend: "wasm".',
-  });
+/** Products are fused with their sums where WebAssembly does so, so that both give the same bits. */
+export const optionsFor = (
+  { macros }: Compiler,
+  precision: "fast" | "reproducible",
+): Omit<NativeOptions, "threads"> => {
+  const fma = precision === "fast" && hasRelaxedSimd() && hasFma(macros);
+  return { target: nativeTarget(macros, fma), checked: debugs("bounds") };
+};
+
+const INSTALL = 'Install a C compiler (gcc or clang) or name one in the environment\'s CC, or choose backend: "wasm".';
+const CHECK = 'torte doctor tries the compiler out; backend: "wasm" does without.';
+
+const notPossible = (reason: string, fix: string): TrainingError =>
+  new TrainingError({ where: 'backend "native"', problem: `there is no code of this machine, ${reason}`, fix });

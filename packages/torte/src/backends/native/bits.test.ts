@@ -5,7 +5,7 @@ import { constant } from "../../graph/make.js";
 import { type Node, type State, topological } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { type Drawing, drawChain, drawing, drawn, GRAPHS } from "../../testing/arbitrary.js";
-import { COMPARABLE, expectSameBits } from "../../testing/bits.js";
+import { PRECISIONS, expectSameBits } from "../../testing/bits.js";
 import { Cases, stateOf } from "../../testing/compare.js";
 import type { Tensor } from "../../tensor/tensor.js";
 
@@ -25,7 +25,7 @@ function together(
   return { outputs, data };
 }
 
-describe.each(COMPARABLE)("native code gives the bits of WebAssembly, %s:", (precision) => {
+describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (precision) => {
   it("each primitive on random shapes and strides", { timeout: 300_000 }, async () => {
     const all = Object.values(GRAPHS);
     const { outputs, data } = together(8, (d) => all.map((graph) => graph(d)));

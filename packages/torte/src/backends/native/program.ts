@@ -5,9 +5,9 @@
  */
 import type { Buffer } from "../../compile/loops/expr.js";
 import { type KernelSummary, widthsUpTo } from "../../compile/loops/loops.js";
-import { compileProgram } from "../../compile/pipeline.js";
+import type { FusedProgram } from "../../compile/fusion/fuse.js";
+import { compileEach } from "../../compile/pipeline.js";
 import type { Assignment } from "../../compile/schedule/threads.js";
-import type { Program } from "../../graph/node.js";
 import type { CompiledProgram, Placement } from "../compiled-program.js";
 import { counterBytes, counterStride } from "../coordination.js";
 import { bytesOf, flopsOf, type MeasuredKernel } from "../debug.js";
@@ -19,8 +19,11 @@ import { moduleText, threadsText } from "./module-text.js";
 
 export interface NativeOptions {
   readonly target: NativeTarget;
-  /** How many run the program together. */
+  /** How many there are to run the program together. */
   readonly threads: number;
+  /** All of them take part. */
+  readonly all?: boolean;
+  /** Every access is checked. */
   readonly checked: boolean;
 }
 
@@ -34,10 +37,14 @@ export interface NativeProgram extends CompiledProgram {
   readonly places: Uint32Array<ArrayBuffer>;
 }
 
-export function compileNative(program: Program, options: NativeOptions, placement: Placement): NativeProgram {
-  const { target, checked } = options;
+/** Kernel by kernel. */
+export function* compileNative(
+  fused: FusedProgram,
+  { target, checked, ...options }: NativeOptions,
+  placement: Placement,
+): Generator<undefined, NativeProgram> {
   const math = new NativeMath();
-  const compilation = compileProgram(program, { ...target, threads: options.threads }, (kernel): EncodedKernel => {
+  const compilation = yield* compileEach(fused, { ...target, ...options }, (kernel): EncodedKernel => {
     const { body, ...summary } = kernel;
     const code = emitKernel(kernel, { fma: target.fma, math, checked });
     return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
@@ -84,7 +91,7 @@ export function compileNative(program: Program, options: NativeOptions, placemen
     threads,
     work: cost,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
-    arena: { address: arena, bytes: memory.bytes },
+    arena: { address: arena, bytes: memory.bytes + counterBytes(threads, kernels.length) },
     kernels: kernels.map(({ name, origin, flops, bytes }) => ({ name, origin, flops, bytes })),
     plan: memory,
   };

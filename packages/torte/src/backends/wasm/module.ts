@@ -4,8 +4,9 @@
  */
 import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary } from "../../compile/loops/loops.js";
+import type { FusedProgram } from "../../compile/fusion/fuse.js";
 import { narrowTarget } from "../../compile/lower/target.js";
-import { compileProgram } from "../../compile/pipeline.js";
+import { compileFused, fuseProgram } from "../../compile/pipeline.js";
 import type { Program } from "../../graph/node.js";
 import type { Loadable, Placement } from "../compiled-program.js";
 import { counterBytes } from "../coordination.js";
@@ -35,13 +36,16 @@ export interface CompiledModule extends Loadable {
   readonly constants: NonNullable<Loadable["constants"]>;
 }
 
-export function compileModule(program: Program, options: TargetOptions, placement: Placement): CompiledModule {
+export const compileModule = (program: Program, options: TargetOptions, placement: Placement): CompiledModule =>
+  encodeModule(fuseProgram(program), options, placement);
+
+export function encodeModule(fused: FusedProgram, options: TargetOptions, placement: Placement): CompiledModule {
   const { fma } = options;
   const constants = new Constants(placement.reserve(Constants.BYTES));
   const module = new WasmModule(options, constants);
   const math = new MathLibrary(module);
-  const compilation = compileProgram(
-    program,
+  const compilation = compileFused(
+    fused,
     { ...narrowTarget(fma), threads: options.threads },
     (kernel): EncodedKernel => {
       const { body, ...summary } = kernel;
@@ -76,7 +80,7 @@ export function compileModule(program: Program, options: TargetOptions, placemen
     threads,
     work: cost,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
-    arena: { address: arena, bytes: memory.bytes },
+    arena: { address: arena, bytes: memory.bytes + counterBytes(threads, kernels.length) },
     kernels: kernels.map(({ name, origin, flops, bytes }) => ({ name, origin, flops, bytes })),
     plan: memory,
   };

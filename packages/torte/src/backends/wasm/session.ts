@@ -9,21 +9,26 @@ import { isHostObject } from "../../tensor/realm.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
 import { debugs } from "../../compile/debug.js";
-import type { CodeGenerator, Loadable } from "../compiled-program.js";
+import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } from "../compiled-program.js";
 import { BARRIER } from "../coordination.js";
 import { memoryReport, profileReport } from "../debug.js";
 import { type Engine, engine, type Request } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
-import { compileModule } from "./module.js";
+import { compileModule, type TargetOptions } from "./module.js";
 
 export const PAGE = 65536;
 /** Four gigabytes, the most that 32-bit addresses reach. */
 export const MAXIMUM_PAGES = 65536;
 
-interface WasmExecutable extends Executable {
+interface EngineExecutable extends Executable {
   readonly id: number;
-  readonly module: Loadable;
+  /** Its code at present. */
+  module: Loadable;
+  /** Better code, while nobody has asked for it. */
+  improve: Generated["improve"];
+  /** Milliseconds of its runs. */
+  spent: number;
   readonly states: ReadonlySet<State>;
   /** Kernels that are measured, none where TORTE_DEBUG does not ask for it. */
   readonly kernels: number;
@@ -61,15 +66,21 @@ export interface WasmOptions {
   readonly threads: number;
 }
 
+/** What WebAssembly modules are made for here. */
+export const moduleTarget = ({ precision, threads, profile }: GenerateOptions): TargetOptions => {
+  const fma = precision === "fast" && hasRelaxedSimd();
+  return { shared: canShareMemory(), threads, maximumPages: MAXIMUM_PAGES, fma, profile };
+};
+
 /** Encodes programs as WebAssembly modules. */
 const WASM: CodeGenerator = {
   name: "wasm",
-  generate(program, { precision, threads, profile }, placement) {
-    const fma = precision === "fast" && hasRelaxedSimd();
-    const target = { shared: canShareMemory(), threads, maximumPages: MAXIMUM_PAGES, fma, profile };
-    return Promise.resolve(compileModule(program, target, placement));
-  },
+  generate: (program, options, placement) =>
+    Promise.resolve({ loadable: compileModule(program, moduleTarget(options), placement) }),
 };
+
+/** Milliseconds that a program has run for when better code is asked for: what has run so long mostly runs on. */
+const WORTH_IMPROVING = 1000;
 
 export const createWasmBackend = (options: WasmOptions = { precision: "fast", threads: 1 }): Backend =>
   createEngineBackend(WASM, options);
@@ -84,7 +95,7 @@ class EngineSession implements Session {
   readonly #id = nextSession++;
   readonly #heap = new Heap(PAGE);
   readonly #addresses = new Map<State, number>();
-  readonly #executables = new Set<WasmExecutable>();
+  readonly #executables = new Set<EngineExecutable>();
   readonly #snapshots = new Map<string, Snapshot>();
   readonly #generator: CodeGenerator;
   readonly #options: WasmOptions;
@@ -107,7 +118,7 @@ class EngineSession implements Session {
   async #request(
     action: string,
     { message = {}, ...request }: Request = {},
-    program?: WasmExecutable,
+    program?: EngineExecutable,
   ): Promise<unknown> {
     const now = await this.#connect();
     if (program !== undefined && program.engine !== now) this.#load(now, program).catch(() => undefined);
@@ -260,35 +271,68 @@ class EngineSession implements Session {
   }
 
   /** What it takes of the heap is added to `reserved`. */
-  async #compiled(program: Program, id: number, reserved: number[]): Promise<WasmExecutable> {
+  async #compiled(program: Program, id: number, reserved: number[]): Promise<EngineExecutable> {
     const profile = debugs("profile");
     const options = { precision: this.#options.precision, threads: this.#threads, profile };
-    const module = await this.#generator.generate(program, options, {
-      lowest: PAGE,
-      stateAddress: (state) => this.#address(state),
-      reserve: (bytes) => {
+    const { loadable: module, improve } = await this.#generator.generate(
+      program,
+      options,
+      this.#placement((bytes) => {
         const address = this.#heap.allocate(bytes);
         reserved.push(address);
         // No code can be made for addresses that do not exist.
         this.#checkSize(programNeed(program, bytes));
         return address;
-      },
-    });
+      }),
+    );
     if (debugs("memory")) console.error(memoryReport(program.name, module.plan, this.#stateBytes()));
     const kernels = profile ? module.kernels.length : 0;
-    return { program, id, module, states: statesOf(program), kernels, engine: undefined, profiled: 0 };
+    const executable = { program, id, module, improve, states: statesOf(program), kernels };
+    return { ...executable, spent: 0, engine: undefined, profiled: 0 };
+  }
+
+  #placement(reserve: Placement["reserve"]): Placement {
+    return { lowest: PAGE, stateAddress: (state) => this.#address(state), reserve };
+  }
+
+  /** Changes a program over to better code, between two of its runs. What it writes on the way lies where it did. */
+  async #improve(executable: EngineExecutable, improve: NonNullable<Generated["improve"]>): Promise<void> {
+    const { id, program, kernels } = executable;
+    const before = executable.module;
+    const added: number[] = [];
+    const reserve = (bytes: number): number => {
+      if (bytes <= before.arena.bytes) return before.arena.address;
+      const address = this.#heap.allocate(bytes);
+      added.push(address);
+      this.#checkSize(programNeed(program, bytes));
+      return address;
+    };
+    try {
+      const better = await improve(this.#placement(reserve));
+      if (better === undefined || !this.#executables.has(executable)) throw new RangeError("nothing to change over to");
+      if (added.length > 0) await this.#reserve(programNeed(program, better.arena.bytes));
+      const message = { program: id, code: better.code, outputs: regionsOf(better), kernels };
+      await this.#request("replace", { message, where: `engine, ${program.name}` });
+      if (!this.#executables.has(executable)) throw new RangeError("the program was given back meanwhile");
+      executable.module = better;
+      if (before.constants !== undefined) this.#heap.free(before.constants.address);
+      if (added.length > 0) this.#heap.free(before.arena.address);
+    } catch (error) {
+      for (const address of added) this.#heap.free(address);
+      throw error;
+    }
   }
 
   #stateBytes(): number {
     return [...this.#addresses.keys()].reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
   }
 
-  async #load(now: Engine, executable: WasmExecutable): Promise<void> {
+  async #load(now: Engine, executable: EngineExecutable): Promise<void> {
     const { program, id, module, kernels } = executable;
     const { code, constants } = module;
     const writes = constants === undefined ? [] : [{ address: constants.address, data: constants.words.buffer }];
     executable.engine = now;
-    const message = { session: this.#id, program: id, code, kernels, writes };
+    const message = { session: this.#id, program: id, code, kernels, writes, outputs: regionsOf(module) };
     try {
       await now.request("load", { message, where: `engine, ${program.name}` });
     } catch (error) {
@@ -301,19 +345,29 @@ class EngineSession implements Session {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
-    const regions = outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
     const threads = threadsFor(known.module, steps);
     const written = writes.map(({ state, value }) => this.#written(state, value));
-    const message = { program: known.id, steps, threads, outputs: regions, writes: written };
+    const message = { program: known.id, steps, threads, writes: written };
     const transfer = written.map(({ data }) => data);
+    const started = performance.now();
     const results = await this.#request("run", { message, transfer, where: `engine, ${known.program.name}` }, known);
+    this.#count(known, performance.now() - started);
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
     if (debugs("profile")) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
   }
 
+  /** Counts a run; the first one after long enough asks for better code. What keeps that away changes nothing. */
+  #count(executable: EngineExecutable, milliseconds: number): void {
+    executable.spent += milliseconds;
+    const { improve, spent } = executable;
+    if (improve === undefined || spent < WORTH_IMPROVING || this.#closed) return;
+    executable.improve = undefined;
+    this.#improve(executable, improve).catch(() => undefined);
+  }
+
   /** Prints once where the time of a step goes, after the first steps, in which the host still compiles. */
-  async #profile(executable: WasmExecutable, steps: number): Promise<void> {
+  async #profile(executable: EngineExecutable, steps: number): Promise<void> {
     const { id, module, program } = executable;
     if (executable.profiled === Infinity) return;
     const times = await this.#request("profile", { message: { program: id } });
@@ -372,6 +426,9 @@ class EngineSession implements Session {
 const unreachable = new FinalizationRegistry<{ engine: Engine; session: number }>((held) => {
   if (!held.engine.lost) held.engine.request("close", { message: { session: held.session } }).catch(() => undefined);
 });
+
+const regionsOf = ({ outputs }: Loadable): Region[] =>
+  outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));
 
 /** As many as the module is for, or one; kernels are measured by all together. */
 const threadsFor = ({ threads, work }: Loadable, steps: number): number =>

@@ -6,8 +6,8 @@
  *
  * @typedef {(steps: number, thread: number) => void} Run
  * @typedef {{ run: Run, alone: Run, kernel: (k: number, thread: number) => void }} Exports
- * @typedef {{ run: Run, alone: Run, times: Float64Array }} Loaded `alone` takes one thread; `times` are milliseconds per
- * kernel, where they are measured.
+ * @typedef {{ run: Run, alone: Run, times: Float64Array, outputs: Region[] }} Loaded `alone` takes one thread; `times` are
+ * milliseconds per kernel, where they are measured.
  * @typedef {{ memory: WebAssembly.Memory, threads: number, barrier: Barrier, programs: Map<number, Loaded>, snapshots: Map<string, Snapshot> }} Session
  * @typedef {{ arrived: number, generation: number, aborted: number }} Barrier addresses of what threads meet at (barrier.ts)
  * @typedef {{ regions: Region[], copy: ArrayBufferLike }} Snapshot the regions' contents, one after the other
@@ -115,15 +115,30 @@ const actions = {
     return part;
   },
   forget: ({ session: id, name }) => void session(id).snapshots.delete(name),
-  load: async ({ session: id, program, code, kernels, writes }) => {
+  load: async ({ session: id, program, code, kernels, writes, outputs }) => {
     const owner = session(id);
     for (const contents of writes) write(owner, contents);
     // Helpers load it some time later, when the memory may be somebody else's: they write nothing.
-    tellHelpers(owner, { action: "load", session: id, program, code, kernels, writes: [] });
+    tellHelpers(owner, { action: "load", session: id, program, code, kernels, writes: [], outputs });
     const exports = await (code instanceof Uint8Array ? moduleOf(code, owner) : libraryOf(code, owner));
-    const times = new Float64Array(kernels);
-    const run = kernels > 0 ? measured(exports.kernel, times) : exports.run;
-    owner.programs.set(program, { times, run, alone: kernels > 0 ? run : exports.alone });
+    owner.programs.set(program, loaded(exports, kernels, outputs));
+  },
+  // Other code for a program that is there. Nobody changes over before all have it.
+  replace: async ({ session: id, program, code, kernels, outputs }) => {
+    const owner = session(id);
+    const exports = libraryOf(code, owner);
+    const change = { session: id, program, code, kernels, outputs };
+    const team = helpers.slice(0, owner.threads - 1);
+    const answers = await Promise.all(team.map((helper) => helper.ask({ action: "prepare", ...change })));
+    const failed = answers.find(({ error }) => error !== undefined);
+    if (failed !== undefined) throw new Error(failed.error);
+    tellHelpers(owner, { action: "change", ...change });
+    if (owner.programs.has(program)) owner.programs.set(program, loaded(exports, kernels, outputs));
+  },
+  prepare: ({ session: id, code }) => void libraryOf(code, session(id)),
+  change: ({ session: id, program, code, kernels, outputs }) => {
+    const owner = session(id);
+    if (owner.programs.has(program)) owner.programs.set(program, loaded(libraryOf(code, owner), kernels, outputs));
   },
   profile: ({ session: id, program }) => {
     const { times } = session(id).programs.get(program) ?? { times: new Float64Array() };
@@ -135,8 +150,7 @@ const actions = {
     tellHelpers(session(id), { action: "unload", session: id, program });
     session(id).programs.delete(program);
   },
-  run: ({ session: id, program, steps, threads, outputs, writes }) =>
-    run(session(id), { id, program, steps, threads, outputs, writes }),
+  run: ({ session: id, program, steps, threads, writes }) => run(session(id), { id, program, steps, threads, writes }),
   // Of a helper.
   help: (task) => help(task),
   report: () => failure,
@@ -178,6 +192,13 @@ function libraryOf({ path, places }, { memory }) {
   };
 }
 
+/** @param {Exports} exports @param {number} kernels those that are measured @param {Region[]} outputs @returns {Loaded} */
+function loaded(exports, kernels, outputs) {
+  const times = new Float64Array(kernels);
+  const run = kernels > 0 ? measured(exports.kernel, times) : exports.run;
+  return { times, run, alone: kernels > 0 ? run : exports.alone, outputs };
+}
+
 /** Runs the kernels one by one and adds up their times. @param {Exports["kernel"]} kernel @param {Float64Array} times @returns {Run} */
 function measured(kernel, times) {
   return (steps, thread) => {
@@ -191,12 +212,13 @@ function measured(kernel, times) {
   };
 }
 
-/** @param {Session} owner @param {{ id: number, program: number, steps: number, threads: number, outputs: Region[], writes: Write[] }} request */
-function run(owner, { id, program, steps, threads, outputs, writes }) {
+/** @param {Session} owner @param {{ id: number, program: number, steps: number, threads: number, writes: Write[] }} request */
+function run(owner, { id, program, steps, threads, writes }) {
   const { memory, programs } = owner;
-  const loaded = programs.get(program);
-  const step = threads > 1 ? loaded?.run : loaded?.alone;
-  if (step === undefined) throw new Error(`no program ${program}`);
+  const own = programs.get(program);
+  if (own === undefined) throw new Error(`no program ${program}`);
+  const { outputs } = own;
+  const step = threads > 1 ? own.run : own.alone;
   const results = outputs.map(({ bytes }) => room(bytes * steps, "the results"));
   for (const contents of writes) write(owner, contents);
   const work = () => {
@@ -225,9 +247,11 @@ async function together(owner, task, threads, work) {
     return work();
   } catch (error) {
     const first = abort(owner);
-    const failures = await Promise.all(team.map((helper) => helper.report()));
+    const failures = await Promise.all(team.map((helper) => helper.ask({ action: "report" })));
     leaveBarrier(owner);
-    const cause = failures.find((failure) => failure?.first);
+    const cause = failures
+      .map(({ result }) => /** @type {Failure | undefined} */ (result))
+      .find((failure) => failure?.first);
     throw first || cause === undefined ? error : new Error(cause.error);
   }
 }
@@ -265,7 +289,7 @@ function leaveBarrier({ memory, barrier: { arrived, aborted } }) {
 }
 
 /** @typedef {{ first: boolean, error: string }} Failure `first`: the others failed because of it */
-/** The other threads, shared by all sessions. @type {{ post: (message: object) => void, report: () => Promise<Failure | undefined> }[]} */
+/** The other threads, shared by all sessions. @type {{ post: (message: object) => void, ask: (message: object) => Promise<{ result?: any, error?: string }> }[]} */
 const helpers = [];
 
 /** @param {Session} session @param {object} message */
@@ -276,13 +300,13 @@ function tellHelpers({ threads }, message) {
 /** A helper says something only when it is asked, after what it was told before. @param {MessagePort} port */
 function employ(port) {
   const post = (/** @type {object} */ message) => port.postMessage(message);
-  /** @returns {Promise<Failure | undefined>} */
-  const report = () =>
+  /** @param {object} message @returns {Promise<{ result?: any, error?: string }>} */
+  const ask = (message) =>
     new Promise((resolve) => {
-      port.onmessage = ({ data }) => resolve(data.result);
-      post({ action: "report", id: 0 });
+      port.onmessage = ({ data }) => resolve(data);
+      post({ ...message, id: 0 });
     });
-  return { post, report };
+  return { post, ask };
 }
 
 /** @param {unknown} result @returns {Transferable[]} */

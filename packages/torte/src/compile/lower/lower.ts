@@ -11,16 +11,37 @@ import { lowerScatter } from "./scatter.js";
 import type { LoweringTarget } from "./target.js";
 import { lowerLinearMap } from "./transform.js";
 
-/** What `finish` makes of each kernel's loops; it keeps as little of them as it can, since they take much memory. */
-export function lower<K extends KernelSummary>(
+/**
+ * What `finish` makes of each kernel's loops; it keeps as little of them as it can, since they take much memory. Whoever has something
+ * else to do does it between two kernels.
+ */
+export function* lowerEach<K extends KernelSummary>(
   fused: FusedProgram,
   target: LoweringTarget,
   finish: (lowered: LoweredKernel) => K,
-): K[] {
+): Generator<undefined, K[]> {
   const cache = new KernelCache<K>(fused);
-  return fused.kernels.map((kernel) =>
-    cache.getOrLower(kernel, () => finish(lowerKernel(new KernelContext(fused, kernel, target)))),
-  );
+  const kernels: K[] = [];
+  for (const kernel of fused.kernels) {
+    kernels.push(cache.getOrLower(kernel, () => finish(lowerKernel(new KernelContext(fused, kernel, target)))));
+    yield;
+  }
+  return kernels;
+}
+
+/** As `lowerEach`, at once. */
+export const lower = <K extends KernelSummary>(
+  fused: FusedProgram,
+  target: LoweringTarget,
+  finish: (lowered: LoweredKernel) => K,
+): K[] => atOnce(lowerEach(fused, target, finish));
+
+/** What comes of steps that are taken one after the other. */
+export function atOnce<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
 }
 
 function lowerKernel(context: KernelContext): LoweredKernel {
