@@ -169,7 +169,9 @@ export { reduceLROnPlateau, type ReduceLROnPlateauOptions } from "./train/callba
 export { tensorBoard, type TensorBoardOptions } from "./train/callbacks/tensorboard.js";
 export { terminateOnNaN } from "./train/callbacks/terminate-on-nan.js";
 export { EventWriter, type EventWriterOptions } from "./train/tensorboard/writer.js";
-export type { FitOptions } from "./train/fit.js";
+export type { FitOptions } from "./train/fit-options.js";
+export type { CheckpointInterval, CheckpointOptions } from "./train/checkpoint/options.js";
+export type { ResumeOptions } from "./train/checkpoint/fit-checkpoints.js";
 export type { Best, History } from "./train/history.js";
 export type { Baseline as OutputBaseline } from "./train/baseline.js";
 export type {

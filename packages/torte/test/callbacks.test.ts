@@ -349,7 +349,7 @@ describe("csvLog", () => {
     const filename = join(newFolder(), "log.csv");
     const first = csvLog({ filename });
     await write(first, { loss: 1 }, { loss: 2 });
-    const state = first.state?.() ?? null;
+    const state = (await first.state?.()) ?? null;
     await first.onEpochEnd?.(2, { loss: 99 }, control);
     const second = csvLog({ filename });
     await second.onTrainBegin?.(control);

@@ -47,12 +47,14 @@ export type Stage = (typeof STAGES)[number];
 
 /** Functions that fit calls, one callback after the other; it waits for those that return a promise. */
 export interface Callback {
+  /** What it is, for checkpoints: a state goes back to the callback of the same kind in the same place. Default "callback". */
+  readonly kind?: string;
   /**
    * When its turn comes at the end of an epoch: "stopping", then "rate", then "checkpoint", which so has the state after the
    * epoch. Default: before all of them, in the order of the list.
    */
   readonly stage?: Stage;
-  /** Also where a run is resumed: `load` comes after it. */
+  /** Also where a run is resumed: `load` comes after it, and an epoch that is under way does not begin again. */
   onTrainBegin?(control: TrainingControl): void | Promise<void>;
   onEpochBegin?(epoch: number, control: TrainingControl): void | Promise<void>;
   /**
@@ -68,12 +70,12 @@ export interface Callback {
   /** Also after an interruption or an error. */
   onTrainEnd?(control: TrainingControl): void | Promise<void>;
   /** All that it has to remember for a run that goes on later, as plain JSON; taken after an epoch or between steps. */
-  state?(): Json;
+  state?(): Json | Promise<Json>;
   /** Takes a state back. @throws DataError for what is no such state. */
   load?(state: Json): void | Promise<void>;
 }
 
-const HOOKS: Readonly<Record<Exclude<keyof Callback, "stage" | "state" | "load">, true>> = {
+const HOOKS: Readonly<Record<Exclude<keyof Callback, "kind" | "stage" | "state" | "load">, true>> = {
   onTrainBegin: true,
   onEpochBegin: true,
   onBatchEnd: true,

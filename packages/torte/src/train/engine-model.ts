@@ -174,11 +174,6 @@ export class EngineModel {
     };
   }
 
-  /** Fingerprints of the columns that are in the engine under the name: inputs, targets, weights. */
-  contents(name: DataName): readonly string[] {
-    return this.#resident.contents(name);
-  }
-
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
   check({ objective }: Compiled, columns: Columns, look: Omit<Look, "firstRow"> = {}): void {
     const network = networkFor(this.network, columns.x);
@@ -230,7 +225,8 @@ export class EngineModel {
     const release = this.#turns.run(async () => {
       for (const program of programs) await this.#unload(program);
       await this.session.release(compiled.ownStates);
-      for (const copy of ["chunk start", "best weights"]) await this.session.forget(this.snapshotName(copy));
+      for (const copy of ["chunk start", "best weights", "checkpoint"])
+        await this.session.forget(this.snapshotName(copy));
     });
     release.catch(() => undefined);
   }

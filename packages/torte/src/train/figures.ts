@@ -126,9 +126,9 @@ export class Figures {
     return validated ? [...own, ...own.map(validationName)] : own;
   }
 
-  /** For what the steps of an epoch bring out. */
-  collector(): Collector {
-    return new Collector(this.#collected);
+  /** For what the steps of an epoch bring out; `before` is what it had of the epoch when a checkpoint was made. */
+  collector(before: readonly Tensor[] = []): Collector {
+    return new Collector(this.#collected, before);
   }
 
   /** Of what has been summed up so far; figures of what is collected are not among them. */
@@ -163,8 +163,19 @@ export class Collector {
   readonly #figures: readonly CollectedFigure[];
   #parts: Tensor[][] = [];
 
-  constructor(figures: readonly CollectedFigure[]) {
+  /** Goes on from what `all` gave. */
+  constructor(figures: readonly CollectedFigure[], before: readonly Tensor[] = []) {
     this.#figures = figures;
+    if (before.length > 0) this.#parts.push([...before]);
+  }
+
+  /** All that has been brought out, an array for each output. */
+  all(): Tensor[] {
+    const [first = []] = this.#parts;
+    return first.map((_, i) => {
+      const values = this.#column(i);
+      return new Tensor(values, [values.length], "float64");
+    });
   }
 
   /** Of one run, its outputs stacked. */

@@ -1,21 +1,24 @@
 /** The training loop: epochs of steps that run in the engine, in chunks short enough to report and to be stopped. */
 import type { Executable, Session } from "../backends/backend.js";
 import type { Columns, EpochPlan } from "../data/dataset.js";
-import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, show, wholeNumber } from "../errors.js";
+import { OptionError, positiveInteger } from "../errors.js";
 import type { Program } from "../graph/node.js";
-import { isHostObject } from "../tensor/realm.js";
 import { Tensor } from "../tensor/tensor.js";
-import { type Callback, checkCallbacks, inStages, type Logs, type TrainingControl } from "./callbacks.js";
-import { isWatched, progress, type Verbosity, verbosity } from "./callbacks/progress.js";
+import { isSpent } from "./batch-reader.js";
+import { FitCheckpoints } from "./checkpoint/fit-checkpoints.js";
+import type { Place } from "./checkpoint/record.js";
+import { type Callback, inStages, type Logs, type TrainingControl } from "./callbacks.js";
+import { isWatched, progress } from "./callbacks/progress.js";
 import type { Compiled } from "./compiled.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
+import type { FitOptions } from "./fit-options.js";
 import { type EpochFeed, type Feed, NEVER, type Plans, type Portion, ResidentFeed } from "./feed.js";
 import { batchSizeOf, type Data, inBatches, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
 import { Collector, noSums, validationName } from "./figures.js";
 import type { Objective } from "./measure.js";
-import { type ClassWeight, withClassWeight } from "./objective.js";
+import { withClassWeight } from "./objective.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import { checkWeights, type Chunk, failedStep, type Replay } from "./replay.js";
 import { arrival, type Resident } from "./resident.js";
@@ -24,102 +27,8 @@ import type { AnyModel } from "./model.js";
 import { NotFiniteError } from "./not-finite.js";
 import { verdictOn } from "./verdict.js";
 
-export interface FitOptions {
-  /** The number of the last epoch, at least 1: as many passes over the data, where training begins with the first. Default 1. */
-  readonly epochs?: number;
-  /** Epochs that have been done before: training begins with the one behind them. Below `epochs`. Default 0. */
-  readonly initialEpoch?: number;
-  /** Rows in a step. Default: that of the dataset, else 32. The batches of a stream are as they come. */
-  readonly batchSize?: number;
-  /**
-   * Steps that make an epoch, at least 1; the next one goes on behind them, and from the start where the data has come to its
-   * end. Default: all that the data has.
-   */
-  readonly stepsPerEpoch?: number;
-  /** Measured after every epoch: a Dataset, `{ x, y }`, `[x, y]`, `[x, y, sampleWeight]`, or a stream of such batches. */
-  readonly validationData?: Data;
-  /** Share of the rows that is held back for validation, above 0 and below 1: the last ones, before shuffling. Default none. */
-  readonly validationSplit?: number;
-  /** Batches of the validation data that are measured, at least 1. Default: all. */
-  readonly validationSteps?: number;
-  readonly callbacks?: readonly Callback[];
-  /** Ends training cleanly at the next report. */
-  readonly signal?: AbortSignal;
-  /**
-   * Weights of the classes in the loss, such as { 0: 1, 1: 5 }; of several outputs an object of those by name. In training
-   * only, as in Keras: neither valLoss nor the metrics know them, so that valLoss may be below loss. Class weights of 2 for all
-   * double the loss. Default 1 each.
-   */
-  readonly classWeight?: ClassWeight | Readonly<Record<string, ClassWeight>>;
-  /** A new order of the rows in every epoch, on top of the dataset's own. Default: true for plain tensors. */
-  readonly shuffle?: boolean;
-  /**
-   * What is printed: 0 nothing, 1 a bar for each epoch as it goes on, 2 a line for each epoch. Default: 1 where the output is a
-   * terminal, else 0.
-   */
-  readonly verbose?: Verbosity;
-}
-
-const FIT_OPTIONS = [
-  "epochs",
-  "initialEpoch",
-  "batchSize",
-  "stepsPerEpoch",
-  "validationData",
-  "validationSplit",
-  "validationSteps",
-  "callbacks",
-  "signal",
-  "shuffle",
-  "classWeight",
-  "verbose",
-];
-
-/** @throws OptionError for options that are unknown or of the wrong type; `epochs` and `batchSize` are read later. */
-export function checkFitOptions(options: FitOptions): void {
-  checkOptions("fit", options, FIT_OPTIONS);
-  booleanOption("fit", "shuffle", options.shuffle ?? false);
-  checkCallbacks("fit", options.callbacks ?? []);
-  verbosity("fit", options.verbose ?? 0);
-  checkEpochs(options);
-  const signal: unknown = options.signal;
-  if (signal === undefined || isHostObject(signal, "AbortSignal")) return;
-  throw new OptionError({
-    where: "fit",
-    problem: "signal has the wrong type",
-    expected: "the signal of an AbortController",
-    received: show(signal),
-  });
-}
-
-function checkEpochs({ epochs = 1, initialEpoch = 0, ...options }: FitOptions): void {
-  const { stepsPerEpoch, validationData, validationSplit, validationSteps } = options;
-  wholeNumber("fit", "initialEpoch", initialEpoch);
-  if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
-  if (validationSteps !== undefined) positiveInteger("fit", "validationSteps", validationSteps);
-  if (validationSplit !== undefined) numberIn("fit", "validationSplit", validationSplit, { above: 0, below: 1 });
-  if (initialEpoch >= positiveInteger("fit", "epochs", epochs))
-    throw new OptionError({
-      where: "fit",
-      problem: "no epoch is left",
-      expected: `epochs above initialEpoch, ${initialEpoch}`,
-      received: String(epochs),
-      fix: "epochs is the number of the last epoch, not of those to come.",
-    });
-  const both = validationData !== undefined && validationSplit !== undefined;
-  const none = validationSteps !== undefined && validationData === undefined && validationSplit === undefined;
-  if (both || none)
-    throw new OptionError({
-      where: "fit",
-      problem: both ? "validationData and validationSplit exclude each other" : "validationSteps is given without data",
-      expected: both ? "one of them" : "validationData",
-    });
-}
-
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 100;
-
-export type { Plans } from "./feed.js";
 
 export class Trainer {
   readonly #model: EngineModel;
@@ -130,12 +39,20 @@ export class Trainer {
   readonly #history: History;
   readonly #control: TrainingControl;
   readonly #replay: Replay;
+  readonly #best: string;
+  #checkpoints: FitCheckpoints | undefined;
   #lastChunk: Chunk | undefined;
   #stopped = false;
+  /** The pass over the data that the run begins with. */
+  #firstPass = 0;
+  /** What comes next: a step of an epoch. */
+  #place: Place = { epoch: 0, step: 0 };
+  /** Epoch of the weights that have been kept last, and how often some have been. */
+  #kept: { readonly epoch: number | undefined; readonly count: number } = { epoch: undefined, count: 0 };
 
   constructor(model: EngineModel, compiled: Compiled, options: FitOptions, shown: AnyModel) {
     const { session, weights } = model;
-    const best = model.snapshotName("best weights");
+    this.#best = model.snapshotName("best weights");
     this.#model = model;
     this.#compiled = compiled;
     this.#session = session;
@@ -148,7 +65,6 @@ export class Trainer {
       verdictOn(model, compiled, () => this.#data),
       initialEpoch,
     );
-    let kept: number | undefined;
     this.#replay = { session, compiled, snapshot: model.snapshotName("chunk start") };
     const rate = compiled.learningRate;
     this.#control = {
@@ -157,13 +73,14 @@ export class Trainer {
       stop: () => {
         this.#stopped = true;
       },
-      keepWeights: () => {
-        kept = initialEpoch + this.#history.epochs.length - 1;
-        return session.snapshot(best, weights);
+      keepWeights: async () => {
+        this.#kept = { epoch: initialEpoch + this.#history.epochs.length - 1, count: this.#kept.count + 1 };
+        await this.#checkpoints?.bestIsFree();
+        await session.snapshot(this.#best, weights);
       },
       restoreWeights: () => {
-        this.#history.restoredEpoch = kept;
-        return session.restore(best);
+        this.#history.restoredEpoch = this.#kept.epoch;
+        return session.restore(this.#best);
       },
       get learningRate() {
         return rate.value;
@@ -185,49 +102,135 @@ export class Trainer {
   async run(given: Sorted<Plans, Rows>): Promise<History> {
     const { epochs } = this.#control;
     const { initialEpoch = 0, validationData } = this.#options;
-    const [feed, batch] = this.#feed(given);
-    const held = validationData === undefined ? undefined : await this.#heldBack(validationData, batch);
+    const rows = this.#rows(given);
+    const held = validationData === undefined ? undefined : await this.#heldBack(validationData, rows?.batch);
     await this.#compiled.begin(this.#session, this.#model.seed);
+    this.#place = { epoch: initialEpoch, step: 0 };
+    await this.#openCheckpoints(given, rows, held);
+    const feed = this.#feed(given, rows);
     const train = async (): Promise<History> => {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
-      for (let epoch = initialEpoch; epoch < epochs && !this.#ends(); epoch++) {
+      await this.#resume();
+      while (this.#place.epoch < epochs && !this.#ends()) {
         // Orders go on where the last fit has ended, as the layers' random numbers do.
         this.#compiled.course.epochs++;
-        await this.#epoch(epoch, feed, held).catch((error: unknown) => this.#failed(error));
+        await this.#epoch(feed, held).catch((error: unknown) => this.#failed(error));
       }
+      await this.#lastCheckpoint();
       return this.#history;
     };
     const ends = this.#callbacks.map((callback) => () => callback.onTrainEnd?.(this.#control));
-    return finishing(train, [() => feed.close(), () => this.#swap("shown"), ...ends]);
+    return finishing(train, [() => feed.close(), () => this.#swap("shown"), ...ends, () => this.#checkpoints?.close()]);
   }
 
-  /** Where the steps come from, and how many rows they have where that is settled. */
-  #feed({ stream, whole: given }: Sorted<Plans, Rows>): [feed: Feed, batch: number | undefined] {
+  /** Of data that is all there: the rows of a step, and all rows in the order of each pass. */
+  #rows({ whole: given }: Sorted<Plans, Rows>): RowPlans | undefined {
+    if (given === undefined) return undefined;
+    const { shuffle } = this.#options;
+    const data = (shuffle === true ? given.shuffle?.({ seed: this.#model.seed }) : undefined) ?? given;
+    const names = this.#model.names(this.#compiled);
+    const plan = async (pass: number): Promise<EpochPlan> => planInOrder(await data.plan(pass), names, "fit");
+    return { batch: batchSizeOf("fit", given, this.#options), plan };
+  }
+
+  /** What the run goes on from is read, and the folder that it writes to is opened, where that is asked for. */
+  async #openCheckpoints(
+    { stream }: Sorted<Plans, Rows>,
+    rows: RowPlans | undefined,
+    held: HeldBack | undefined,
+  ): Promise<void> {
+    const { checkpoint, resume, classWeight, initialEpoch, stepsPerEpoch, validationSteps } = this.#options;
+    this.#firstPass = this.#compiled.course.epochs;
+    if (checkpoint === undefined && resume === undefined) return;
+    if (stream !== undefined && isSpent(stream)) {
+      throw new OptionError({
+        where: `fit, ${resume === undefined ? "checkpoint" : "resume"}`,
+        problem: "the stream cannot be gone through again, which going on from a checkpoint takes",
+        fix: "Give a function that returns a new one, such as the generator function itself.",
+      });
+    }
+    this.#checkpoints = await FitCheckpoints.open(
+      {
+        ...(checkpoint === undefined ? {} : { checkpoint }),
+        ...(resume === undefined ? {} : { resume }),
+      },
+      {
+        model: this.#model,
+        compiled: this.#compiled,
+        shown: this.#control.model,
+        callbacks: this.#callbacks,
+        data: rows === undefined ? "stream" : await rows.plan(0),
+        batchSize: rows?.batch ?? this.#options.batchSize,
+        validation: held === undefined ? undefined : (held.plan ?? "stream"),
+        options: { classWeight, initialEpoch, stepsPerEpoch, validationSteps },
+      },
+    );
+    this.#firstPass = this.#checkpoints.from?.firstPass ?? this.#firstPass;
+  }
+
+  /** Everything as it was when the checkpoint was made. */
+  async #resume(): Promise<void> {
+    const { from } = this.#checkpoints ?? {};
+    if (from === undefined) return;
+    const { course, learningRate } = this.#compiled;
+    this.#collector = this.#compiled.figures.collector(await this.#checkpoints?.restore());
+    await learningRate.reload(this.#session);
+    const { place, inPlace, stopped, history, earlier, kept } = from;
+    course.epochs = this.#firstPass + place.epoch - this.#history.initialEpoch;
+    course.history.splice(0, course.history.length, ...earlier, ...history);
+    this.#history.epochs.push(...history);
+    [this.#place, this.#inPlace, this.#stopped] = [place, inPlace, this.#stopped || stopped];
+    this.#saved = place;
+    if (kept !== null) this.#kept = { epoch: kept, count: 1 };
+  }
+
+  /** A checkpoint of what is in the engine now, unless it holds numbers that are not finite. */
+  async #checkpoint(): Promise<void> {
+    if (this.#checkpoints?.isWriting !== true) return;
+    if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
+    await this.#compiled.learningRate.settle(this.#session);
+    const { course } = this.#compiled;
+    const { epochs } = this.#history;
+    const progress = {
+      place: this.#place,
+      firstPass: this.#firstPass,
+      inPlace: this.#inPlace,
+      stopped: this.#stopped,
+      history: epochs,
+      earlier: course.history.slice(0, course.history.length - epochs.length),
+      kept: this.#kept.epoch ?? null,
+    };
+    const collected = this.#place.step === 0 ? [] : this.#collector.all();
+    await this.#checkpoints.take(progress, collected, this.#kept.count);
+    this.#saved = this.#place;
+  }
+
+  /** Where in the run the last checkpoint is. */
+  #saved: Place | undefined;
+
+  /** At the end, whatever has ended the run, but for numbers that are not finite. */
+  async #lastCheckpoint(): Promise<void> {
+    if (this.#saved !== this.#place && this.#history.failure === undefined) await this.#checkpoint();
+  }
+
+  /** Where the steps come from. */
+  #feed({ stream }: Sorted<Plans, Rows>, rows: RowPlans | undefined): Feed {
     const { shuffle, signal, batchSize, initialEpoch, stepsPerEpoch } = this.#options;
     const size = batchSize === undefined ? {} : { batchSize };
-    const [model, compiled] = [this.#model, this.#compiled];
+    const [model, compiled, firstPass] = [this.#model, this.#compiled, this.#firstPass];
     if (stream !== undefined) {
       if (shuffle === true) refuseForStreams("shuffle", "Shuffle where the batches are made.");
       const ahead = compiled.states.optimizer.window !== undefined;
-      const feed = model.stream(compiled, "train", inBatches("fit", stream, size), {
-        where: "fit",
-        signal,
-        initialEpoch,
-        stepsPerEpoch,
-        ahead,
-      });
-      return [feed, undefined];
+      const batches = inBatches("fit", stream, size);
+      return model.stream(compiled, "train", batches, { where: "fit", signal, initialEpoch, stepsPerEpoch, ahead });
     }
-    const batch = batchSizeOf("fit", given, this.#options);
-    const data = (shuffle === true ? given.shuffle?.({ seed: model.seed }) : undefined) ?? given;
-    const plan = async (pass: number): Promise<EpochPlan> =>
-      planInOrder(await data.plan(pass), model.names(compiled), "fit");
-    const firstPass = compiled.course.epochs;
+    if (rows === undefined) throw new RangeError("there is no data");
+    const { batch, plan } = rows;
     const load = ({ columns, order }: EpochPlan): Promise<Resident> => {
       model.check(compiled, columns, { values: false });
       return model.load({ compiled, name: "train", columns, order, request: this });
     };
-    return [new ResidentFeed(plan, { batch, firstPass, initialEpoch, stepsPerEpoch, load }), batch];
+    return new ResidentFeed(plan, { batch, firstPass, initialEpoch, stepsPerEpoch, load });
   }
 
   /** Numbers that are not finite end training with an error, unless a callback ends it before. */
@@ -270,20 +273,17 @@ export class Trainer {
     for (const callback of this.#callbacks) await call(callback);
   }
 
-  async #epoch(epoch: number, feed: Feed, held: HeldBack | undefined): Promise<void> {
+  async #epoch(feed: Feed, held: HeldBack | undefined): Promise<void> {
     const { states } = this.#compiled;
-    const steps = await feed.open(epoch);
+    const { epoch, step } = this.#place;
+    const steps = await feed.open(epoch, step);
     this.#data = { train: feed.plan, validation: held?.plan };
     const first = await steps.next(this.#most);
-    if (first === undefined) return; // aborted
-    await this.#session.write(states.sums, noSums(states.sums));
-    this.#collector = this.#compiled.figures.collector();
-    await this.#session.write(states.badStep, whole(-1));
-    await this.#openWindow();
-    await this.#program(first.data, first.batch); // compiled before the clock starts
-    await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
+    if (first === undefined && (step === 0 || this.#ends())) return; // aborted
+    if (first !== undefined) await this.#program(first.data, first.batch); // compiled before the clock starts
+    if (step === 0) await this.#begin(epoch);
     await this.#swap("raw");
-    const finished = await this.#steps(epoch, steps, first);
+    const finished = first === undefined || (await this.#steps(steps, first));
     if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
     await this.#swap("shown");
     if (!finished) return;
@@ -294,6 +294,18 @@ export class Trainer {
     this.#history.epochs.push(all);
     this.#compiled.course.history.push(all);
     await this.#each((callback) => callback.onEpochEnd?.(epoch, all, this.#control));
+    this.#place = { epoch: epoch + 1, step: 0 };
+    if (this.#checkpoints?.isDueAfterEpoch() === true) await this.#checkpoint();
+  }
+
+  /** An epoch begins; one that a checkpoint was made in has begun already. */
+  async #begin(epoch: number): Promise<void> {
+    const { states } = this.#compiled;
+    await this.#session.write(states.sums, noSums(states.sums));
+    this.#collector = this.#compiled.figures.collector();
+    await this.#session.write(states.badStep, whole(-1));
+    await this.#openWindow();
+    await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
   }
 
   /**
@@ -342,26 +354,30 @@ export class Trainer {
 
   /** Steps that may follow each other without JavaScript in between. */
   get #most(): number {
-    return this.#isHeard ? 1 : Math.min(this.#compiled.chunk, this.#compiled.learningRate.most);
+    const { chunk, learningRate } = this.#compiled;
+    return this.#isHeard ? 1 : Math.min(chunk, learningRate.most, this.#checkpoints?.stepsLeft ?? Infinity);
   }
 
-  /** All steps of an epoch from the first on; false where it was interrupted. */
-  async #steps(epoch: number, feed: EpochFeed, first: Portion): Promise<boolean> {
+  /** All steps of an epoch that are to come, from the first on; false where it was interrupted. */
+  async #steps(feed: EpochFeed, first: Portion): Promise<boolean> {
     const { figures, states } = this.#compiled;
+    const { epoch } = this.#place;
     const started = performance.now();
-    let [step, rows] = [0, 0];
+    let rows = 0;
     for (let portion: Portion | undefined = first; portion !== undefined;) {
       await this.#run(portion);
-      step += portion.count;
+      const step = this.#place.step + portion.count;
+      this.#place = { epoch, step };
       rows += portion.count * portion.batch;
       const logs = figures.ofSums(await this.#session.read(states.sums));
       const seconds = (performance.now() - started) / 1000;
       const progress = { epoch, step, steps: feed.steps, logs, examplesPerSecond: rows / seconds };
-      const done = step;
-      if (this.#isHeard) await this.#each((callback) => callback.onBatchEnd?.(done - 1, logs, this.#control));
+      if (this.#isHeard) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
+      const isDue = this.#checkpoints?.isDueAfter(portion.count) === true;
       if (step === feed.steps) return true;
       if (feed.steps !== undefined && this.#ends()) return false;
+      if (isDue) await this.#checkpoint();
       portion = await feed.next(this.#most);
       if (portion !== undefined && this.#ends()) return false;
     }
@@ -419,6 +435,14 @@ export class Trainer {
       this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
     }
   }
+}
+
+/** Data that is all there. */
+interface RowPlans {
+  /** Rows of a step. */
+  readonly batch: number;
+  /** All rows, and the order of a pass over them. */
+  readonly plan: (pass: number) => Promise<EpochPlan>;
 }
 
 /** Validation data: its rows, where they are known, and what measures it. */

@@ -3,7 +3,8 @@ import { checkOptions, numberIn, OptionError, positiveInteger, TrainingError } f
 import { Report } from "../nn/inspect/report.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import type { Callback } from "./callbacks.js";
-import type { FitOptions, Plans } from "./fit.js";
+import type { Plans } from "./feed.js";
+import type { FitOptions } from "./fit-options.js";
 import type { History } from "./history.js";
 import { batchSizeOf, type BatchOptions, type Data, wholeOf } from "./model-data.js";
 

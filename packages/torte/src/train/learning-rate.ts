@@ -34,6 +34,12 @@ export class LearningRate {
     this.#updates = updates.data[0] ?? 0;
   }
 
+  /** As `read`, whatever has been set meanwhile. */
+  async reload(session: Session): Promise<void> {
+    this.#changed = false;
+    await this.read(session);
+  }
+
   /** Number of updates that are done. */
   get updates(): number {
     return this.#updates;

@@ -35,7 +35,9 @@ import { checkSize } from "./checks.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { finishing } from "./finish.js";
-import { checkFitOptions, firstBatches, type FitOptions, type Plans, Trainer } from "./fit.js";
+import type { Plans } from "./feed.js";
+import { firstBatches, Trainer } from "./fit.js";
+import { checkFitOptions, type FitOptions } from "./fit-options.js";
 import type { History } from "./history.js";
 import {
   asDataset,

@@ -31,7 +31,7 @@ export interface Check {
 
 interface Known {
   /** Fingerprints of what has been uploaded last. */
-  contents?: readonly string[];
+  contents?: string;
   /** What that has been looked at for. */
   purpose?: object;
   /** By which request, and the tensors that it has shown. */
@@ -70,8 +70,8 @@ export class ResidentData {
   /** What has to be uploaded. */
   #look(known: Known, given: Columns, check: Check): Write[] {
     const columns = settled(given);
-    const contents = tensorsOf(columns).map(fingerprint);
-    const same = contents.join("; ") === known.contents?.join("; ");
+    const contents = tensorsOf(columns).map(fingerprint).join("; ");
+    const same = contents === known.contents;
     if (!same || check.purpose !== known.purpose) check.run(columns);
     const { purpose, request } = check;
     Object.assign(known, { contents, purpose, request, tensors: tensorsOf(given) });
@@ -86,11 +86,6 @@ export class ResidentData {
     const rows = Int32Array.from({ length: capacity }, (_, i) => i);
     await this.#write(name, [orderOf(data, rows)]);
     return data;
-  }
-
-  /** Fingerprints of the columns that have been loaded under the name. */
-  contents(name: string): readonly string[] {
-    return this.#known.get(name)?.contents ?? [];
   }
 
   get states(): State[] {

@@ -54,6 +54,7 @@ export function csvLog(options: CsvLogOptions): Callback {
     }
   };
   return {
+    kind: where,
     onTrainBegin: () => {
       [begun, bytes] = [false, 0];
     },

@@ -41,6 +41,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   let waited = 0;
   let kept = false;
   return {
+    kind: where,
     stage: "stopping",
     onTrainBegin: (control) => {
       monitor.begin(control);

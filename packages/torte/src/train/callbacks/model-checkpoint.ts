@@ -61,6 +61,7 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
   const monitor = new Monitor(where, options);
   monitor.best = first;
   return {
+    kind: where,
     stage: "checkpoint",
     onTrainBegin: (control) => {
       if (bestOnly) monitor.begin(control);

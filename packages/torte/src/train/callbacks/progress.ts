@@ -50,6 +50,13 @@ export function progress(options: ProgressOptions = {}): Callback {
   let started = 0;
   let last: Progress | undefined;
   let open = false;
+  let announced = -1;
+  /** An epoch that is resumed does not begin again. */
+  const announce = (epoch: number, epochs: number): void => {
+    if (announced === epoch) return;
+    [announced, started, last] = [epoch, performance.now(), undefined];
+    output.write(`Epoch ${epoch + 1}/${epochs}\n`);
+  };
   const over = (text: string): void => {
     const width = output.columns ?? 80;
     output.write(`\r\u001b[K${text.length < width ? text : `${text.slice(0, width - 4)}...`}`);
@@ -60,11 +67,14 @@ export function progress(options: ProgressOptions = {}): Callback {
     open = false;
   };
   return {
-    onEpochBegin: (epoch, { epochs }) => {
-      [started, last] = [performance.now(), undefined];
-      output.write(`Epoch ${epoch + 1}/${epochs}\n`);
+    onTrainBegin: () => {
+      announced = -1;
     },
-    onProgress: (now) => {
+    onEpochBegin: (epoch, { epochs }) => {
+      announce(epoch, epochs);
+    },
+    onProgress: (now, { epochs }) => {
+      announce(now.epoch, epochs);
       last = now;
       if (live) over(during(now, performance.now() - started));
     },

@@ -40,6 +40,7 @@ export function reduceLROnPlateau(options: ReduceLROnPlateauOptions = {}): Callb
   const least = numberIn(where, "minLearningRate", options.minLearningRate ?? 0, { min: 0 });
   let [waited, cooling] = [0, 0];
   return {
+    kind: where,
     stage: "rate",
     onTrainBegin: (control) => {
       monitor.begin(control);

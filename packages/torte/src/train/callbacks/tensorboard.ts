@@ -25,7 +25,7 @@ export interface TensorBoardOptions {
  * @example
  * import { tensorBoard } from "torte";
  * const callback = tensorBoard({ logDir: "logs/first", histogramFreq: 5 });
- * console.log(callback.state?.()); // { epochs: 0, steps: 0 }
+ * console.log(await callback.state?.()); // { epochs: 0, steps: 0 }
  */
 export function tensorBoard(options: TensorBoardOptions = {}): Callback {
   const where = "tensorBoard";
@@ -57,6 +57,7 @@ export function tensorBoard(options: TensorBoardOptions = {}): Callback {
     steps++;
   };
   return {
+    kind: where,
     onTrainBegin: () => {
       [epochs, steps] = [0, 0];
       writers.clear();
@@ -77,7 +78,10 @@ export function tensorBoard(options: TensorBoardOptions = {}): Callback {
       await flush();
     },
     onTrainEnd: flush,
-    state: () => ({ epochs, steps }),
+    state: async () => {
+      await flush(); // what a run that is killed has in memory is lost
+      return { epochs, steps };
+    },
     load: (state) => {
       ({ epochs, steps } = readState(where, state, { epochs: "number", steps: "number" }));
     },

@@ -106,7 +106,7 @@ export class Checkpoints {
     this.#readingBest = reading ?? Promise.resolve();
     const bestWeights = await reading;
     const arrays = { ...(await readAll(session, copy, namedArrays(this.#arrays))), ...collected };
-    const { epoch, step } = record.state.position;
+    const { epoch, step } = record.state.place;
     const entry = await this.#folder.add(
       { epoch, step },
       safetensorsPieces(arrays, recordMetadata(record)),

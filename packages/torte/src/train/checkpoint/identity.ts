@@ -11,7 +11,7 @@ const PARTS: Readonly<Record<string, string>> = {
   model: "the model",
   optimizer: "the optimizer",
   goals: "the loss, or what else compile was given,",
-  classWeight: "classWeight",
+  options: "an option of fit",
   data: "the training data",
   validation: "validationData",
   callbacks: "the list of callbacks",

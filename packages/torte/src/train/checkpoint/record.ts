@@ -18,11 +18,10 @@ import { VERSION } from "../../version.js";
 import type { Logs } from "../callbacks.js";
 import { exactJson, exactly, type Json } from "../json.js";
 
-/** Where in a run: the next step is number `step`, from 0, of epoch `epoch`, whose rows come in the order number `order`. */
-export interface Position {
+/** Where in a run: the next step, from 0, of an epoch. */
+export interface Place {
   readonly epoch: number;
   readonly step: number;
-  readonly order: number;
 }
 
 /** What is kept of a callback, under what kind it is of. */
@@ -32,12 +31,16 @@ export interface CallbackState {
 }
 
 export interface RunState {
-  readonly position: Position;
+  readonly place: Place;
+  /** The pass over the data that the run began with. */
+  readonly firstPass: number;
   /** Whether the weights are those that the model shows, or those that training goes on with. */
   readonly inPlace: "shown" | "raw";
   /** A callback has ended the run. */
   readonly stopped: boolean;
   readonly history: readonly Logs[];
+  /** Figures of the model's fits before. */
+  readonly earlier: readonly Logs[];
   /** The epoch whose weights have been kept. */
   readonly kept: number | null;
   readonly callbacks: readonly CallbackState[];
@@ -62,16 +65,18 @@ export function recordMetadata({ state, identity }: RunRecord): Record<string, s
   return { [KEY]: JSON.stringify({ format: KEY, version: 1, torte: VERSION, state: exact, identity }) };
 }
 
-const position = fields({ epoch: whole(0), step: whole(0), order: whole(0) });
 const number: Check = (value, path) =>
   typeof value === "number" ? undefined : { path, expected: "a number", received: value };
 const anything: Check = () => undefined;
+const MOST = 2 ** 31 - 1;
 const STATE = fields(
   {
-    position,
+    place: fields({ epoch: whole(0, MOST), step: whole(0, MOST) }),
+    firstPass: whole(0, MOST),
     inPlace: among("shown", "raw"),
     stopped: truth,
     history: list(record(number)),
+    earlier: list(record(number)),
     kept: nullOr(whole(0)),
     callbacks: list(fields({ kind: text, state: anything })),
     collected: whole(0, 100_000),

@@ -213,7 +213,7 @@ describe("tensorBoard", () => {
       ...second,
       onTrainBegin: async (control) => {
         await second.onTrainBegin?.(control);
-        await second.load?.(first.state?.() ?? null);
+        await second.load?.((await first.state?.()) ?? null);
       },
     };
     await trained.fit(data, { epochs: 1, callbacks: [resumed] });
