@@ -7,6 +7,7 @@ import type { Logs } from "./callbacks.js";
 import { type CompileDescription, describeCompile } from "./compile-description.js";
 import { exactJson, exactly, type Json } from "./json.js";
 import type { CompileOptions } from "./objective.js";
+import { TRAINING } from "./saving.js";
 
 /** Arrays of training by their names. */
 export type SavedStates = Readonly<Record<string, Tensor>>;
@@ -22,8 +23,6 @@ export interface SavedTraining {
   /** Empty before the first step. */
   readonly states: SavedStates;
 }
-
-const KEY = "torte-training";
 
 /** As `describeCompile`, with what cannot be written left out by name. */
 export function describeWhole(options: CompileOptions): Pick<SavedTraining, "compile" | "leftOut"> {
@@ -45,7 +44,7 @@ export function trainingParts(
   const names = Object.fromEntries(Object.keys(states).map((name) => [name, `${prefix}${name}`]));
   const facts = { version: 1, ...told, history: exactJson(history), states: names };
   return {
-    metadata: { [KEY]: JSON.stringify(facts) },
+    metadata: { [TRAINING]: JSON.stringify(facts) },
     tensors: Object.fromEntries(Object.entries(states).map(([name, value]) => [`${prefix}${name}`, value])),
   };
 }
@@ -75,7 +74,7 @@ export function takeApart(
   where: string,
   wanted: boolean,
 ): { readonly weights: Readonly<Record<string, Tensor>>; readonly training: SavedTraining | undefined } {
-  const json = Object.hasOwn(metadata, KEY) ? metadata[KEY] : undefined;
+  const json = Object.hasOwn(metadata, TRAINING) ? metadata[TRAINING] : undefined;
   if (json === undefined) return { weights: tensors, training: undefined };
   const value = parseJson(json, `${where}: training`);
   const { version, ...facts } = isRecord(value) ? value : {};

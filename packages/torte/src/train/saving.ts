@@ -22,6 +22,8 @@ export interface ModelDescription extends GraphDescription {
 const KEY = "torte-model";
 /** What else goes with the model. */
 const EXTRAS = "torte-extras";
+/** What training needs to go on. */
+export const TRAINING = "torte-training";
 
 export const modelMetadata = (
   description: ModelDescription,
@@ -43,11 +45,11 @@ export function readExtras(metadata: Readonly<Record<string, string>>, where: st
   throw new DataError({ where, problem: "the extras are corrupt", expected: "an object", received: show(extras) });
 }
 
-/** @throws OptionError for a text under a name that files of this library use themselves. */
+/** @throws OptionError for a text under a name that `model.save` uses itself. */
 export function checkMetadata(where: string, metadata: Readonly<Record<string, string>>): void {
-  const own = Object.keys(metadata).find((name) => name.startsWith("torte-"));
+  const own = Object.keys(metadata).find((name) => [KEY, EXTRAS, TRAINING].includes(name));
   if (own === undefined) return;
-  const fix = "Give it a name that does not begin with torte-.";
+  const fix = "Give it another name.";
   throw new OptionError({ where, problem: `metadata ${JSON.stringify(own)} is a name of the library's own`, fix });
 }
 
