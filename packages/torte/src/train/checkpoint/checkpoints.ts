@@ -95,21 +95,22 @@ export class Checkpoints {
     const all = namedArrays(this.#arrays);
     const [moment] = await Promise.all([describe(), session.snapshot(copy, [...all.values()])]);
     [this.#steps, this.#epochs, this.#taken] = [0, 0, performance.now()];
-    this.#writing = this.#write(moment);
+    // Histories and states go on changing while this is written.
+    this.#writing = this.#write(moment, recordMetadata(moment.record));
     this.#writing.catch(() => undefined); // told by the next that waits for it
   }
 
-  async #write({ record, collected, kept }: Moment): Promise<void> {
+  async #write({ record, collected, kept }: Moment, metadata: Readonly<Record<string, string>>): Promise<void> {
     const { session, copy, best, weights } = this.#arrays;
     const known = this.#best?.kept === kept ? this.#best.file : undefined;
     const reading = kept === 0 || known !== undefined ? undefined : readAll(session, best, weights);
     this.#readingBest = reading ?? Promise.resolve();
     const bestWeights = await reading;
     const arrays = { ...(await readAll(session, copy, namedArrays(this.#arrays))), ...collected };
-    const { epoch, step } = record.state.place;
+
     const entry = await this.#folder.add(
-      { epoch, step },
-      safetensorsPieces(arrays, recordMetadata(record)),
+      record.state.place,
+      safetensorsPieces(arrays, metadata),
       bestWeights === undefined ? known : safetensorsPieces(bestWeights, {}),
     );
     if (entry.best !== undefined) this.#best = { kept, file: entry.best };
