@@ -74,12 +74,17 @@ function isMade(value: Loss | Metric, table: Factories, { factory, options }: Or
   if (make === undefined) return false;
   const made: Readonly<Record<string, unknown>> = { ...make(options as never) };
   const given: Readonly<Record<string, unknown>> = { ...value };
-  const names = new Set([...Object.keys(made), ...Object.keys(given)]);
-  return [...names].every((name) => name === "origin" || isAlike(made[name], given[name]));
+  return isAlike({ ...made, origin: undefined }, { ...given, origin: undefined });
 }
 
-const isAlike = (a: unknown, b: unknown): boolean =>
-  typeof a === "function" && typeof b === "function" ? String(a) === String(b) : Object.is(a, b);
+/** The same values, functions by their text. */
+function isAlike(a: unknown, b: unknown): boolean {
+  if (typeof a === "function" && typeof b === "function") return String(a) === String(b);
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return Object.is(a, b);
+  const [one, other]: Readonly<Record<string, unknown>>[] = [{ ...a }, { ...b }];
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => isAlike(one?.[name], other?.[name]));
+}
 
 function follow(table: Factories, { factory, options }: Origin): object {
   const make = Object.hasOwn(table, factory) ? table[factory] : undefined;
