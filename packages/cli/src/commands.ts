@@ -4,6 +4,7 @@ import type { AuditCommandOptions } from "./audit.js";
 import type { CheckOptions } from "./check.js";
 import type { EvaluateCommandOptions } from "./evaluate.js";
 import { kinds, number, several, share, text, whole } from "./options.js";
+import type { PredictOptions } from "./predict.js";
 import type { TrainCommandOptions } from "./train.js";
 
 /** What the commands do. */
@@ -11,6 +12,7 @@ export interface Actions {
   readonly audit: (file: string, options: AuditCommandOptions) => Promise<void>;
   readonly train: (file: string, options: TrainCommandOptions) => Promise<void>;
   readonly evaluate: (run: string, options: EvaluateCommandOptions) => Promise<void>;
+  readonly predict: (run: string, file: string, options: PredictOptions) => Promise<void>;
   readonly check: (file: string, options: CheckOptions) => Promise<void>;
 }
 
@@ -22,6 +24,7 @@ export function addCommands(program: Command, actions: Actions): void {
   addAudit(program, actions.audit);
   addTrain(program, actions.train);
   addEvaluate(program, actions.evaluate);
+  addPredict(program, actions.predict);
   addCheck(program, actions.check);
 }
 
@@ -96,6 +99,11 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     );
   running(command)
     .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", whole(1))
+    .option(
+      "--ensemble <n>",
+      "models with seeds of their own, asked together (default: the experiment's, else 1)",
+      whole(1, 100),
+    )
     .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<name>)", text)
     .option("--force", "write over the run that --out has")
     .option("--evaluate", "open the test at the end, as torte evaluate does");
@@ -122,6 +130,12 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
         "skip",
         "unknown",
       ]),
+    )
+    .addOption(
+      new Option(
+        "--calibration <method>",
+        "of probabilities, on the validation part (default: platt, of several classes temperature)",
+      ).choices(["none", "platt", "isotonic", "temperature"]),
     )
     .option("--print-experiment", "print the TypeScript that the command stands for, and do nothing");
   reading(command).addHelpText("after", TRAIN_HELP).action(onTrain);
@@ -170,6 +184,30 @@ Example:
 Figures of a second opening are no clean estimate any more: whoever has seen the
 first may have chosen by it. They are computed, and say so.
 Exit status: 0 done; 2 the folder is no run's, or the data has changed.`;
+
+function addPredict(program: Command, onPredict: Actions["predict"]): void {
+  const command = program
+    .command("predict")
+    .description("Predict the rows of a file with a trained model: streamed, in their order, with probabilities.")
+    .argument("<run>", "the run folder that torte train has written")
+    .argument("<file>", "the rows: CSV, TSV, FASTA, JSON lines or Parquet, plain or gzip")
+    .option("-o, --output <file>", "the CSV that is written (default: the standard output)", text)
+    .option("--id <column>", "the column with the names of rows (default: id, else the row's number)", text)
+    .option("--column <name=column>", "where the model's column is in the file; may be repeated", kinds)
+    .option("--threads <n>", "threads; results do not depend on it (default: the cores)", whole(1, 64))
+    .option("--quiet", "print nothing but errors");
+  reading(command).addHelpText("after", PREDICT_HELP).action(onPredict);
+}
+
+const PREDICT_HELP = `
+Example:
+  torte predict runs/first new.fasta -o predictions.csv
+
+Columns: id, probability (of two classes that of the positive one, of more that of the
+label that is told), label; of numbers id and value. Rows that cannot be read are left
+out and listed, with line and reason, in predictions.unreadable.csv.
+Exit status: 0 done, whatever rows were left out; 2 the file or an option is wrong,
+and nothing is written.`;
 
 function addCheck(program: Command, onCheck: Actions["check"]): void {
   running(

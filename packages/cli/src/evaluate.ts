@@ -2,14 +2,15 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Figure, figuresOf, type TableEncoding, type Told } from "@torte/data";
+import { type Figure, figuresOf, type Predictor, type Told } from "@torte/data";
 import { DataError, type Dataset, isRecord, type Logs, type Model, TorteError } from "torte";
 import { majorityBaseline } from "./baseline.js";
-import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
-import { readModelFile } from "./model-file.js";
-import { checkPart, type PreparedRows, prepareRows, settle } from "./prepare.js";
+import { type ExperimentText, loadExperiment, sha256Of } from "./load-experiment.js";
+import { modelFile, readModels, type RunModels } from "./model-file.js";
+import { checkPart, compileModel, makeModel, type PreparedRows, prepareRows, settle } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
+import { rowsOf } from "./rows.js";
 import type { RunRecord } from "./run-record.js";
 
 export interface EvaluateOptions {
@@ -71,10 +72,10 @@ export async function evaluate(
     known: placesOf(run),
   });
   checkSources(path, run, rows);
-  const { model, encoding } = await modelOf(path, rows);
-  await inExperiment(text, "compile", () => {
-    model.compile(experiment.compile);
-  });
+  const { models, predictor } = await modelsOf(path, rows);
+  const [model] = models;
+  if (model === undefined) throw new DataError({ where: path, problem: "the run has no model" });
+  await compileModel(plan, model);
   const sealed = rows.data.test;
   if (sealed === undefined)
     throw new DataError({ where: path, problem: "the run has no test part", fix: "Give one as test in data()." });
@@ -83,9 +84,9 @@ export async function evaluate(
   await folder.writeJson("run.json", { ...run, openings });
   await checkPart(model, test, "test");
   signal.throwIfAborted();
-  const evaluation = { folder: path, openings: openings.length, ...(await measure(rows, model, encoding, test)) };
+  const evaluation = { folder: path, openings: openings.length, ...(await measure(rows, model, predictor, test)) };
   await folder.writeJson("evaluation.json", evaluation);
-  await model.close();
+  await Promise.all(models.map((each) => each.close()));
   tell(reporter, evaluation);
   return evaluation;
 }
@@ -131,35 +132,28 @@ function checkSources(path: string, { data }: RunRecord, { sources }: PreparedRo
   }
 }
 
-/** The model from its file; one with functions that no file holds is built by the experiment. */
-async function modelOf(
-  path: string,
-  { plan, data }: PreparedRows,
-): Promise<{ readonly model: Model; readonly encoding?: TableEncoding }> {
-  const file = join(path, "model.safetensors");
+/** The models from their files; one with functions that no file holds is built by the experiment. */
+async function modelsOf(path: string, { plan, data }: PreparedRows): Promise<RunModels> {
+  const file = join(path, modelFile(0));
   try {
-    const { model, encoding } = await readModelFile(file, plan.threads);
-    return encoding === undefined ? { model } : { model, encoding };
+    return await readModels(path, plan.threads);
   } catch (error) {
     if (!(error instanceof TorteError) || !existsSync(file)) throw error;
-    const options = { seed: plan.seed, threads: plan.threads };
-    const model = await inExperiment(plan.text, "model()", () =>
-      plan.experiment.model({ variant: plan.variant, options, data }),
-    );
+    const model = await makeModel(plan, data, 0);
     await model.loadWeights(file);
-    return { model };
+    return { models: [model], predictor: undefined };
   }
 }
 
 async function measure(
   { data, sources, plan }: PreparedRows,
   model: Model,
-  encoding: TableEncoding | undefined,
+  predictor: Predictor | undefined,
   test: Dataset,
 ): Promise<Omit<Evaluation, "folder" | "openings">> {
   const logs = await model.evaluate(test, { batchSize: Math.min(test.size, 256) });
   const majority = await majorityBaseline(data.train, test);
-  const told = encoding === undefined ? undefined : await predictTest(model, encoding, test);
+  const told = predictor === undefined ? undefined : await compare(predictor, test);
   return {
     rows: test.size,
     synthetic: sources.some(({ kind }) => kind === "synthetic"),
@@ -169,23 +163,18 @@ async function measure(
   };
 }
 
-/** Targets and predictions of the test, in units of the target. */
-async function predictTest(model: Model, { target }: TableEncoding, test: Dataset): Promise<Told> {
-  const { columns, order } = await test.plan(0);
-  const x = columns.x.map((tensor) => tensor.take(order));
-  const [y] = columns.y;
-  const targets = Float64Array.from(order, (row) => y?.data[row] ?? NaN);
-  const { data: predictions } = await model.predict(x);
+/** Targets and predictions of a part, in units of the target. */
+export async function compare(predictor: Predictor, part: Dataset): Promise<Told> {
+  const { target } = predictor.encoding;
+  const { x, targets } = await rowsOf(part);
+  const { values: predictions } = await predictor.outputs(x);
   if (target.kind === "regression") {
     const { kind, mean, deviation } = target;
-    const plain = (values: ArrayLike<number>): Float64Array =>
-      Float64Array.from(values, (value) => value * deviation + mean);
-    return { kind, targets: plain(targets), predictions: plain(predictions) };
+    return { kind, targets: targets.map((value) => value * deviation + mean), predictions };
   }
-  const { labels } = target;
   return target.kind === "binary"
-    ? { kind: "binary", targets, predictions, threshold: 0.5 }
-    : { kind: "multiClass", targets, predictions, classes: labels.length };
+    ? { kind: "binary", targets, predictions, threshold: predictor.decision.threshold }
+    : { kind: "multiClass", targets, predictions, classes: predictor.width };
 }
 
 function tell(reporter: Reporter, { openings, test, figures, baseline, synthetic, rows, folder }: Evaluation): void {

@@ -1,5 +1,5 @@
 /** The contract between an experiment file and the command that runs it. */
-import type { EncodedTable } from "@torte/data";
+import { CALIBRATIONS, type CalibrationMethod, type EncodedTable } from "@torte/data";
 import {
   type Callback,
   type CompileOptions,
@@ -91,7 +91,13 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
     readonly batchSize?: number;
     /** Default 0. */
     readonly seed?: number;
+    /** Models that are trained with seeds of their own, and asked together. Default 1. */
+    readonly ensemble?: number;
+    /** "balanced": each class weighs as much as the others, however many rows it has. Default: each row weighs the same. */
+    readonly classWeight?: "balanced";
   };
+  /** Of tables with classes: how probabilities are calibrated on the validation part. Default "none". */
+  readonly calibration?: CalibrationMethod;
   readonly data: (context: DataContext) => Data | Promise<Data>;
   readonly model: (context: ModelContext<Data>) => Model;
   readonly compile: CompileOptions;
@@ -99,8 +105,8 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
   readonly callbacks?: () => readonly Callback[];
 }
 
-const FIELDS = ["name", "variants", "training", "data", "model", "compile", "callbacks"];
-const TRAINING = ["epochs", "batchSize", "seed"];
+const FIELDS = ["name", "variants", "training", "calibration", "data", "model", "compile", "callbacks"];
+const TRAINING = ["epochs", "batchSize", "seed", "ensemble", "classWeight"];
 
 /**
  * Says what a file exports: `export default experiment({ name, data, model, compile })`.
@@ -139,7 +145,15 @@ export function checkExperiment(where: string, value: unknown): asserts value is
   const training: unknown = value["training"] ?? {};
   if (!isRecord(training)) wrong(where, "training has the wrong type", "{ epochs, batchSize, seed }", training);
   refuseUnknown(`${where}.training`, training, TRAINING);
+  const calibration: unknown = value["calibration"] ?? "none";
+  if (!(CALIBRATIONS as readonly unknown[]).includes(calibration))
+    wrong(where, "calibration is unknown", CALIBRATIONS.join(", "), calibration);
   for (const [name, given] of Object.entries(training)) {
+    if (name === "classWeight") {
+      if (given !== "balanced" && given !== undefined)
+        wrong(`${where}.training`, "classWeight is unknown", '"balanced"', given);
+      continue;
+    }
     const least = name === "seed" ? 0 : 1;
     if (!Number.isSafeInteger(given) || Number(given) < least) {
       wrong(`${where}.training`, `${name} is out of range`, `a whole number of at least ${least}`, given);

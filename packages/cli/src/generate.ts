@@ -1,6 +1,6 @@
 /** The experiment that a command on a data file stands for, as TypeScript. */
 import { basename } from "node:path";
-import { type EncodeOptions, LOSS_OF, type TablePlan } from "@torte/data";
+import { type CalibrationMethod, type EncodeOptions, LOSS_OF, type TablePlan } from "@torte/data";
 import type { TableRequest } from "./experiment.js";
 import type { ExperimentText } from "./load-experiment.js";
 
@@ -13,6 +13,10 @@ export interface GeneratedFrom {
   readonly rows: number;
   /** What is said of the split and of rows that cannot be read. */
   readonly options: Pick<EncodeOptions, "split" | "splitBy" | "validation" | "test" | "invalid" | "positive">;
+  /** A class has less than half of an equal share of the rows. */
+  readonly unbalanced: boolean;
+  readonly calibration?: CalibrationMethod;
+  readonly ensemble?: number;
   /** Where the file would lie. */
   readonly path: string;
 }
@@ -32,9 +36,13 @@ function trainingFor(rows: number): { readonly epochs: number; readonly batchSiz
   return rows >= 4000 ? { epochs: 60, batchSize, patience: 6 } : { epochs: 200, batchSize, patience: 20 };
 }
 
+/** The usual ones: of two classes slope and shift, of more a temperature. */
+const CALIBRATION = { binary: "platt", multiClass: "temperature" } as const;
+
 const LEARNING_RATE = 1e-3;
 
-export function generateExperiment({ command, request, plan, rows, options, path }: GeneratedFrom): ExperimentText {
+export function generateExperiment(from: GeneratedFrom): ExperimentText {
+  const { command, request, plan, rows, options, path, unbalanced, ensemble } = from;
   const { target, targetKind, inputs } = plan;
   const name = nameOf(request.file);
   const { epochs, batchSize, patience } = trainingFor(rows);
@@ -52,8 +60,8 @@ import { adamw, earlyStopping } from "torte";
 
 export default experiment({
   name: ${literal(name)},
-  training: { epochs: ${epochs}, batchSize: ${batchSize}, seed: 0 },
-
+  training: ${literal({ epochs, batchSize, seed: 0, ensemble, classWeight: unbalanced ? "balanced" : undefined })},
+${targetKind === "regression" ? "" : `  calibration: ${literal(from.calibration ?? CALIBRATION[targetKind])},\n`}
   async data({ seed, table }) {
     const rows = await table(${literal(request)});
     return encodeTable(rows, {

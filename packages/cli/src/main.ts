@@ -41,6 +41,12 @@ export async function main(args: readonly string[]): Promise<number> {
         await printing((print) => evaluateCommand(folder, options, signal, print));
         return 0;
       }),
+    predict: (folder, file, options) =>
+      run(async (signal) => {
+        const { predictCommand } = await import("./predict.js");
+        await predictCommand(folder, file, options, signal);
+        return 0;
+      }),
     check: (file, options) =>
       run(async (signal) => {
         const { check } = await import("./check.js");

@@ -15,6 +15,7 @@ export interface PrepareOptions {
   readonly seed?: number;
   readonly variant?: string;
   readonly threads?: number;
+  readonly ensemble?: number;
 }
 
 /** An experiment's data, the test under a seal. */
@@ -44,17 +45,33 @@ export async function prepare(
   const rows = await prepareRows(plan, options, signal, reporter, context);
   const { data } = rows;
   announceData(reporter, rows);
-  const model = await inExperiment(text, "model()", () =>
-    experiment.model({ variant: plan.variant, options: { seed: plan.seed, threads: plan.threads }, data }),
-  );
-  checkModel(text.shown, model);
+  const model = await makeModel(plan, data, 0);
   reporter.line(`\n${model.summary()}\n`);
-  await inExperiment(text, "compile", () => {
-    model.compile(experiment.compile);
-  });
+  await compileModel(plan, model);
   await checkRows(model, data);
   signal.throwIfAborted();
   return { ...rows, model };
+}
+
+/** The model of an experiment; further members of an ensemble have seeds of their own. */
+export async function makeModel(
+  { text, experiment, variant, seed, threads }: Plan,
+  data: PreparedData,
+  member: number,
+): Promise<Model> {
+  const options = { seed: (seed + MEMBER * member) >>> 0, threads };
+  const model = await inExperiment(text, "model()", () => experiment.model({ variant, options, data }));
+  checkModel(text.shown, model);
+  return model;
+}
+
+/** Seeds that people type do not meet those of other members. */
+const MEMBER = 0x9e3779b1;
+
+export async function compileModel({ text, experiment }: Plan, model: Model): Promise<void> {
+  await inExperiment(text, "compile", () => {
+    model.compile(experiment.compile);
+  });
 }
 
 /** The data of an experiment. */
@@ -104,7 +121,7 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
       received: variant,
     });
   }
-  const { epochs = 10, batchSize = 16, seed = 0 } = experiment.training ?? {};
+  const { epochs = 10, batchSize = 16, seed = 0, ensemble = 1 } = experiment.training ?? {};
   return {
     text,
     sha256: sha256Of(text.source),
@@ -114,6 +131,7 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
     batchSize: options.batchSize ?? batchSize,
     seed: options.seed ?? seed,
     threads: options.threads ?? availableParallelism(),
+    ensemble: options.ensemble ?? ensemble,
   };
 }
 

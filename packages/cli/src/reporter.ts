@@ -49,6 +49,12 @@ export class Reporter {
     this.#update(received, total ?? received, { before: "download", after }, () => `download  ${after}`);
   }
 
+  /** Rows that are done, of a number that is not known. */
+  rows(done: number): void {
+    const after = `${done} rows`;
+    this.#update(done, done, { before: "", after }, () => after);
+  }
+
   /** Takes the bar away, so that the cursor stands at the start of a free line. */
   end(): void {
     this.#removeBar();

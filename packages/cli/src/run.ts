@@ -1,13 +1,15 @@
 /** One run: trains, tells, and keeps the folder up to date. */
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
+import type { Decision } from "@torte/data";
 import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
 import { majorityBaseline } from "./baseline.js";
 import type { DataSource } from "./data-context.js";
 import type { Experiment } from "./experiment.js";
+import { classWeightOf, decide } from "./decide.js";
 import { type ExperimentText, inExperiment } from "./load-experiment.js";
-import { ENCODING_KEY } from "./model-file.js";
-import type { Prepared, PreparedData } from "./prepare.js";
+import { DECISION_KEY, ENCODING_KEY, modelFile } from "./model-file.js";
+import { compileModel, makeModel, type Prepared, type PreparedData } from "./prepare.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 
@@ -33,18 +35,24 @@ export interface Plan {
   readonly batchSize: number;
   readonly seed: number;
   readonly threads: number;
+  /** Models that are trained with seeds of their own. */
+  readonly ensemble: number;
 }
 
 export class Run {
   readonly #plan: Plan;
   readonly #data: PreparedData;
   readonly #sources: readonly DataSource[];
-  readonly #model: Model;
+  /** Those that have been trained, the one in training last. */
+  readonly #models: Model[];
   readonly #reporter: Reporter;
   readonly #folder: RunFolder;
-  readonly #epochs: Logs[] = [];
+  /** Of the model in training. */
+  #epochs: Logs[] = [];
   /** The epochs as they are written, each once. */
-  readonly #historyLines: string[] = [];
+  #historyLines: string[] = [];
+  /** What was chosen on validation data; undefined before the end, and where there is nothing to choose. */
+  #decision: Decision | undefined;
   #nextCurves = 0;
   readonly #started = new Date();
   #toldOfWeights = false;
@@ -53,7 +61,7 @@ export class Run {
     this.#plan = plan;
     this.#data = data;
     this.#sources = sources;
-    this.#model = model;
+    this.#models = [model];
     this.#reporter = reporter;
     this.#folder = folder;
   }
@@ -75,8 +83,18 @@ export class Run {
       await this.#failed(error);
       throw error;
     }
-    await this.#model.close();
+    await this.#close();
     return result;
+  }
+
+  get #model(): Model {
+    const model = this.#models.at(-1);
+    if (model === undefined) throw new RangeError("a run has a model");
+    return model;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#models.map((model) => model.close()));
   }
 
   async #train(signal: AbortSignal): Promise<TrainResult> {
@@ -87,11 +105,36 @@ export class Run {
     await this.#describe("running");
     await this.#writeHistory();
     const started = performance.now();
-    const history = await inExperiment(text, "training", () => this.#fit(signal));
-    await this.#writeModel();
-    await this.#drawCurves();
-    if (history.ended === "aborted") return this.#interrupted();
-    return this.#finish((performance.now() - started) / 1000, history);
+    const kept: Logs[] = [];
+    for (;;) {
+      const history = await inExperiment(text, "training", () => this.#fit(signal));
+      kept.push(this.#epochs[history.restoredEpoch ?? this.#epochs.length - 1] ?? {});
+      await this.#writeModel();
+      await this.#drawCurves();
+      if (history.ended === "aborted") return this.#interrupted();
+      if (this.#models.length === this.#plan.ensemble) break;
+      await this.#nextMember();
+    }
+    await this.#decide();
+    return this.#finish((performance.now() - started) / 1000, kept);
+  }
+
+  /** The next model of the ensemble, with a history of its own. */
+  async #nextMember(): Promise<void> {
+    const member = this.#models.length;
+    const model = await makeModel(this.#plan, this.#data, member);
+    await compileModel(this.#plan, model);
+    this.#models.push(model);
+    [this.#epochs, this.#historyLines] = [[], []];
+    this.#reporter.line(`\nmodel ${member + 1} of ${this.#plan.ensemble}`);
+  }
+
+  /** Chooses calibration and threshold on the validation part, and keeps them with the first model. */
+  async #decide(): Promise<void> {
+    const { encoding, validation } = this.#data;
+    if (encoding === undefined || encoding.target.kind === "regression") return;
+    this.#decision = await decide(this.#models, encoding, validation, this.#plan.experiment.calibration ?? "none");
+    await this.#writeModelFile(0);
   }
 
   /** Leaves what can be left. What fails here is told, and hides nothing: the error that came first is the run's. */
@@ -103,7 +146,7 @@ export class Run {
     } catch (later) {
       this.#reporter.line(later instanceof Error ? later.message : String(later));
     }
-    await this.#model.close().catch(() => undefined);
+    await this.#close().catch(() => undefined);
   }
 
   #headline(): string {
@@ -117,7 +160,7 @@ export class Run {
     return `${experiment.name}, variant ${variant}, ${this.#synthetic ? "SYNTHETIC DATA, made up" : "real data"}: ${parts.join(", ")}`;
   }
 
-  #fit(signal: AbortSignal): Promise<History> {
+  async #fit(signal: AbortSignal): Promise<History> {
     const { epochs, batchSize, experiment } = this.#plan;
     let started = performance.now();
     const report: Callback = {
@@ -136,7 +179,9 @@ export class Run {
         if (performance.now() >= this.#nextCurves) await this.#drawCurves();
       },
     };
+    const weighted = experiment.training?.classWeight === "balanced";
     return this.#model.fit(this.#data.train, {
+      ...(weighted ? { classWeight: await classWeightOf(this.#data.train) } : {}),
       epochs,
       batchSize,
       signal,
@@ -155,8 +200,8 @@ export class Run {
     return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
   }
 
-  async #finish(seconds: number, history: History): Promise<TrainResult> {
-    const measured = await this.#validation(history);
+  async #finish(seconds: number, kept: readonly Logs[]): Promise<TrainResult> {
+    const measured = await this.#validation(kept);
     await this.#describe("finished", { seconds, ...measured });
     this.#reporter.line(`Trained in ${duration(seconds)}; everything is in ${this.#folder.path}`);
     return {
@@ -169,10 +214,12 @@ export class Run {
   }
 
   /** Figures of the validation part by the weights that were kept, beside what no learning gives. */
-  async #validation(history: History): Promise<{ validation: Logs; baseline?: number }> {
+  async #validation(members: readonly Logs[]): Promise<{ validation: Logs; baseline?: number }> {
     const { train, validation } = this.#data;
-    const kept = this.#epochs[history.restoredEpoch ?? this.#epochs.length - 1] ?? {};
-    const figures = Object.entries(kept).flatMap(([name, value]) => {
+    const kept = Object.keys(members[0] ?? {}).map((name) => {
+      return [name, members.reduce((sum, logs) => sum + (logs[name] ?? NaN), 0) / members.length] as const;
+    });
+    const figures = kept.flatMap(([name, value]) => {
       const plain = name.replace(
         /(^|\.)val([A-Z])/,
         (_, before: string, letter: string) => before + letter.toLowerCase(),
@@ -196,12 +243,18 @@ export class Run {
     return (target === undefined || target.kind === "regression" ? undefined : target.labels[label]) ?? String(label);
   }
 
+  /** Further members of an ensemble have files of their own: history-2.json. */
+  #file(name: string): string {
+    const member = this.#models.length;
+    return member === 1 ? name : name.replace(".", `-${member}.`);
+  }
+
   /** An epoch on a line. */
   async #writeHistory(): Promise<void> {
     for (const logs of this.#epochs.slice(this.#historyLines.length)) this.#historyLines.push(JSON.stringify(logs));
     const lines = this.#historyLines.map((line) => `\n    ${line}`).join(",");
     const data = JSON.stringify(this.#dataLabel);
-    await this.#folder.write("history.json", `{\n  "data": ${data},\n  "epochs": [${lines}\n  ]\n}\n`);
+    await this.#folder.write(this.#file("history.json"), `{\n  "data": ${data},\n  "epochs": [${lines}\n  ]\n}\n`);
   }
 
   /** The longer the history, the longer the drawing: it gets a tenth of the time, and comes last where training ends. */
@@ -212,34 +265,48 @@ export class Run {
     const title = `${experiment.name}, ${variant}${this.#synthetic ? " (synthetic data)" : ""}`;
     const { plotCurves } = await import("@torte/plot"); // the drawing library is slow to load
     if (this.#epochs.some(({ loss = NaN }) => Number.isFinite(loss)))
-      await this.#folder.write("curves.svg", await plotCurves(this.#epochs, { title }).toSVG());
+      await this.#folder.write(this.#file("curves.svg"), await plotCurves(this.#epochs, { title }).toSVG());
     const ended = performance.now();
     this.#nextCurves = ended + 9 * (ended - started);
   }
 
+  /** The model in training. */
   async #writeModel(): Promise<void> {
+    const member = this.#models.length - 1;
+    if (member === 0) await this.#folder.writeJson("model.json", { ...this.#facts(), ...this.#model.describe() });
+    await this.#writeModelFile(member);
+  }
+
+  #facts(): Readonly<Record<string, string>> {
     const { experiment, variant } = this.#plan;
+    return { experiment: experiment.name, variant, data: this.#dataLabel };
+  }
+
+  async #writeModelFile(member: number): Promise<void> {
     const { encoding } = this.#data;
-    const facts = { experiment: experiment.name, variant, data: this.#dataLabel };
-    await this.#folder.writeJson("model.json", { ...facts, ...this.#model.describe() });
-    const metadata = encoding === undefined ? facts : { ...facts, [ENCODING_KEY]: JSON.stringify(encoding) };
-    await this.#folder.write("model.safetensors", await this.#saved(metadata));
+    const model = this.#models[member] ?? this.#model;
+    const metadata = {
+      ...this.#facts(),
+      ...(encoding === undefined || member > 0 ? {} : { [ENCODING_KEY]: JSON.stringify(encoding) }),
+      ...(this.#decision === undefined || member > 0 ? {} : { [DECISION_KEY]: JSON.stringify(this.#decision) }),
+    };
+    await this.#folder.write(modelFile(member), await this.#saved(model, metadata));
   }
 
   /** The whole model; where it has functions that no file can hold, its weights. */
-  async #saved(metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  async #saved(model: Model, metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
     try {
-      return await this.#model.save({ metadata });
+      return await model.save({ metadata });
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       if (!this.#toldOfWeights) this.#reporter.line(`model.safetensors has the weights only: ${error.message}`);
       this.#toldOfWeights = true;
-      return this.#model.saveWeights({ metadata });
+      return model.saveWeights({ metadata });
     }
   }
 
   async #describe(status: string, more: object = {}): Promise<void> {
-    const { text, sha256, experiment, variant, epochs, batchSize, seed, threads } = this.#plan;
+    const { text, sha256, experiment, variant, epochs, batchSize, seed, threads, ensemble } = this.#plan;
     const { train, validation, test } = this.#data;
     await this.#folder.writeJson("run.json", {
       status,
@@ -251,7 +318,7 @@ export class Run {
         sha256,
         ...(text.generated === true ? { generated: true } : {}),
       },
-      options: { variant, epochs, batchSize, seed, threads },
+      options: { variant, epochs, batchSize, seed, threads, ensemble },
       data: {
         synthetic: this.#synthetic,
         sources: this.#sources,
@@ -260,6 +327,7 @@ export class Run {
         test: test?.size ?? 0,
       },
       openings: [],
+      ...(this.#decision === undefined ? {} : { decision: this.#decision }),
       parameters: this.#model.countParams(),
       epochsDone: this.#epochs.length,
       started: this.#started.toISOString(),

@@ -1,11 +1,11 @@
 /** `torte train`: from an experiment file, or from a table, to a run folder. */
-import { type EncodeOptions, formatOf, INVALID, planTable, type PlanOptions, SPLITS } from "@torte/data";
+import { CALIBRATIONS, formatOf, INVALID, planTable, type PlanOptions, SPLITS, type TablePlan } from "@torte/data";
 import { resolve } from "node:path";
-import { COLUMN_KINDS, type ColumnKind, oneOf, OptionError, TARGET_KINDS } from "torte";
+import { COLUMN_KINDS, type ColumnKind, isMissing, oneOf, OptionError, type Table, TARGET_KINDS } from "torte";
 import { type ContextOptions, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { evaluate } from "./evaluate.js";
-import { generateExperiment } from "./generate.js";
+import { type GeneratedFrom, generateExperiment } from "./generate.js";
 import { type ExperimentText, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
 import { Reporter } from "./reporter.js";
@@ -31,6 +31,7 @@ export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "f
   readonly validation?: number;
   readonly test?: number;
   readonly invalid?: string;
+  readonly calibration?: string;
   readonly printExperiment?: boolean;
   /** Opens the test at the end. */
   readonly evaluate?: boolean;
@@ -51,6 +52,7 @@ const OF_TABLES = {
   validation: "--validation",
   test: "--test",
   invalid: "--invalid",
+  calibration: "--calibration",
   printExperiment: "--print-experiment",
   format: "--format",
   encoding: "--encoding",
@@ -136,7 +138,7 @@ async function experimentOf(
     }),
   );
   const { split, validation, test, invalid, positive } = options;
-  const encode = defined<Partial<EncodeOptions>>({
+  const encode = defined<GeneratedFrom["options"]>({
     split: split === undefined ? undefined : oneOf("--split", "way", split, SPLITS),
     splitBy,
     validation,
@@ -151,11 +153,29 @@ async function experimentOf(
       request,
       plan,
       rows: read.table.size,
+      unbalanced: isUnbalanced(read.table, plan),
       options: encode,
       path: resolve(`${file}.experiment.ts`),
+      ...defined<Pick<GeneratedFrom, "ensemble" | "calibration">>({
+        ensemble: options.ensemble,
+        calibration:
+          options.calibration === undefined
+            ? undefined
+            : oneOf("--calibration", "method", options.calibration, CALIBRATIONS),
+      }),
     }),
     tables: [read],
   };
+}
+
+/** Whether a class has less than half of an equal share of the rows. */
+function isUnbalanced(table: Table, { target, targetKind }: TablePlan): boolean {
+  if (targetKind === "regression") return false;
+  const counts = new Map<string, number>();
+  for (const cell of table.column(target))
+    if (!isMissing(cell)) counts.set(String(cell).trim(), (counts.get(String(cell).trim()) ?? 0) + 1);
+  const all = [...counts.values()];
+  return Math.min(...all) < (0.5 * all.reduce((a, b) => a + b, 0)) / all.length;
 }
 
 /** Without what is undefined. */

@@ -78,6 +78,59 @@ describe("torte train on a table", () => {
     expect([changed.status, changed.error]).toEqual([2, expect.stringMatching(/^Error: .*\n$/)]);
   });
 
+  it("trains several models with weights, calibration and threshold, and predicts in order what can be read", async () => {
+    const folder = folderWithProteins(120);
+    const rows = proteins(120).map(([id, seq], i) => `${id},${seq},${i % 6 === 1 ? "yes" : "no"}`);
+    writeFileSync(join(folder, "rare.csv"), `id,seq,label\n${rows.join("\n")}\n`);
+    const train = ["train", "rare.csv", "--target", "label", "--epochs", "3", "--ensemble", "2", "--out", "run"];
+    expect(await torte(folder, ...train, "--calibration", "isotonic")).toMatchObject({ status: 0, error: "" });
+    const { decision, options } = json(folder, "run/run.json") as Record<string, Record<string, unknown>>;
+    expect([decision?.["calibration"], options?.["ensemble"]]).toMatchObject([{ method: "isotonic" }, 2]);
+    expect(readFileSync(join(folder, "run/experiment.ts"), "utf8")).toContain('classWeight: "balanced"');
+    expect(readdirSync(join(folder, "run")).filter((file) => /^(model.*safe|history)/.test(file))).toEqual([
+      "history-2.json",
+      "history.json",
+      "model-2.safetensors",
+      "model.safetensors",
+    ]);
+
+    const fasta = [...proteins(5000)].map(([id, seq], i) => `>${id}\n${i === 77 ? "M1V" : seq}\n`);
+    writeFileSync(join(folder, "new.fasta"), fasta.join(""));
+    const told = await torte(folder, "predict", "run", "new.fasta", "-o", "told.csv");
+    expect(told).toEqual({
+      status: 0,
+      out: "",
+      // Progress comes on a slow machine.
+      error: expect.stringMatching(
+        /^(\d+ rows\n)*1 of 5000 rows could not be read; they are in told.unreadable.csv\n$/,
+      ) as string,
+    });
+    const lines = readFileSync(join(folder, "told.csv"), "utf8").trimEnd().split("\n");
+    expect(lines[0]).toBe("id,probability,label,uncertainty");
+    expect(lines.slice(1).map((line) => line.split(",")[0])).toEqual(
+      proteins(5000).flatMap(([id], i) => (i === 77 ? [] : [id])),
+    );
+    for (const line of lines.slice(1, 20)) expect(line).toMatch(/^p\d+,[01]\.\d{6},(yes|no),\d[\d.e-]*$/);
+    expect(readFileSync(join(folder, "told.unreadable.csv"), "utf8")).toBe(
+      'line,id,column,problem\n155,p77,seq,"""1"" at 2 is no letter of a protein"\n',
+    );
+    const piped = await torte(folder, "predict", "run", "new.fasta", "--quiet");
+    expect(piped.out).toBe(`${lines.join("\n")}\n`);
+
+    const before = readdirSync(folder);
+    writeFileSync(join(folder, "new.fasta"), "id,sec\n1,MKV\n");
+    for (const [args, message] of [
+      [["run", "new.fasta", "-o", "x.csv"], "Error: new.fasta: line 1: this is no FASTA"],
+      [["run", "new.fasta", "--format", "csv", "-o", "x.csv"], 'Error: new.fasta: there is no column "seq"'],
+      [["nowhere", "new.fasta", "-o", "x.csv"], "Error: nowhere/model.safetensors: the model cannot be read"],
+      [["run", "new.fasta", "-o", "new.fasta"], "Error: --output: this is the file that is read."],
+    ] as const) {
+      const { status, error } = await torte(folder, "predict", ...args);
+      expect([status, error.startsWith(message) ? message : error]).toEqual([2, message]);
+    }
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
   it("says in one line what is wrong, ends with 2, and writes nothing", async () => {
     const folder = folderWithProteins(40);
     const write = (name: string, text: string | Uint8Array): void => {

@@ -24,4 +24,12 @@ export {
 } from "./encode/encode-table.js";
 export { defaultModel, LOSS_OF, type DefaultModelOptions } from "./models/default-model.js";
 export { figuresOf, type Figure, type FigureOptions, type Told } from "./evaluate/figures.js";
-export { decode, type Prediction } from "./evaluate/decode.js";
+export {
+  CALIBRATIONS,
+  calibrate,
+  fitCalibration,
+  type Calibration,
+  type CalibrationMethod,
+} from "./evaluate/calibration.js";
+export { chooseDecision, chooseThreshold, readDecision, UNDECIDED, type Decision } from "./evaluate/decision.js";
+export { Predictor, type Outputs, type Prediction } from "./evaluate/predictor.js";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { type Cell, type Dataset, loadModel, Table } from "torte";
 import { describe, expect, it } from "vitest";
-import { decode, defaultModel, encodeTable, planTable, TableEncoding } from "@torte/data";
+import { defaultModel, encodeTable, planTable, Predictor, TableEncoding } from "@torte/data";
 
 /** Lehmer's random numbers. */
 function lehmer(seed: number): () => number {
@@ -97,8 +97,10 @@ describe("an encoded table", () => {
     model.compile({ optimizer: "adam", loss: "binaryCrossentropy" });
     await model.fit(train, { epochs: 1, verbose: 0 });
     const again = await loadModel(await model.save());
-    const told = decode(encoding.target, await model.predict([...encoding.encode(table, rows).x]));
-    expect(decode(same.target, await again.predict([...same.encode(table, rows).x]))).toEqual(told);
+    const cellOf = (column: number, row: number): Cell => table.column(encoding.columns[column]!)[row]!;
+    const told = await new Predictor([model], encoding).predict(7, cellOf);
+    expect(await new Predictor([again], same).predict(7, cellOf)).toEqual(told);
+    expect(told.predictions[0]!.label).toMatch(/^(yes|no)$/);
   });
 
   it("standardizes numbers by the training part, fills gaps, and has a number for each category", async () => {

@@ -1,0 +1,102 @@
+/** A trained model with all that goes with it: from raw rows to labels, probabilities and numbers. */
+import { type Cell, type Model, type Tensor } from "torte";
+import type { RowProblem, TableEncoding } from "../encode/encoding.js";
+import { calibrate } from "./calibration.js";
+import { type Decision, UNDECIDED } from "./decision.js";
+import { likeliest } from "./figures.js";
+
+/** What is told of a row. */
+export interface Prediction {
+  /** Of two classes that of the positive label, of more that of the label that is told; undefined for numbers. */
+  readonly probability?: number;
+  /** The label, or the number. */
+  readonly label: string | number;
+  /** Of several models: the standard deviation of what they say. */
+  readonly uncertainty?: number;
+}
+
+/** Probabilities [rows × classes], of two classes those of the second; or numbers in units of the target. */
+export interface Outputs {
+  readonly values: Float64Array;
+  /** Of several models: the standard deviation of what is told of each row. */
+  readonly spread?: Float64Array;
+}
+
+/** Models that are asked together, and how rows come to them and answers from them. */
+export class Predictor {
+  /** Numbers for each row of the outputs. */
+  readonly width: number;
+
+  constructor(
+    readonly models: readonly Model[],
+    readonly encoding: TableEncoding,
+    readonly decision: Decision = UNDECIDED,
+  ) {
+    const { target } = encoding;
+    this.width = target.kind === "multiClass" ? target.labels.length : 1;
+  }
+
+  /** The mean of the models, calibrated. */
+  async outputs(x: readonly Tensor[]): Promise<Outputs> {
+    const each = await Promise.all(this.models.map((model) => model.predict([...x])));
+    return this.combine(each.map(({ data }) => data));
+  }
+
+  /** The mean of what several models say, or one model several times, calibrated. */
+  combine(each: readonly ArrayLike<number>[]): Outputs {
+    const { target } = this.encoding;
+    const size = each[0]?.length ?? 0;
+    const mean = new Float64Array(size);
+    for (const data of each) for (let i = 0; i < size; i++) mean[i] = (mean[i] ?? 0) + (data[i] ?? 0) / each.length;
+    const spread = each.length < 2 ? {} : { spread: this.#spread(each, mean) };
+    if (target.kind === "regression")
+      return { values: mean.map((value) => value * target.deviation + target.mean), ...spread };
+    return { values: calibrate(this.decision.calibration, mean, Math.max(2, this.width)), ...spread };
+  }
+
+  /** The standard deviation (1/(n − 1)) over the models of what is told: the probability, or the number. */
+  #spread(each: readonly ArrayLike<number>[], mean: Float64Array): Float64Array {
+    const { target } = this.encoding;
+    const unit = target.kind === "regression" ? target.deviation : 1;
+    const { width } = this;
+    return Float64Array.from({ length: mean.length / width }, (_, row) => {
+      const at = row * width + (width === 1 ? 0 : likeliest(mean, row * width, width));
+      const squares = each.reduce((sum, data) => sum + ((data[at] ?? 0) - (mean[at] ?? 0)) ** 2, 0);
+      return unit * Math.sqrt(squares / (each.length - 1));
+    });
+  }
+
+  /** What is told of each row. */
+  decode({ values, spread }: Outputs): readonly Prediction[] {
+    const { target } = this.encoding;
+    const { threshold } = this.decision;
+    const more = (row: number): Pick<Prediction, "uncertainty"> =>
+      spread === undefined ? {} : { uncertainty: spread[row] ?? 0 };
+    if (target.kind === "regression") return Array.from(values, (label, row) => ({ label, ...more(row) }));
+    const { labels } = target;
+    if (target.kind === "binary")
+      return Array.from(values, (probability, row) => ({
+        probability,
+        label: labels[Number(probability > threshold)] ?? "",
+        ...more(row),
+      }));
+    return Array.from({ length: values.length / this.width }, (_, row) => {
+      const best = likeliest(values, row * this.width, this.width);
+      return { probability: values[row * this.width + best] ?? 0, label: labels[best] ?? "", ...more(row) };
+    });
+  }
+
+  /** What is told of rows whose cells are asked for one by one, the column by its place in `encoding.columns`. */
+  async predict(
+    count: number,
+    cellOf: (column: number, row: number) => Cell,
+  ): Promise<{ readonly predictions: readonly Prediction[]; readonly problems: readonly RowProblem[] }> {
+    const { x, problems } = this.encoding.encodeCells(count, cellOf);
+    return { predictions: this.decode(await this.outputs(x)), problems };
+  }
+
+  /** Gives the engine's memory back. */
+  async close(): Promise<void> {
+    await Promise.all(this.models.map((model) => model.close()));
+  }
+}
