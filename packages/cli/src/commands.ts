@@ -1,10 +1,11 @@
 /** The commands: what each takes, and its help. What a command needs is loaded when it runs. */
-import { type Command, Option } from "commander";
+import { Argument, type Command, Option } from "commander";
 import type { AuditCommandOptions } from "./audit.js";
 import type { CheckOptions } from "./check.js";
 import type { EvaluateCommandOptions } from "./evaluate.js";
 import { kinds, number, several, share, text, whole } from "./options.js";
 import type { PredictOptions } from "./predict.js";
+import type { ServeOptions } from "./serve.js";
 import type { TrainCommandOptions } from "./train.js";
 
 /** What the commands do. */
@@ -13,6 +14,9 @@ export interface Actions {
   readonly train: (file: string, options: TrainCommandOptions) => Promise<void>;
   readonly evaluate: (run: string, options: EvaluateCommandOptions) => Promise<void>;
   readonly predict: (run: string, file: string, options: PredictOptions) => Promise<void>;
+  readonly serve: (run: string, options: ServeOptions) => Promise<void>;
+  readonly new: (folder: string) => Promise<void>;
+  readonly completion: (shell: string) => Promise<void>;
   readonly check: (file: string, options: CheckOptions) => Promise<void>;
 }
 
@@ -25,7 +29,10 @@ export function addCommands(program: Command, actions: Actions): void {
   addTrain(program, actions.train);
   addEvaluate(program, actions.evaluate);
   addPredict(program, actions.predict);
+  addServe(program, actions.serve);
   addCheck(program, actions.check);
+  addNew(program, actions.new);
+  addCompletion(program, actions.completion);
 }
 
 /** How a file of a table is read. */
@@ -148,6 +155,7 @@ Examples:
 
 The run folder, written as the run goes:
   history.json       loss and metrics of each finished epoch
+  report.html        all of it on one page, with MODEL_CARD.md
   curves.svg         training and validation loss against the epoch
   summary.txt        the model's layers, shapes and parameters
   run.json           options, seed, versions, the data's checksum, validation figures, openings of the test
@@ -233,3 +241,46 @@ The steps:
 
 Exit status: 0 all passed or had nothing to compare with; 1 one has failed;
 2 the data, an option or the experiment is wrong.`;
+
+function addServe(program: Command, onServe: Actions["serve"]): void {
+  program
+    .command("serve")
+    .description("Serve a trained model over HTTP on this machine: JSON, OpenAPI, metrics, and a page to try it.")
+    .argument("<run>", "the run folder that torte train has written")
+    .option("--port <n>", "0 for one that is free (default: 8080)", whole(0, 65_535))
+    .option("--host <address>", "where to listen (default: 127.0.0.1, which no other machine reaches)", text)
+    .option("--rate <n>", "requests of one client in a second (default: 5000)", whole(1))
+    .option("--max-bytes <n>", "bytes of a request (default: 1048576)", whole(1))
+    .option("--max-rows <n>", "rows of a request (default: 1000)", whole(1))
+    .option("--threads <n>", "threads (default: the cores)", whole(1, 64))
+    .option("--quiet", "print nothing but errors")
+    .addHelpText("after", SERVE_HELP)
+    .action(onServe);
+}
+
+const SERVE_HELP = `
+Example:
+  torte serve runs/first --port 8080
+  curl -H 'content-type: application/json' -d '{"rows":[{"seq":"MKV"}]}' http://127.0.0.1:8080/predict
+
+POST /predict, GET / (a page), /openapi.json, /health, /ready, /metrics.
+Ctrl-C or SIGTERM: what has been asked is answered, nothing new is taken.
+Exit status: 0 ended when it was told to; 2 the run or an option is wrong.`;
+
+function addNew(program: Command, onNew: Actions["new"]): void {
+  program
+    .command("new")
+    .description("Make a project with an experiment of your own, in TypeScript, that runs as it is.")
+    .argument("<folder>", "a new or an empty folder")
+    .addHelpText("after", "\nExample:\n  torte new my-project\n\nExit status: 0 done; 2 the folder is not empty.")
+    .action((folder: string) => onNew(folder));
+}
+
+function addCompletion(program: Command, onCompletion: Actions["completion"]): void {
+  program
+    .command("completion")
+    .description("Print a script that completes commands and options in a shell.")
+    .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"]))
+    .addHelpText("after", "\nExample:\n  source <(torte completion bash)\n\nExit status: 0.")
+    .action((shell: string) => onCompletion(shell));
+}

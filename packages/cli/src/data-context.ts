@@ -23,6 +23,8 @@ export interface SourcedData {
   readonly context: DataContext;
   /** Filled as the experiment asks for files. */
   readonly sources: readonly DataSource[];
+  /** Those of tables, read. */
+  readonly tables: readonly Table[];
 }
 
 export interface ContextOptions extends DataFileOptions {
@@ -42,10 +44,12 @@ export interface ReadFile {
 /** A context that remembers which files were read and which were made up. */
 export function dataContext(seed: number, options: ContextOptions): SourcedData {
   const sources: DataSource[] = [];
+  const tables: Table[] = [];
   const table = async (request: TableRequest): Promise<Table> => {
     const read = options.tables?.find((other) => JSON.stringify(other.request) === JSON.stringify(request));
     const found = read ?? (await readTableFile(request, options));
     sources.push(found.source);
+    tables.push(found.table);
     return found.table;
   };
   const npz = async <Name extends string>(request: NpzRequest<Name>): Promise<Readonly<Record<Name, Tensor>>> => {
@@ -62,7 +66,7 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
     sources.push({ kind: "synthetic", file: request.file, reason: found.reason });
     return checkArrays(request, request.standIn(), "stand-in");
   };
-  return { context: { seed, npz, table }, sources };
+  return { context: { seed, npz, table }, sources, tables };
 }
 
 /** Reads the file of a table. @throws DataError where it cannot be had or read. */

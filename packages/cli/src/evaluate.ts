@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type Figure, figuresOf, type Predictor, type Told } from "@torte/data";
+import { type Figure, figuresOf, type Told } from "@torte/data";
 import { DataError, type Dataset, isRecord, type Logs, type Model, TorteError } from "torte";
 import { majorityBaseline } from "./baseline.js";
 import { type ExperimentText, loadExperiment, sha256Of } from "./load-experiment.js";
@@ -10,7 +10,7 @@ import { modelFile, readModels, type RunModels } from "./model-file.js";
 import { checkPart, compileModel, makeModel, type PreparedRows, prepareRows, settle } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
-import { rowsOf } from "./rows.js";
+import { compare, rowsOf } from "./rows.js";
 import type { RunRecord } from "./run-record.js";
 
 export interface EvaluateOptions {
@@ -84,8 +84,22 @@ export async function evaluate(
   await folder.writeJson("run.json", { ...run, openings });
   await checkPart(model, test, "test");
   signal.throwIfAborted();
-  const evaluation = { folder: path, openings: openings.length, ...(await measure(rows, model, predictor, test)) };
+  const told = predictor === undefined ? undefined : await compare(predictor, test);
+  const evaluation = { folder: path, openings: openings.length, ...(await measure(rows, model, told, test)) };
   await folder.writeJson("evaluation.json", evaluation);
+  const { writeReport } = await import("./report/write.js"); // the drawing library is slow to load
+  const { figures = [], synthetic } = evaluation;
+  const { x } = await rowsOf(test);
+  await writeReport(folder, {
+    ...rows,
+    model,
+    run: { ...run, openings },
+    epochs: await epochsOf(path),
+    synthetic,
+    ...(predictor === undefined || told === undefined
+      ? {}
+      : { measured: { name: "test", predictor, x, told, figures, openings: openings.length } }),
+  });
   await Promise.all(models.map((each) => each.close()));
   tell(reporter, evaluation);
   return evaluation;
@@ -148,12 +162,11 @@ async function modelsOf(path: string, { plan, data }: PreparedRows): Promise<Run
 async function measure(
   { data, sources, plan }: PreparedRows,
   model: Model,
-  predictor: Predictor | undefined,
+  told: Told | undefined,
   test: Dataset,
 ): Promise<Omit<Evaluation, "folder" | "openings">> {
   const logs = await model.evaluate(test, { batchSize: Math.min(test.size, 256) });
   const majority = await majorityBaseline(data.train, test);
-  const told = predictor === undefined ? undefined : await compare(predictor, test);
   return {
     rows: test.size,
     synthetic: sources.some(({ kind }) => kind === "synthetic"),
@@ -163,18 +176,11 @@ async function measure(
   };
 }
 
-/** Targets and predictions of a part, in units of the target. */
-export async function compare(predictor: Predictor, part: Dataset): Promise<Told> {
-  const { target } = predictor.encoding;
-  const { x, targets } = await rowsOf(part);
-  const { values: predictions } = await predictor.outputs(x);
-  if (target.kind === "regression") {
-    const { kind, mean, deviation } = target;
-    return { kind, targets: targets.map((value) => value * deviation + mean), predictions };
-  }
-  return target.kind === "binary"
-    ? { kind: "binary", targets, predictions, threshold: predictor.decision.threshold }
-    : { kind: "multiClass", targets, predictions, classes: predictor.width };
+/** Of the first model. */
+async function epochsOf(path: string): Promise<readonly Logs[]> {
+  const text = await readFile(join(path, "history.json"), "utf8").catch(() => "{}");
+  const { epochs } = JSON.parse(text) as { readonly epochs?: unknown };
+  return Array.isArray(epochs) ? (epochs as readonly Logs[]) : [];
 }
 
 function tell(reporter: Reporter, { openings, test, figures, baseline, synthetic, rows, folder }: Evaluation): void {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addCommands } from "./commands.js";
+import type { Shell } from "./completion.js";
 import { guarded } from "./signals.js";
 
 /** Exit status where the data, an option or an experiment is wrong. */
@@ -45,6 +46,24 @@ export async function main(args: readonly string[]): Promise<number> {
       run(async (signal) => {
         const { predictCommand } = await import("./predict.js");
         await predictCommand(folder, file, options, signal);
+        return 0;
+      }),
+    serve: (folder, options) =>
+      run(async (signal) => {
+        const { serveCommand } = await import("./serve.js");
+        await serveCommand(folder, options, signal);
+        return 0;
+      }),
+    new: (folder) =>
+      run(async () => {
+        const { newCommand } = await import("./new.js");
+        await written(await newCommand(folder, program.version() ?? ""));
+        return 0;
+      }),
+    completion: (shell) =>
+      run(async () => {
+        const { completionScript } = await import("./completion.js");
+        await written(completionScript(program, shell as Shell));
         return 0;
       }),
     check: (file, options) =>

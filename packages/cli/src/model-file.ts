@@ -1,14 +1,8 @@
-/** What a run keeps in its models' files beside the models. */
+/** The models of a run; the first one's file has in its extras the encoding of the table, and what becomes of the probabilities. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Decision, Predictor, readDecision, TableEncoding, UNDECIDED } from "@torte/data";
-import { DataError, loadModel, type Model, parseSafetensors } from "torte";
-
-/** Where the header of the file has the encoding of the table, */
-export const ENCODING_KEY = "torte-encoding";
-/** and what becomes of the probabilities. */
-export const DECISION_KEY = "torte-decision";
+import { DataError, loadModel, type Model } from "torte";
 
 /** The file of the first model of a run, the second, … */
 export const modelFile = (member: number): string => `model${member === 0 ? "" : `-${member + 1}`}.safetensors`;
@@ -26,16 +20,12 @@ export async function readModels(run: string, threads?: number): Promise<RunMode
   let decision: Decision = UNDECIDED;
   for (let member = 0; member === 0 || existsSync(join(run, modelFile(member))); member++) {
     const path = join(run, modelFile(member));
-    const bytes = await readFile(path).catch((error: unknown) => {
-      const received = error instanceof Error ? error.message : String(error);
-      throw new DataError({ where: path, problem: "the model cannot be read", received });
-    });
-    models.push(await loadModel(bytes, threads === undefined ? {} : { threads }));
+    const model = await loadModel(path, threads === undefined ? {} : { threads });
+    models.push(model);
     if (member > 0) continue;
-    const { metadata } = parseSafetensors(bytes, path);
-    const [table, chosen] = [metadata[ENCODING_KEY], metadata[DECISION_KEY]];
-    if (table !== undefined) encoding = TableEncoding.fromJSON(parsed(table, path));
-    if (chosen !== undefined) decision = readDecision(parsed(chosen, path));
+    const { encoding: table, decision: chosen } = model.extras;
+    if (table !== undefined) encoding = TableEncoding.fromJSON(table);
+    if (chosen !== undefined) decision = readDecision(chosen);
   }
   return { models, predictor: encoding === undefined ? undefined : new Predictor(models, encoding, decision) };
 }
@@ -49,12 +39,4 @@ export async function readPredictor(run: string, threads?: number): Promise<Pred
     problem: "the model was not trained on a table",
     fix: "Its experiment says how rows become inputs; predict with model.predict in TypeScript.",
   });
-}
-
-function parsed(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new DataError({ where, problem: "the header is corrupt", received: (error as Error).message });
-  }
 }

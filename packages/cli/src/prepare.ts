@@ -1,6 +1,6 @@
 /** From an experiment file to a model that is compiled and data that it can take. */
 import { availableParallelism } from "node:os";
-import { DataError, Dataset, Model, OptionError, SealedTest, sealTest, ShapeError } from "torte";
+import { DataError, Dataset, Model, OptionError, SealedTest, sealTest, ShapeError, type Table } from "torte";
 import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
 import type { ExperimentData } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
@@ -25,6 +25,8 @@ export interface PreparedRows {
   readonly plan: Plan;
   readonly data: PreparedData;
   readonly sources: readonly DataSource[];
+  /** The table that the data was made of, where it was made of one. */
+  readonly table: Table | undefined;
 }
 
 export interface Prepared extends PreparedRows {
@@ -83,7 +85,7 @@ export async function prepareRows(
   more: ContextOptions = {},
 ): Promise<PreparedRows> {
   const { text, experiment } = plan;
-  const { context, sources }: SourcedData = dataContext(plan.seed, {
+  const { context, sources, tables }: SourcedData = dataContext(plan.seed, {
     path: options.data,
     folder: process.env["TORTE_DATA"],
     signal,
@@ -105,7 +107,8 @@ export async function prepareRows(
     });
   }
   const { test, ...others } = data;
-  return { plan, sources, data: test === undefined ? others : { ...others, test: sealed(test) } };
+  const table = data.split === undefined ? undefined : tables[0];
+  return { plan, sources, table, data: test === undefined ? others : { ...others, test: sealed(test) } };
 }
 
 const sealed = (test: Dataset | SealedTest): SealedTest => (test instanceof SealedTest ? test : sealTest(test));

@@ -194,7 +194,7 @@ async function contentsOf(path: string): Promise<readonly string[]> {
 }
 
 /** Folder by folder: Node's recursive mkdir never returns on file systems that accept no folders. */
-async function makeFolder(where: string, path: string): Promise<void> {
+export async function makeFolder(where: string, path: string): Promise<void> {
   try {
     const above = dirname(resolve(path));
     if (!existsSync(above)) await makeFolder(where, above);

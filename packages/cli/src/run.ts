@@ -1,15 +1,16 @@
 /** One run: trains, tells, and keeps the folder up to date. */
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
-import type { Decision } from "@torte/data";
-import { type Callback, type History, type Logs, type Model, OptionError } from "torte";
+import { type Decision, figuresOf, Predictor } from "@torte/data";
+import { type Callback, type History, type Logs, type Model, OptionError, type Table, TorteError } from "torte";
 import { majorityBaseline } from "./baseline.js";
 import type { DataSource } from "./data-context.js";
 import type { Experiment } from "./experiment.js";
 import { classWeightOf, decide } from "./decide.js";
 import { type ExperimentText, inExperiment } from "./load-experiment.js";
-import { DECISION_KEY, ENCODING_KEY, modelFile } from "./model-file.js";
+import { modelFile } from "./model-file.js";
 import { compileModel, makeModel, type Prepared, type PreparedData } from "./prepare.js";
+import { compare, rowsOf } from "./rows.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 
@@ -45,6 +46,7 @@ export class Run {
   readonly #sources: readonly DataSource[];
   /** Those that have been trained, the one in training last. */
   readonly #models: Model[];
+  readonly #table: Table | undefined;
   readonly #reporter: Reporter;
   readonly #folder: RunFolder;
   /** Of the model in training. */
@@ -57,10 +59,11 @@ export class Run {
   readonly #started = new Date();
   #toldOfWeights = false;
 
-  constructor({ plan, data, sources, model }: Prepared, reporter: Reporter, folder: RunFolder) {
+  constructor({ plan, data, sources, table, model }: Prepared, reporter: Reporter, folder: RunFolder) {
     this.#plan = plan;
     this.#data = data;
     this.#sources = sources;
+    this.#table = table;
     this.#models = [model];
     this.#reporter = reporter;
     this.#folder = folder;
@@ -106,9 +109,13 @@ export class Run {
     await this.#writeHistory();
     const started = performance.now();
     const kept: Logs[] = [];
+    let first: FirstMember | undefined;
     for (;;) {
       const history = await inExperiment(text, "training", () => this.#fit(signal));
-      kept.push(this.#epochs[history.restoredEpoch ?? this.#epochs.length - 1] ?? {});
+      const keptEpoch = history.restoredEpoch ?? this.#epochs.length - 1;
+      kept.push(this.#epochs[keptEpoch] ?? {});
+      if (first === undefined && this.#epochs.length > 0)
+        first = { epochs: this.#epochs, keptEpoch, diagnosis: (await history.diagnose()).toString() };
       await this.#writeModel();
       await this.#drawCurves();
       if (history.ended === "aborted") return this.#interrupted();
@@ -116,7 +123,7 @@ export class Run {
       await this.#nextMember();
     }
     await this.#decide();
-    return this.#finish((performance.now() - started) / 1000, kept);
+    return this.#finish((performance.now() - started) / 1000, kept, first);
   }
 
   /** The next model of the ensemble, with a history of its own. */
@@ -200,9 +207,17 @@ export class Run {
     return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
   }
 
-  async #finish(seconds: number, kept: readonly Logs[]): Promise<TrainResult> {
+  async #finish(seconds: number, kept: readonly Logs[], first: FirstMember | undefined): Promise<TrainResult> {
     const measured = await this.#validation(kept);
-    await this.#describe("finished", { seconds, ...measured });
+    const { epochs = [], ...course } = first ?? {};
+    const run = await this.#describe("finished", { seconds, ...course, ...measured });
+    try {
+      await this.#report(run, epochs);
+    } catch (error) {
+      // A run whose report cannot be drawn has been trained all the same.
+      if (!(error instanceof TorteError)) throw error;
+      this.#reporter.line(`report.html is missing: ${error.message}`);
+    }
     this.#reporter.line(`Trained in ${duration(seconds)}; everything is in ${this.#folder.path}`);
     return {
       folder: this.#folder.path,
@@ -211,6 +226,22 @@ export class Run {
       synthetic: this.#synthetic,
       ...measured,
     };
+  }
+
+  /** What is known at the end, on one page; of tables with what the models say of the validation part. */
+  async #report(run: Readonly<Record<string, unknown>>, epochs: readonly Logs[]): Promise<void> {
+    const { writeReport } = await import("./report/write.js"); // the drawing library is slow to load
+    const [model = this.#model] = this.#models;
+    const { encoding, validation } = this.#data;
+    const shared = { plan: this.#plan, data: this.#data, table: this.#table, model, run, epochs };
+    const facts = { ...shared, synthetic: this.#synthetic };
+    if (encoding === undefined) return writeReport(this.#folder, facts);
+    const predictor = new Predictor(this.#models, encoding, this.#decision);
+    const told = await compare(predictor, validation);
+    const { x } = await rowsOf(validation);
+    const figures = figuresOf(told, { seed: this.#plan.seed });
+    const measured = { name: "validation" as const, predictor, x, told, figures, openings: 0 };
+    return writeReport(this.#folder, { ...facts, measured });
   }
 
   /** Figures of the validation part by the weights that were kept, beside what no learning gives. */
@@ -285,18 +316,17 @@ export class Run {
   async #writeModelFile(member: number): Promise<void> {
     const { encoding } = this.#data;
     const model = this.#models[member] ?? this.#model;
-    const metadata = {
-      ...this.#facts(),
-      ...(encoding === undefined || member > 0 ? {} : { [ENCODING_KEY]: JSON.stringify(encoding) }),
-      ...(this.#decision === undefined || member > 0 ? {} : { [DECISION_KEY]: JSON.stringify(this.#decision) }),
-    };
-    await this.#folder.write(modelFile(member), await this.#saved(model, metadata));
+    const decision = this.#decision;
+    const extras =
+      encoding === undefined || member > 0 ? {} : { encoding, ...(decision === undefined ? {} : { decision }) };
+    await this.#folder.write(modelFile(member), await this.#saved(model, extras));
   }
 
   /** The whole model; where it has functions that no file can hold, its weights. */
-  async #saved(model: Model, metadata: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  async #saved(model: Model, extras: Readonly<Record<string, unknown>>): Promise<Uint8Array> {
+    const metadata = this.#facts();
     try {
-      return await model.save({ metadata });
+      return await model.save({ metadata, extras });
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       if (!this.#toldOfWeights) this.#reporter.line(`model.safetensors has the weights only: ${error.message}`);
@@ -305,10 +335,10 @@ export class Run {
     }
   }
 
-  async #describe(status: string, more: object = {}): Promise<void> {
+  async #describe(status: string, more: object = {}): Promise<Readonly<Record<string, unknown>>> {
     const { text, sha256, experiment, variant, epochs, batchSize, seed, threads, ensemble } = this.#plan;
     const { train, validation, test } = this.#data;
-    await this.#folder.writeJson("run.json", {
+    const run = {
       status,
       experiment: {
         name: experiment.name,
@@ -335,8 +365,18 @@ export class Run {
       process: THIS_PROCESS,
       versions: { torte: torteVersion(), node: process.version, platform: `${process.platform}-${process.arch}` },
       ...more,
-    });
+    };
+    await this.#folder.writeJson("run.json", run);
+    return run;
   }
+}
+
+/** How training went, of the first model of a run. */
+interface FirstMember {
+  readonly epochs: readonly Logs[];
+  /** From 0. */
+  readonly keptEpoch: number;
+  readonly diagnosis: string;
 }
 
 /** The copy of the experiment in the run folder. */

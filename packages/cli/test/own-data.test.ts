@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { newFolder, torte } from "./command.js";
+import { newFolder, start, torte } from "./command.js";
 
 const json = (...path: string[]): Record<string, unknown> =>
   JSON.parse(readFileSync(join(...path), "utf8")) as Record<string, unknown>;
@@ -32,9 +32,56 @@ function folderWithProteins(rows = 160): string {
   return folder;
 }
 
+/** `torte serve` answers as `torte predict` does, refuses what is wrong, and ends when it is told to. */
+async function serves(folder: string): Promise<void> {
+  const service = start(folder, ["serve", "run", "--port", "0", "--max-bytes", "20000"]);
+  let address = "";
+  service.process.stdout?.on("data", (text: string) => (address += text));
+  await service.printed("serves run");
+  const [url = ""] = /http:\S+/.exec(address) ?? [];
+  const ask = (body: string, type = "application/json"): Promise<Response> =>
+    fetch(`${url}predict`, { method: "POST", headers: { "content-type": type }, body });
+  const rows = proteins(12).map(([, seq]) => ({ seq }));
+  const told = (await (await ask(JSON.stringify({ rows }))).json()) as { predictions: { probability: number }[] };
+  const lines = readFileSync(join(folder, "told.csv"), "utf8").split("\n").slice(1, 13);
+  expect(told.predictions.map(({ probability }) => probability.toFixed(6))).toEqual(
+    lines.map((line) => line.split(",")[1]),
+  );
+  const single = await Promise.all(
+    rows.map(async (row) => (await (await ask(JSON.stringify({ rows: [row] }))).json()) as typeof told),
+  );
+  expect(single.map(({ predictions }) => predictions[0]?.probability.toFixed(6))).toEqual(
+    told.predictions.map(({ probability }) => probability.toFixed(6)),
+  );
+  const wrong = [
+    await ask("{"),
+    await ask('{"rows":[{"sec":"M"}]}'),
+    await ask('{"rows":[]}'),
+    await ask(`{"rows":[{"seq":"${"M".repeat(30_000)}"}]}`),
+    await ask("{}", "text/plain"),
+    await fetch(`${url}predict`),
+    await fetch(`${url}nowhere`),
+    await ask('{"rows":[{"seq":"M1"}]}'),
+  ];
+  expect(wrong.map(({ status }) => status)).toEqual([400, 400, 400, 413, 415, 405, 404, 200]);
+  expect(await wrong.at(-1)?.json()).toMatchObject({ predictions: [{ column: "seq" }] });
+  expect(await (await fetch(`${url}metrics`)).text()).toContain(
+    'torte_requests_total{route="/predict",status="413"} 1',
+  );
+  expect(await (await fetch(`${url}openapi.json`)).json()).toMatchObject({ openapi: "3.1.0" });
+  expect(await (await fetch(url)).text()).toContain('data-column="seq"');
+  const last = Array.from({ length: 20 }, () => ask(JSON.stringify({ rows })));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  service.process.kill("SIGTERM");
+  const answered = await Promise.allSettled(last.map(async (answer) => (await answer).json()));
+  // Those that had come are answered; of the others the connection is refused.
+  expect(answered.some(({ status }) => status === "fulfilled")).toBe(true);
+  expect(await service.result).toMatchObject({ status: 0, error: "" });
+}
+
 const TRAIN = ["train", "proteins.csv", "--sequence", "seq", "--target", "soluble"] as const;
 
-describe("torte train on a table", () => {
+describe("torte train on a table", { timeout: 400_000 }, () => {
   it("trains, keeps the test sealed, and stands for the experiment that it prints; evaluate opens the test", async () => {
     const folder = folderWithProteins();
     const told = await torte(folder, ...TRAIN, "--out", "run");
@@ -72,6 +119,21 @@ describe("torte train on a table", () => {
       { purpose: "torte evaluate" },
       { purpose: "once more" },
     ]);
+
+    const report = readFileSync(join(folder, "run/report.html"), "utf8");
+    expect(report).toContain("The test has been opened 2 times");
+    for (const title of [
+      "The test",
+      "Predictions",
+      "Without an input",
+      "Single rows",
+      "Training",
+      "The data",
+      "The model",
+    ])
+      expect(report).toContain(`<h2>${title}</h2>`);
+    expect(report).not.toMatch(/\b(src|href)="(?!data:|#)|<script|@import|url\(/);
+    expect(readFileSync(join(folder, "run/MODEL_CARD.md"), "utf8")).toContain("| AUROC | ");
 
     writeFileSync(join(folder, "proteins.csv"), "id,seq,soluble\np,MKV,1\n");
     const changed = await torte(folder, "evaluate", "run");
@@ -116,6 +178,8 @@ describe("torte train on a table", () => {
     );
     const piped = await torte(folder, "predict", "run", "new.fasta", "--quiet");
     expect(piped.out).toBe(`${lines.join("\n")}\n`);
+
+    await serves(folder);
 
     const before = readdirSync(folder);
     writeFileSync(join(folder, "new.fasta"), "id,sec\n1,MKV\n");

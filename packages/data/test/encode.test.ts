@@ -129,7 +129,7 @@ describe("an encoded table", () => {
     const { encoding } = encodeTable(table, { target: "label", sequence: "seq" });
     const { shift, scale } = encoding.toJSON();
     const { x } = encoding.encode(table, [0, 1, 2]);
-    const width = 20 + 400 + 1;
+    const width = 20 + 400 + 3 * 20 + 1;
     const raw = (row: number, j: number): number => x[0]!.data[row * width + j]! * scale[j]! + shift[j]!;
     expect(
       [raw(0, 0), raw(0, 1), raw(0, 20 + 1), raw(0, 20 + 20), raw(0, width - 1)].map((v) => +v.toFixed(5)),
@@ -139,6 +139,9 @@ describe("an encoded table", () => {
     expect([raw(2, 20 + 1), raw(2, 20 + 22)].map((v) => +v.toFixed(5))).toEqual(
       [1 / 3, 1 / 3].map((v) => +v.toFixed(5)),
     );
+    // Of three pieces of ACAC, the first has A and C, the second A, the third C.
+    const pieces = [0, 1, 20, 41].map((j) => +raw(0, 420 + j).toFixed(5));
+    expect(pieces).toEqual([3 / 4, 3 / 4, 3 / 4, 3 / 4].map((v) => +v.toFixed(5)));
     const [, start, end] = x;
     expect(start!.toArray()[0]).toEqual([1, 2, 1, 2, ...new Array<number>(16).fill(0)]);
     expect(end!.toArray()[0]).toEqual([...new Array<number>(16).fill(0), 1, 2, 1, 2]);

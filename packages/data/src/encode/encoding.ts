@@ -247,7 +247,7 @@ function fitColumn(kind: ColumnKind, cells: readonly Cell[], lenient: boolean): 
 /** A column's encoder from its description; undefined for what is none. */
 function columnOf(description: unknown): ColumnEncoder | undefined {
   if (!isRecord(description)) return undefined;
-  const { kind, mean, gaps, values, k, ends, whole, lenient, length } = description;
+  const { kind, mean, gaps, values, k, pieces, ends, whole, lenient, length } = description;
   if (kind === "number" && Number.isFinite(mean) && typeof gaps === "boolean")
     return new NumberEncoder(mean as number, gaps);
   if (kind === "category" && isStrings(values)) return new CategoryEncoder(values);
@@ -255,8 +255,9 @@ function columnOf(description: unknown): ColumnEncoder | undefined {
   if ((kind === "SMILES" || kind === "text") && small(length, 4096) && length > 0)
     return new TextEncoder(kind, Tokenizer.fromJSON(description["tokenizer"]), length);
   const isLetters = kind === "protein" || kind === "DNA" || kind === "RNA";
-  if (isLetters && small(k, 6) && k > 0 && small(ends, 4096) && small(whole, 4096) && typeof lenient === "boolean")
-    return new LetterEncoder(kind satisfies LetterKind, { k, ends, whole }, lenient);
+  const sizes = small(k, 6) && k > 0 && small(pieces, 64) && small(ends, 4096) && small(whole, 4096);
+  if (isLetters && sizes && typeof lenient === "boolean")
+    return new LetterEncoder(kind satisfies LetterKind, { k, pieces, ends, whole }, lenient);
   return undefined;
 }
 

@@ -9,6 +9,8 @@ export type LetterKind = keyof typeof LETTERS;
 export interface LetterSettings {
   /** Shares of all words of so many letters, and of single letters. */
   readonly k: number;
+  /** So many equal pieces have shares of single letters of their own; 0 for none. */
+  readonly pieces: number;
   /** Letters of the beginning and of the end, each as a token; 0 for none. */
   readonly ends: number;
   /** Letters of the whole, each as a token; what is longer is cut there. 0 for none. */
@@ -19,9 +21,9 @@ export interface LetterSettings {
 const SEEN_WHOLE = 0.98;
 
 const LETTER_SETTINGS: Readonly<Record<LetterKind, LetterSettings>> = {
-  protein: { k: 2, ends: 20, whole: 0 },
-  DNA: { k: 4, ends: 0, whole: 512 },
-  RNA: { k: 4, ends: 0, whole: 512 },
+  protein: { k: 2, pieces: 3, ends: 20, whole: 0 },
+  DNA: { k: 4, pieces: 0, ends: 0, whole: 512 },
+  RNA: { k: 4, pieces: 0, ends: 0, whole: 512 },
 };
 
 /** A letter that stands for several, or for none that is known. */
@@ -29,8 +31,8 @@ const OTHER = -1;
 const INVALID = -2;
 
 /**
- * Proteins and nucleic acids: shares of single letters and of words of k letters, the logarithm of the length, and the ends or the
- * whole as tokens. Letters that stand for several have a token of their own and take no part in the shares.
+ * Proteins and nucleic acids: shares of single letters, in the whole and in its pieces, and of words of k letters, the logarithm
+ * of the length, and the ends or the whole as tokens. Letters that stand for several have a token of their own and take no part in the shares.
  */
 export class LetterEncoder implements ColumnEncoder {
   readonly features: number;
@@ -47,7 +49,7 @@ export class LetterEncoder implements ColumnEncoder {
     readonly lenient = false,
   ) {
     const { usual, others } = LETTERS[kind];
-    const { k, ends, whole } = settings;
+    const { k, pieces, ends, whole } = settings;
     if (lenient) this.#places.fill(OTHER);
     for (const letter of others) this.#set(letter, OTHER);
     [...usual].forEach((letter, i) => {
@@ -55,7 +57,7 @@ export class LetterEncoder implements ColumnEncoder {
     });
     this.#letters = usual.length;
     this.#words = this.#letters ** k;
-    this.features = this.#letters + (k > 1 ? this.#words : 0) + 1;
+    this.features = this.#letters * (1 + pieces) + (k > 1 ? this.#words : 0) + 1;
     const vocabulary = usual.length + 2;
     this.tokens = [
       ...(ends > 0 ? (["start", "end"] as const).map((role) => ({ role, length: ends, vocabulary })) : []),
@@ -84,11 +86,13 @@ export class LetterEncoder implements ColumnEncoder {
     const text = textOf(cell);
     const { length } = text;
     if (isMissing(cell) || length === 0) return "there is no sequence";
-    const { k } = this.settings;
+    const { k, pieces } = this.settings;
     const [letters, words] = [this.#letters, this.#words];
     const share = 1 / length;
     const shareOfWords = 1 / Math.max(1, length - k + 1);
     const base = at + letters;
+    const basePieces = base + (k > 1 ? words : 0);
+    const shareOfPiece = pieces / length;
     let word = 0;
     let known = 0;
     for (let i = 0; i < length; i++) {
@@ -101,6 +105,10 @@ export class LetterEncoder implements ColumnEncoder {
         continue;
       }
       features[at + place] = (features[at + place] ?? 0) + share;
+      if (pieces > 0) {
+        const piece = basePieces + Math.floor((i * pieces) / length) * letters + place;
+        features[piece] = (features[piece] ?? 0) + shareOfPiece;
+      }
       if (k > 1) {
         word = (word * letters + place) % words;
         if (++known >= k) features[base + word] = (features[base + word] ?? 0) + shareOfWords;
