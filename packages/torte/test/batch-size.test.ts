@@ -166,7 +166,7 @@ describe.each(BACKENDS)("in batches of any size, %s", (backend) => {
         const data = rowsOf(kind, drawn);
         expectSame(await model.evaluate(data, { batchSize: 64 }), await model.evaluate(data, { batchSize }));
       }),
-      { numRuns: 8, seed: 1 },
+      { numRuns: 4, seed: 1 },
     );
     await model.close();
   });
@@ -191,7 +191,7 @@ describe.each(BACKENDS)("in batches of any size, %s", (backend) => {
           const data = rowsOf(loss.targets, drawn);
           expectSame(await model.evaluate(data, { batchSize: 64 }), await model.evaluate(data, { batchSize }));
         }),
-        { numRuns: 3, seed: 2 },
+        { numRuns: 2, seed: 2 },
       );
       await model.close();
     }

@@ -143,12 +143,13 @@ function expectClose(actual: Tensor, expected: readonly number[], tolerance: num
 }
 
 const functions = fixture.functions as unknown as readonly Case[];
+const STEEP = 179;
 
 describe.each([
   ["reference", 1e-7],
   ["wasm", 1e-5],
 ] as const)("by JAX, on %s", (backend, tolerance) => {
-  it.each(functions.map((tested, i) => [i, tested] as const))("function %i", async (_, tested) => {
+  it.each(functions.map((tested, i) => [i, tested] as const))("function %i", async (number, tested) => {
     const f = scalar(tested.steps);
     const size = tested.shape.reduce((a, b) => a * b, 1);
     const x = new Tensor(Float32Array.from(tested.x.slice(0, size)), tested.shape, "float32");
@@ -167,8 +168,9 @@ describe.each([
     );
     const results = await everything(x, xs);
     for (const [name, value] of Object.entries(results)) {
-      // Second derivatives in float32 lose another digit where terms cancel; in float64 they do not.
-      const limit = backend === "wasm" && name.startsWith("hessian") ? 3 * tolerance : tolerance;
+      // The sine of (Σx)² ≈ 18.2: what rounding to float32 does to that argument alone moves its second derivatives by 2e-5.
+      const isSteep = number === STEEP && backend === "wasm" && name.startsWith("hessian");
+      const limit = isSteep ? 3 * tolerance : tolerance;
       expectClose(value, tested[name as keyof typeof results], limit, name);
     }
   });

@@ -162,6 +162,8 @@ function withExcess({ data }: Tensor): Float64Array {
 export class Collector {
   readonly #figures: readonly CollectedFigure[];
   #parts: Tensor[][] = [];
+  /** How many values there are of each figure. */
+  readonly #sizes = new Map<CollectedFigure, number>();
 
   /** Goes on from what `all` gave. */
   constructor(figures: readonly CollectedFigure[], before: readonly Tensor[] = []) {
@@ -182,14 +184,20 @@ export class Collector {
   async add(outputs: readonly Tensor[]): Promise<void> {
     if (outputs.length === 0) return;
     this.#parts.push([...outputs]);
-    for (const figure of this.#figures) await this.#compact(figure);
+    for (const figure of this.#figures) {
+      const more = outputs[figure.from + 1]?.data.length ?? NaN;
+      this.#sizes.set(figure, (this.#sizes.get(figure) ?? 0) + more);
+      await this.#compact(figure);
+    }
   }
 
   /** Where a metric wants no more values than so many, fewer take the place of what there is. */
-  async #compact({ from, count, metric: { compaction } }: CollectedFigure): Promise<void> {
-    const size = this.#parts.reduce((sum, outputs) => sum + (outputs[from + 1]?.data.length ?? 0), 0);
-    if (compaction === undefined || size <= compaction.above) return;
+  async #compact(figure: CollectedFigure): Promise<void> {
+    const { from, count, metric } = figure;
+    const { compaction } = metric;
+    if (compaction === undefined || !((this.#sizes.get(figure) ?? 0) > compaction.above)) return;
     const { values, weights } = await compaction.of(this.collected(from, count));
+    this.#sizes.set(figure, values[0]?.length ?? 0);
     const fewer = [weights, ...values].map((data) => new Tensor(data, [data.length], "float64"));
     const none = new Tensor(new Float64Array(), [0], "float64");
     this.#parts = this.#parts.map((outputs, part) =>
