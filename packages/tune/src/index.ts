@@ -17,7 +17,14 @@ export { gp, type GpOptions } from "./searchers/gp.js";
 export { tpe, type TpeOptions } from "./searchers/tpe.js";
 export { byHand, grid, random, sobol, type GridOptions } from "./searchers/simple.js";
 export { Search, type Goal, type SearchOptions, type SearchTrial, type Suggestion } from "./study/search.js";
-export { tune, type StudyOptions, type Tunable, type TuneOptions } from "./study/tune.js";
+export {
+  serveTrials,
+  tune,
+  type StudyOptions,
+  type Tunable,
+  type TuneOptions,
+  type WorkerProcesses,
+} from "./study/tune.js";
 export { Study, type BestTrial, type Confirmed } from "./study/study.js";
 export type { Trial, TrialState } from "./study/ledger.js";
 export type { Constraints, Objective } from "./study/objective.js";

@@ -40,6 +40,11 @@ export interface TaskEvent {
   readonly until: number;
 }
 
+/** All tasks of a round are chosen. */
+export interface RoundEvent {
+  readonly event: "round";
+}
+
 export interface EpochEvent {
   readonly event: "epoch";
   readonly trial: number;
@@ -82,4 +87,4 @@ export interface ConfirmEvent {
 }
 
 export type JournalEvent =
-  StudyEvent | OpenEvent | TrialEvent | TaskEvent | EpochEvent | EndEvent | LostEvent | ConfirmEvent;
+  StudyEvent | OpenEvent | TrialEvent | TaskEvent | RoundEvent | EpochEvent | EndEvent | LostEvent | ConfirmEvent;

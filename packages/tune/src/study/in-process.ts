@@ -1,16 +1,20 @@
 /** Trials that are trained in this process, one at a time; the engine has threads of its own. */
-import type { EpochResult, TrialRun } from "./trial-run.js";
-import type { Executor, Job, JobEnd } from "./leader.js";
+import type { Checkpoints } from "../storage/checkpoints.js";
+import { type Executor, type Job, type JobEnd, reasonOf } from "./leader.js";
 import { type Constraints, violationsOf } from "./objective.js";
-import { reasonOf } from "./leader.js";
+import type { Report, TrialRun } from "./trial-run.js";
 
-/** Models of paused trials that are kept in memory; of others the trial begins anew, with the same numbers. */
+/** Models of paused trials in memory; others go on from their checkpoints, or begin anew with the same numbers. */
 const KEPT = 16;
 
 export interface InProcessOptions {
   readonly make: (job: Job) => TrialRun;
   readonly constraints: Constraints;
   readonly signal: AbortSignal | undefined;
+  /** Where paused trials, and those that train for long, are kept. Default: in memory. */
+  readonly checkpoints?: Checkpoints;
+  /** Seconds after which a trial that trains is kept again. Default 10. */
+  readonly every?: number;
 }
 
 export class InProcess implements Executor {
@@ -22,26 +26,76 @@ export class InProcess implements Executor {
     this.#options = options;
   }
 
-  async run(job: Job, report: (epoch: number, result: EpochResult) => boolean): Promise<JobEnd> {
-    const { make } = this.#options;
+  async run(job: Job, report: Report): Promise<JobEnd> {
     const isTrial = job.seed === undefined;
-    const held = isTrial ? this.#paused.get(job.trial) : undefined;
     let run: TrialRun | undefined;
     try {
-      run = held ?? make(job);
-      const end = await trained(run, job.until, this.#options, report);
-      this.#paused.delete(job.trial);
-      if (isTrial && end.state === "finished") await this.#keep(job.trial, run);
+      run = isTrial ? await this.#begun(job) : this.#options.make(job);
+      const end = await this.#train(job, run, isTrial ? this.#kept(job.trial, run, report) : report);
+      if (isTrial && end.state === "finished" && !job.last) await this.#keep(job.trial, run);
       else await run.close();
       return end;
     } catch (error) {
-      this.#paused.delete(job.trial);
       await run?.close().catch(() => undefined);
       return { state: "failed", error: reasonOf(error) };
     }
   }
 
+  /** The trial as far as it has come: from memory, from its checkpoint, or from its beginning. */
+  async #begun(job: Job): Promise<TrialRun> {
+    const { make, checkpoints } = this.#options;
+    const held = this.#paused.get(job.trial);
+    this.#paused.delete(job.trial);
+    if (held !== undefined && held.epochs < job.until) return held;
+    await held?.close();
+    const checkpoint = checkpoints?.read(job.trial, job.until - 1);
+    const run = make(job);
+    if (checkpoint === undefined) return run;
+    try {
+      await run.restore(checkpoint);
+      return run;
+    } catch {
+      // What a file cannot hold, such as a layer of one's own, is trained again: the numbers are the same.
+      await run.close().catch(() => undefined);
+      return make(job);
+    }
+  }
+
+  /** Keeps the trial from time to time as it trains. */
+  #kept(trial: number, run: TrialRun, report: Report): Report {
+    const { checkpoints, every = 10 } = this.#options;
+    if (checkpoints === undefined) return report;
+    let last = performance.now();
+    return async (epoch, result) => {
+      const goesOn = await report(epoch, result);
+      if (!goesOn || performance.now() - last < 1000 * every) return goesOn;
+      await save(checkpoints, trial, run);
+      last = performance.now();
+      return goesOn;
+    };
+  }
+
+  /** A run up to so many epochs, unless its parameters are too many. */
+  async #train(job: Job, run: TrialRun, report: Report): Promise<JobEnd> {
+    const { constraints, signal } = this.#options;
+    const before = violationsOf(constraints, { parameters: run.costs.parameters ?? 0 });
+    if (before.some((by) => by > 0)) return { state: "stopped", violations: before };
+    const last = { finite: true };
+    const state = await run.train(
+      job.until,
+      async (epoch, result) => {
+        last.finite = Number.isFinite(result.values[0]);
+        return (await report(epoch, result)) && last.finite;
+      },
+      signal,
+    );
+    if (!last.finite && state !== "aborted") return { state: "failed", error: "the objective is no number" };
+    const violations = violationsOf(constraints, run.costs);
+    return violations.length === 0 ? { state } : { state, violations };
+  }
+
   async #keep(trial: number, run: TrialRun): Promise<void> {
+    if (this.#options.checkpoints !== undefined) await save(this.#options.checkpoints, trial, run);
     this.#paused.set(trial, run);
     const [oldest] = this.#paused;
     if (this.#paused.size <= KEPT || oldest === undefined) return;
@@ -53,6 +107,7 @@ export class InProcess implements Executor {
     const run = this.#paused.get(trial);
     this.#paused.delete(trial);
     void run?.close().catch(() => undefined);
+    this.#options.checkpoints?.remove(trial);
   }
 
   async close(): Promise<void> {
@@ -61,25 +116,8 @@ export class InProcess implements Executor {
   }
 }
 
-/** A run up to so many epochs, unless its parameters are too many. */
-export async function trained(
-  run: TrialRun,
-  until: number,
-  { constraints, signal }: Pick<InProcessOptions, "constraints" | "signal">,
-  report: (epoch: number, result: EpochResult) => boolean,
-): Promise<JobEnd> {
-  const before = violationsOf(constraints, { parameters: run.costs.parameters ?? 0 });
-  if (before.some((by) => by > 0)) return { state: "stopped", violations: before };
-  const last = { finite: true };
-  const state = await run.train(
-    until,
-    (epoch, result) => {
-      last.finite = Number.isFinite(result.values[0]);
-      return report(epoch, result) && last.finite;
-    },
-    signal,
-  );
-  if (!last.finite && state !== "aborted") return { state: "failed", error: "the objective is no number" };
-  const violations = violationsOf(constraints, run.costs);
-  return violations.length === 0 ? { state } : { state, violations };
+/** Models that no file can hold have no checkpoint. */
+async function save(checkpoints: Checkpoints, trial: number, run: TrialRun): Promise<void> {
+  const checkpoint = await run.save().catch(() => undefined);
+  if (checkpoint !== undefined) checkpoints.write(trial, checkpoint);
 }

@@ -2,7 +2,7 @@
 import { show, TrainingError } from "torte";
 import { Random } from "../random.js";
 import type { Searcher } from "../searchers/searcher.js";
-import type { Schedule, Scheduler } from "../schedulers/scheduler.js";
+import type { Schedule, ScheduledTrial, Scheduler } from "../schedulers/scheduler.js";
 import type { Assignment } from "../space/parameter.js";
 import type { Space } from "../space/space.js";
 import { type Budget, isOver } from "./budget.js";
@@ -10,13 +10,15 @@ import type { EndEvent, JournalEvent, StudyEvent } from "./events.js";
 import { Ledger, type Trial } from "./ledger.js";
 import { propose } from "./propose.js";
 import { signOf, type Goal } from "./search.js";
-import type { EpochResult } from "./trial-run.js";
+import type { EpochResult, Report } from "./trial-run.js";
 
 /** Training that somebody does for the leader: in this process, or in another one. */
 export interface Job {
   readonly trial: number;
   readonly values: Assignment;
   readonly until: number;
+  /** The trial will not go on after it. */
+  readonly last: boolean;
   /** Of a confirmation; undefined for the trial itself. */
   readonly seed?: number;
 }
@@ -31,7 +33,7 @@ export interface Executor {
   /** Jobs at the same time. */
   readonly width: number;
   /** Told of each epoch; where that answers false, the job ends. Never rejects because of what training throws. */
-  run(job: Job, report: (epoch: number, result: EpochResult) => boolean): Promise<JobEnd>;
+  run(job: Job, report: Report): Promise<JobEnd>;
   /** The trial does not go on: what was kept of it may go. */
   release(trial: number): void;
   close(): Promise<void>;
@@ -57,6 +59,12 @@ export interface LeaderOptions {
 /** Where as many trials have failed, and none has not, the study ends. */
 const ALL_FAILED = 3;
 
+/** A trial whose worker dies as often without an epoch is what kills it. */
+const MOST_LOST = 10;
+
+/** Paused trials that are kept ready to go on; a worse one would begin anew. */
+const MOST_KEPT = 32;
+
 /** Of the budget, at most, for confirmations. */
 const CONFIRMATION = 0.3;
 
@@ -65,6 +73,8 @@ export class Leader {
   readonly #options: LeaderOptions;
   readonly #random: Random;
   #exhausted = false;
+  /** How often the worker of a trial has died since its last epoch. */
+  readonly #lost = new Map<number, number>();
   /** What must end the study: an error of the journal, or of all trials. */
   #failure: { readonly error: unknown } | undefined;
 
@@ -79,6 +89,9 @@ export class Leader {
   /** All of the study that the budget allows, and the confirmations. */
   async run(): Promise<void> {
     this.#record({ event: "open", at: Date.now() });
+    // What was left behind when the study was ended between an event and its consequences.
+    for (const { number, state } of this.ledger.trials)
+      if (!["paused", "running", "lost"].includes(state)) this.#options.executor.release(number);
     await this.#search();
     this.#endPaused();
     if (!this.#aborted) await this.#confirm();
@@ -127,6 +140,7 @@ export class Leader {
     const running = new Map<number, Promise<void>>();
     const queue = this.ledger.unfinished.map(({ trial, until }) => ({ trial, until }));
     const { executor, header } = this.#options;
+    if (this.ledger.choosing) queue.push(...this.#round(header.round));
     while (!this.#aborted) {
       while (queue.length > 0 && running.size < executor.width) {
         const task = queue.shift();
@@ -154,6 +168,7 @@ export class Leader {
       if (chosen.length === 0) break;
       tasks.push(...chosen);
     }
+    if (this.ledger.chosen > 0) this.#record({ event: "round" });
     return tasks;
   }
 
@@ -195,11 +210,17 @@ export class Leader {
       if (this.#aborted) return false;
       return this.#guarded(() => this.#epoch(trial, epoch, result)) ?? false;
     };
-    const end = await executor.run({ trial, values, until }, report);
+    const end = await executor.run({ trial, values, until, last: until >= header.epochs }, report);
     if (this.#aborted || end.state === "aborted") return;
     if (end.state === "lost") {
       this.#guarded(() => this.#record({ event: "lost", trial, at: Date.now() }));
-      return this.#job(trial, until);
+      const times = (this.#lost.get(trial) ?? 0) + 1;
+      this.#lost.set(trial, times);
+      if (times < MOST_LOST) return this.#job(trial, until);
+      this.#guarded(() =>
+        this.#end(trial, { state: "failed", error: `its worker has died ${times} times within an epoch` }),
+      );
+      return;
     }
     const state =
       end.state === "failed"
@@ -223,15 +244,21 @@ export class Leader {
   }
 
   #epoch(trial: number, epoch: number, { values, seconds }: EpochResult): boolean {
-    // A trial that was lost repeats what was told already, to the bit.
-    if (this.ledger.knows(trial, epoch)) return true;
-    const numbers = values.map((value) => (Number.isFinite(value) ? value : null));
-    this.#record({ event: "epoch", trial, epoch, values: numbers, seconds, at: Date.now() });
+    // A trial that was lost repeats what was told already, to the bit; the last of it may not have been judged.
+    const known = this.ledger.known(trial);
+    if (epoch < known) return true;
+    if (epoch > known) this.#tellEpoch(trial, epoch, { values, seconds });
     const { scheduler, header } = this.#options;
     if (scheduler.stops === undefined) return true;
     const schedule = this.schedule;
     const seen = header.round > 0 ? this.ledger.pending(trial) : schedule.trials[trial];
     return seen === undefined || !scheduler.stops(seen, schedule);
+  }
+
+  #tellEpoch(trial: number, epoch: number, { values, seconds }: EpochResult): void {
+    const numbers = values.map((value) => (Number.isFinite(value) ? value : null));
+    this.#lost.delete(trial);
+    this.#record({ event: "epoch", trial, epoch, values: numbers, seconds, at: Date.now() });
   }
 
   #end(trial: number, end: Pick<EndEvent, "state" | "error" | "violations">): void {
@@ -244,7 +271,8 @@ export class Leader {
       ...(violations === undefined ? {} : { violations }),
       at: Date.now(),
     });
-    if (state !== "paused") this.#options.executor.release(trial);
+    if (state === "paused") this.#bound();
+    else this.#options.executor.release(trial);
     const { trials } = this.ledger;
     const failed = trials.filter((one) => one.state === "failed");
     if (state === "failed" && failed.length === trials.length && trials.length >= ALL_FAILED)
@@ -256,12 +284,19 @@ export class Leader {
       });
   }
 
+  /** Keeps checkpoints of the best paused trials only, those of more epochs first. */
+  #bound(): void {
+    const loss = ({ losses }: ScheduledTrial): number => losses.at(-1) ?? Infinity;
+    const paused = this.ledger.scheduled.filter(({ state }) => state === "paused");
+    const ordered = paused.sort((a, b) => b.losses.length - a.losses.length || loss(a) - loss(b));
+    for (const { number } of ordered.slice(MOST_KEPT)) this.#options.executor.release(number);
+  }
+
   /** Trials that no rung has called for are over. */
   #endPaused(): void {
     if (this.#aborted) return;
     for (const { number, state } of this.ledger.trials)
-      if (state === "paused")
-        this.#guarded(() => this.#record({ event: "end", trial: number, state: "pruned", at: Date.now() }));
+      if (state === "paused") this.#guarded(() => this.#end(number, { state: "pruned" }));
   }
 
   /** The best trials again with fresh seeds, one seed of all of them after the other, while the budget lasts. */
@@ -281,7 +316,7 @@ export class Leader {
         const { trial, repeat } = job;
         const results: EpochResult[] = [];
         const { state } = await executor.run(
-          { trial: trial.number, values: trial.values, until: header.epochs, seed: seeds[repeat] ?? 0 },
+          { trial: trial.number, values: trial.values, until: header.epochs, last: true, seed: seeds[repeat] ?? 0 },
           (_, result) => results.push(result) > 0 && !this.#aborted,
         );
         if (state !== "finished" || this.#isAborted()) continue;

@@ -55,6 +55,7 @@ export class Ledger {
   #told: number[] = [];
   /** Of a round: what has come of each of its tasks, until all are over. */
   readonly #round = new Map<number, (EpochEvent | EndEvent)[]>();
+  #isChosen = false;
   #spentEpochs = 0;
   #elapsed = 0;
   #opened: number | undefined;
@@ -86,9 +87,9 @@ export class Ledger {
       .map(({ number, until }) => ({ trial: number, until }));
   }
 
-  /** Whether tasks may be chosen: in rounds only between them. */
+  /** Whether a round is open whose tasks are not all chosen: the study was left while they were. */
   get choosing(): boolean {
-    return this.#options.round === 0 || ![...this.#round.values()].some((events) => events.length > 0);
+    return this.#round.size > 0 && !this.#isChosen;
   }
 
   /** Tasks of the round that were chosen already. */
@@ -96,10 +97,10 @@ export class Ledger {
     return this.#round.size;
   }
 
-  /** Whether an epoch of a trial was told before: a trial that was lost repeats what it had not saved. */
-  knows(trial: number, epoch: number): boolean {
+  /** How many epochs of a trial were told: a trial that was lost repeats what it had not saved. */
+  known(trial: number): number {
     const buffered = this.#round.get(trial)?.filter(({ event }) => event === "epoch").length ?? 0;
-    return epoch <= (this.#trials[trial]?.epochs.length ?? 0) + buffered;
+    return (this.#trials[trial]?.epochs.length ?? 0) + buffered;
   }
 
   apply(event: JournalEvent): void {
@@ -115,6 +116,10 @@ export class Ledger {
         return;
       case "task":
         this.#begin(event.trial, event.until);
+        return;
+      case "round":
+        this.#isChosen = true;
+        this.#endRound();
         return;
       case "epoch":
         this.#spentEpochs++;
@@ -153,8 +158,13 @@ export class Ledger {
       return;
     }
     events.push(event);
-    const isOver = [...this.#round.values()].every((all) => all.some(({ event: kind }) => kind === "end"));
-    if (!isOver) return;
+    this.#endRound();
+  }
+
+  #endRound(): void {
+    const isOver = [...this.#round.values()].every((events) => events.some(({ event }) => event === "end"));
+    if (!this.#isChosen || !isOver) return;
+    this.#isChosen = false;
     const all = [...this.#round.values()].flat();
     this.#round.clear();
     for (const one of all) this.#tell(one);

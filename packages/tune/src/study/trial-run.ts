@@ -4,12 +4,15 @@ import {
   type Dataset,
   type FitOptions,
   kFold,
+  loadModel,
   type Logs,
   Model,
+  type ModelOptions,
   type CompileOptions,
   OptionError,
   refuseTest,
 } from "torte";
+import type { Checkpoint } from "../storage/checkpoints.js";
 import { type Costs, measured, type Objective } from "./objective.js";
 
 /** What a setting is trained with. */
@@ -88,8 +91,11 @@ export interface EpochResult {
   readonly seconds: number;
 }
 
+/** Told of each epoch from 1; where it answers false, the training ends. */
+export type Report = (epoch: number, result: EpochResult) => boolean | Promise<boolean>;
+
 interface Trained {
-  readonly model: Model;
+  model: Model;
   readonly part: Part;
   readonly fit: TrialFit;
   /** A callback has ended the training. */
@@ -107,6 +113,8 @@ export interface TrialRunOptions {
   /** Of the models; undefined for the seed that the model was made with. */
   readonly modelSeed: number | undefined;
   readonly make: (seed: number | undefined) => Made;
+  /** Of models that come back from checkpoints, such as their threads. */
+  readonly modelOptions?: ModelOptions;
 }
 
 /** A setting in training: it goes on where it was. */
@@ -158,11 +166,7 @@ export class TrialRun {
    *
    * @throws what training throws.
    */
-  async train(
-    until: number,
-    report: (epoch: number, result: EpochResult) => boolean,
-    signal?: AbortSignal,
-  ): Promise<"finished" | "stopped" | "aborted"> {
+  async train(until: number, report: Report, signal?: AbortSignal): Promise<"finished" | "stopped" | "aborted"> {
     this.#prepare();
     const [only] = this.#models;
     if (only !== undefined && this.#models.length === 1) return this.#alone(only, until, report, signal);
@@ -174,7 +178,7 @@ export class TrialRun {
       }
       this.#epochs++;
       const seconds = (performance.now() - started) / 1000;
-      if (!report(this.#epochs, this.#mean(seconds))) return "stopped";
+      if (!(await report(this.#epochs, this.#mean(seconds)))) return "stopped";
       if (this.#models.every(({ ended }) => ended)) return "finished";
     }
     return "finished";
@@ -184,15 +188,15 @@ export class TrialRun {
   async #alone(
     trained: Trained,
     until: number,
-    report: (epoch: number, result: EpochResult) => boolean,
+    report: Report,
     signal: AbortSignal | undefined,
   ): Promise<"finished" | "stopped" | "aborted"> {
     if (this.#epochs >= until) return "finished";
     let [started, goesOn] = [performance.now(), true];
-    const told = (): boolean => {
-      const now = performance.now();
-      goesOn = report(++this.#epochs, this.#mean((now - started) / 1000));
-      started = now;
+    const told = async (): Promise<boolean> => {
+      const seconds = (performance.now() - started) / 1000;
+      goesOn = await report(++this.#epochs, this.#mean(seconds));
+      started = performance.now();
       return goesOn;
     };
     const ended = await this.#fit(trained, until - this.#epochs, told, signal);
@@ -200,7 +204,12 @@ export class TrialRun {
     return goesOn ? "finished" : "stopped";
   }
 
-  async #fit(trained: Trained, epochs: number, told: () => boolean, signal: AbortSignal | undefined): Promise<string> {
+  async #fit(
+    trained: Trained,
+    epochs: number,
+    told: () => boolean | Promise<boolean>,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
     const { model, part, fit } = trained;
     const history = await model.fit(part.train, {
       ...fit,
@@ -211,9 +220,9 @@ export class TrialRun {
       callbacks: [
         ...(fit.callbacks ?? []),
         {
-          onEpochEnd: (_, logs, control) => {
+          onEpochEnd: async (_, logs, control) => {
             trained.last = logs;
-            if (!told()) control.stop();
+            if (!(await told())) control.stop();
           },
         },
       ],
@@ -241,6 +250,28 @@ export class TrialRun {
       return all.reduce((sum, value) => sum + value, 0) / all.length;
     });
     return { values, seconds };
+  }
+
+  /** All that is needed to go on from here: the bytes of `model.save` for each model. */
+  async save(): Promise<Checkpoint> {
+    this.#prepare();
+    const models: Uint8Array[] = [];
+    for (const { model, ended } of this.#models) models.push(await model.save({ extras: { ended } }));
+    return { epochs: this.#epochs, models };
+  }
+
+  /** Goes on from a checkpoint, to the bit. @throws where a file cannot hold a part of the models. */
+  async restore({ epochs, models }: Checkpoint): Promise<void> {
+    this.#prepare();
+    if (models.length !== this.#models.length) throw new RangeError("the checkpoint is of other repeats or folds");
+    for (const [i, trained] of this.#models.entries()) {
+      const loaded = await loadModel(models[i] ?? new Uint8Array(), this.#options.modelOptions ?? {});
+      if (loaded.leftOut.length > 0) throw new RangeError(`the checkpoint lacks ${loaded.leftOut.join(", ")}`);
+      await trained.model.close();
+      const { ended } = loaded.extras as { readonly ended?: boolean };
+      [trained.model, trained.ended] = [loaded, ended === true];
+    }
+    this.#epochs = epochs;
   }
 
   async close(): Promise<void> {

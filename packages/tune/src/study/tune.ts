@@ -1,9 +1,11 @@
 /** Tuning a model: from options to a study that was led to its end. */
+import { fileURLToPath } from "node:url";
 import {
   checkOptions,
   type CompileOptions,
   Model,
   type ModelOptions,
+  numberIn,
   oneOf,
   OptionError,
   positiveInteger,
@@ -17,8 +19,11 @@ import type { Scheduler } from "../schedulers/scheduler.js";
 import { type Hyper, Recorder } from "../space/hyper.js";
 import type { Assignment } from "../space/parameter.js";
 import { Space } from "../space/space.js";
+import { Checkpoints } from "../storage/checkpoints.js";
 import { Journal } from "../storage/journal.js";
 import { takeLock } from "../storage/lock.js";
+import { serve } from "../storage/worker.js";
+import { Workers } from "../storage/workers.js";
 import { type Budget, checkBudget } from "./budget.js";
 import type { JournalEvent, StudyEvent } from "./events.js";
 import { InProcess } from "./in-process.js";
@@ -76,10 +81,22 @@ export interface StudyOptions {
   readonly parallel?: { readonly mode: "reproducible"; readonly round?: number };
   /** Where the study is kept; it goes on from there where it was begun before. Default: in memory. */
   readonly folder?: string;
+  /** Processes that train, instead of this one. Their program calls `serveTrials`. Default: none. */
+  readonly workers?: WorkerProcesses;
   /** Ends the study; it can be resumed where it has a folder. */
   readonly signal?: AbortSignal;
   /** Told of everything that happens, with the study as it is then. */
   readonly onEvent?: (event: JournalEvent, study: Study) => void;
+}
+
+export interface WorkerProcesses {
+  /** Trials at the same time. */
+  readonly count: number;
+  /** The file of the program. */
+  readonly program: string | URL;
+  readonly args?: readonly string[];
+  /** Seconds of silence after which a worker is taken for dead, and another one goes on with its trial. Default 60. */
+  readonly lease?: number;
 }
 
 export interface TuneOptions extends Tunable, StudyOptions {}
@@ -94,6 +111,7 @@ const STUDY = [
   "confirm",
   "parallel",
   "folder",
+  "workers",
   "signal",
   "onEvent",
 ];
@@ -129,9 +147,37 @@ const STUDY = [
 export async function tune(options: TuneOptions): Promise<Study> {
   checkOptions("tune", options, [...TUNABLE, ...STUDY]);
   const setup = settle(options);
-  const { constraints = {}, signal } = options;
-  const executor = new InProcess({ make: (job) => setup.run(job), constraints, signal });
-  return lead(setup, options, executor);
+  return lead(setup, options, () => executorOf(setup, options));
+}
+
+function executorOf(setup: Setup, options: TuneOptions): Executor {
+  const { constraints = {}, signal, folder, workers } = options;
+  const kept = folder === undefined ? {} : { checkpoints: new Checkpoints(folder) };
+  if (workers === undefined) return new InProcess({ make: setup.run, constraints, signal, ...kept });
+  checkOptions("workers", workers, ["count", "program", "args", "lease"]);
+  const { program, args = [], lease = 60 } = workers;
+  return new Workers({
+    count: positiveInteger("workers", "count", workers.count),
+    program: program instanceof URL ? fileURLToPath(program) : program,
+    args,
+    lease: 1000 * numberIn("workers", "lease", lease, { above: 0 }),
+    signal,
+    ...kept,
+  });
+}
+
+/**
+ * What the program of a worker does: it trains what the leader says, until that ends. Everything that is given must be the same as the
+ * leader's.
+ */
+export async function serveTrials(
+  prepare: () => Promise<Tunable & Pick<StudyOptions, "seed" | "folder">>,
+): Promise<void> {
+  await serve(async () => {
+    const { folder, ...options } = await prepare();
+    const kept = folder === undefined ? {} : { checkpoints: new Checkpoints(folder), every: 2 };
+    return { make: settle(options).run, constraints: options.constraints ?? {}, signal: undefined, ...kept };
+  });
 }
 
 /** Everything that is settled before the first trial. */
@@ -228,7 +274,7 @@ function directionsOf(space: Space<Made>, objectives: readonly Objective[]): rea
 export async function lead(
   setup: Setup,
   options: StudyOptions & Pick<Tunable, "repeats" | "value">,
-  executor: Executor,
+  start: () => Executor,
 ): Promise<Study> {
   const { space, objectives, directions, seed } = setup;
   checkBudget(options.budget);
@@ -248,8 +294,11 @@ export async function lead(
     scheduler: scheduler.name,
     round: roundOf(options.parallel),
   };
+  // Before anybody is started: a folder that is another's is refused.
   const store = options.folder === undefined ? IN_MEMORY : openFolder(options.folder, header);
+  let executor: Executor | undefined;
   try {
+    executor = start();
     const leader = new Leader({
       space,
       searcher,
@@ -268,7 +317,7 @@ export async function lead(
     await leader.run();
     return study;
   } finally {
-    await executor.close();
+    await executor?.close();
     store.close();
   }
 }

@@ -1,0 +1,87 @@
+/** A study whose leader and workers are killed at random until it has ended all the same. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export interface Killed {
+  /** What the study has become, as JSON. */
+  readonly result: string;
+  readonly kills: { readonly leader: number; readonly worker: number };
+  /** How often a leader was started. */
+  readonly leaders: number;
+}
+
+export interface KillOptions {
+  readonly folder: string;
+  readonly workers: number;
+  readonly trials: number;
+  /** How many processes are killed. */
+  readonly kills: number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+const LEADER = fileURLToPath(new URL("leader.mjs", import.meta.url));
+
+/** Processes whose parent is this one (Linux). */
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] === String(pid) ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+interface Leader {
+  readonly child: ChildProcess;
+  readonly exit: Promise<{ readonly code: number | null; readonly output: string; readonly complaint: string }>;
+}
+
+function start({ folder, workers, trials }: KillOptions): Leader {
+  const child = spawn(process.execPath, [LEADER, folder, String(workers), String(trials)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [output, complaint]: [string[], string[]] = [[], []];
+  child.stdout.on("data", (data: Buffer) => output.push(data.toString()));
+  child.stderr.on("data", (data: Buffer) => complaint.push(data.toString()));
+  const exit = new Promise<Awaited<Leader["exit"]>>((resolve) => {
+    child.on("close", (code) => resolve({ code, output: output.join(""), complaint: complaint.join("") }));
+  });
+  return { child, exit };
+}
+
+const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));
+
+/** @throws Error where a leader ends by itself with anything but the study. */
+export async function runKilled(options: KillOptions): Promise<Killed> {
+  const { random } = options;
+  const kills = { leader: 0, worker: 0 };
+  for (let leaders = 1; ; leaders++) {
+    const { child, exit } = start(options);
+    let over = false;
+    void exit.then(() => (over = true));
+    const isOver = (): boolean => over;
+    let killed = false;
+    while (!killed && !isOver()) {
+      await Promise.race([exit, pause(100 + 900 * random())]);
+      if (kills.leader + kills.worker >= options.kills || isOver() || child.pid === undefined) continue;
+      const workers = childrenOf(child.pid);
+      if (workers.length === 0) continue; // it has not begun
+      const target = random() < 0.2 ? child.pid : (workers[Math.floor(random() * workers.length)] ?? child.pid);
+      try {
+        process.kill(target, "SIGKILL");
+      } catch {
+        continue; // it has just ended
+      }
+      killed = target === child.pid;
+      kills[killed ? "leader" : "worker"]++;
+    }
+    const { code, output, complaint } = await exit;
+    if (code === 0) return { result: output, kills, leaders };
+    if (!killed) throw new Error(`the leader has ended with ${code}: ${complaint}`);
+  }
+}
