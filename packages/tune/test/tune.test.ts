@@ -308,10 +308,10 @@ describe("a reproducible study", () => {
       ...base,
       parallel: { mode: "reproducible", round: 3 },
       searcher: "tpe",
-      budget: { trials: 13 },
+      budget: { trials: 8 },
     };
     const whole = await tune(options);
-    for (const count of [5, 14, 22]) {
+    for (const count of [5, 19]) {
       const folder = newFolder();
       const controller = new AbortController();
       let events = 0;

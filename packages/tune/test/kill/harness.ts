@@ -1,6 +1,7 @@
 /** A study whose leader and workers are killed at random until it has ended all the same. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Killed {
@@ -54,12 +55,18 @@ function start({ folder, workers, trials }: KillOptions): Leader {
   return { child, exit };
 }
 
+/** Bytes of the journal so far: what is killed before anything was done proves nothing. */
+function journalSize({ folder }: KillOptions): number {
+  return statSync(join(folder, "journal.jsonl"), { throwIfNoEntry: false })?.size ?? 0;
+}
+
 const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));
 
 /** @throws Error where a leader ends by itself with anything but the study. */
 export async function runKilled(options: KillOptions): Promise<Killed> {
   const { random } = options;
   const kills = { leader: 0, worker: 0 };
+  let size = 0;
   for (let leaders = 1; ; leaders++) {
     const { child, exit } = start(options);
     let over = false;
@@ -67,10 +74,11 @@ export async function runKilled(options: KillOptions): Promise<Killed> {
     const isOver = (): boolean => over;
     let killed = false;
     while (!killed && !isOver()) {
-      await Promise.race([exit, pause(100 + 900 * random())]);
+      await Promise.race([exit, pause(20 + 400 * random())]);
       if (kills.leader + kills.worker >= options.kills || isOver() || child.pid === undefined) continue;
       const workers = childrenOf(child.pid);
-      if (workers.length === 0) continue; // it has not begun
+      if (workers.length === 0 || journalSize(options) === size) continue; // nothing was done since the last one
+      size = journalSize(options);
       const target = random() < 0.2 ? child.pid : (workers[Math.floor(random() * workers.length)] ?? child.pid);
       try {
         process.kill(target, "SIGKILL");
