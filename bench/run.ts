@@ -154,10 +154,10 @@ const KEPT = "memory kept";
 
 function commands(job: string, { model, batch }: Workload): Command[] {
   const node = process.execPath;
-  const torte = (threads: number, precision: string): Command => ({
+  const torte = (threads: number, precision: string, backend = "wasm"): Command => ({
     threads,
     program: node,
-    args: [here("contestants/torte.mjs"), job, String(threads), precision],
+    args: [here("contestants/torte.mjs"), job, String(threads), precision, backend],
   });
   const torch = (threads: number, keepsMemory = false): Command => ({
     threads,
@@ -182,6 +182,8 @@ function commands(job: string, { model, batch }: Workload): Command[] {
   return [
     torte(1, "fast"),
     torte(2, "fast"),
+    torte(1, "fast", "native"),
+    torte(2, "fast", "native"),
     ...(mode === "train" ? [torte(2, "reproducible")] : []),
     torch(1),
     torch(2),

@@ -7,8 +7,8 @@ import { models } from "../workloads.mjs";
 import { readJob } from "./job.mjs";
 
 const { mode, model: name, batch, rows, shape, classes, x, y, weights } = readJob(process.argv[2]);
-const [threads, precision] = [Number(process.argv[3]), process.argv[4]];
-const model = models[name]({ threads, precision });
+const [threads, precision, backend] = [Number(process.argv[3]), process.argv[4], process.argv[5]];
+const model = models[name]({ threads, precision, backend });
 const optimizer = adam({ learningRate: 1e-3, epsilon: 1e-12 });
 model.compile({ optimizer, loss: classes === 1 ? "binaryCrossentropy" : "sparseCategoricalCrossentropy" });
 const tensors = Object.entries(weights).map(([key, w]) => [key, new Tensor(w.data, w.shape, "float32")]);
@@ -38,7 +38,8 @@ const modes = {
 };
 const { prepare, run, figures } = modes[mode];
 
-console.log(JSON.stringify({ name: precision === "fast" ? "Torte" : "Torte, reproducible" }));
+const native = backend === "native" ? " native" : "";
+console.log(JSON.stringify({ name: `Torte${native}${precision === "fast" ? "" : ", reproducible"}` }));
 /** What a number of steps works on, made once: data that stays the same stays in the engine. */
 const parts = new Map();
 for await (const line of createInterface({ input: process.stdin })) {

@@ -2,6 +2,7 @@
 import { Argument, type Command, Option } from "commander";
 import type { AuditCommandOptions } from "./audit.js";
 import type { CheckOptions } from "./check.js";
+import type { DoctorOptions } from "./doctor.js";
 import type { EvaluateCommandOptions } from "./evaluate.js";
 import { kinds, number, several, share, text, whole } from "./options.js";
 import type { PredictOptions } from "./predict.js";
@@ -18,6 +19,7 @@ export interface Actions {
   readonly new: (folder: string) => Promise<void>;
   readonly completion: (shell: string) => Promise<void>;
   readonly check: (file: string, options: CheckOptions) => Promise<void>;
+  readonly doctor: (options: DoctorOptions) => Promise<void>;
 }
 
 const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"];
@@ -33,6 +35,7 @@ export function addCommands(program: Command, actions: Actions): void {
   addCheck(program, actions.check);
   addNew(program, actions.new);
   addCompletion(program, actions.completion);
+  addDoctor(program, actions.doctor);
 }
 
 /** How a file of a table is read. */
@@ -65,7 +68,15 @@ const running = (command: Command): Command =>
       whole(0, 0xffffffff),
     )
     .option("--variant <name>", "one of the experiment's variants (default: its first)", text)
-    .option("--threads <n>", "threads; results do not depend on it (default: the cores)", whole(1, 64));
+    .option("--threads <n>", "threads; results do not depend on it (default: the cores)", whole(1, 64))
+    .addOption(
+      new Option("--backend <name>", "what runs it (default: TORTE_BACKEND, else auto)").choices([
+        "auto",
+        "wasm",
+        "native",
+        "reference",
+      ]),
+    );
 
 /** What is printed. */
 const speaking = (command: Command): Command =>
@@ -172,6 +183,7 @@ wrong, and nothing is written; 130 interrupted (143 by SIGTERM, 129 by SIGHUP,
 
 Environment:
   TORTE_DATA         a folder with data files
+  TORTE_BACKEND      what runs the model: auto, wasm, native or reference
   TORTE_DEBUG        set to anything, errors come with their stack`;
 
 function addEvaluate(program: Command, onEvaluate: Actions["evaluate"]): void {
@@ -284,3 +296,20 @@ function addCompletion(program: Command, onCompletion: Actions["completion"]): v
     .addHelpText("after", "\nExample:\n  source <(torte completion bash)\n\nExit status: 0.")
     .action((shell: string) => onCompletion(shell));
 }
+
+function addDoctor(program: Command, onDoctor: Actions["doctor"]): void {
+  program
+    .command("doctor")
+    .description(
+      "Look at what there is to run on: the host, the C compiler, the cache of compiled programs, and a self-test.",
+    )
+    .option("--json", "the findings as JSON, and nothing else")
+    .addHelpText("after", DOCTOR_HELP)
+    .action(onDoctor);
+}
+
+const DOCTOR_HELP = `
+Native code needs a C compiler (CC, cc, clang or gcc) and is two to four times as
+fast; without one everything runs on WebAssembly. TORTE_CACHE names another folder
+for compiled programs.
+Exit status: 0 all is well, a compiler or none; 1 there is one, and the self-test failed.`;

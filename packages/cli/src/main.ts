@@ -66,6 +66,13 @@ export async function main(args: readonly string[]): Promise<number> {
         await written(completionScript(program, shell as Shell));
         return 0;
       }),
+    doctor: (options) =>
+      run(async () => {
+        const { doctor } = await import("./doctor.js");
+        const { text, well } = await doctor(options);
+        await written(`${text}\n`);
+        return well ? 0 : FAILED;
+      }),
     check: (file, options) =>
       run(async (signal) => {
         const { check } = await import("./check.js");

@@ -1,11 +1,24 @@
 /** From an experiment file to a model that is compiled and data that it can take. */
 import { availableParallelism } from "node:os";
-import { DataError, Dataset, Model, OptionError, SealedTest, sealTest, ShapeError, type Table } from "torte";
+import {
+  DataError,
+  Dataset,
+  describeBackend,
+  Model,
+  OptionError,
+  type ModelOptions,
+  SealedTest,
+  sealTest,
+  ShapeError,
+  type Table,
+} from "torte";
 import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
 import type { ExperimentData } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
+
+type Backend = NonNullable<ModelOptions["backend"]>;
 
 /** What the command line chooses of an experiment. */
 export interface PrepareOptions {
@@ -16,6 +29,7 @@ export interface PrepareOptions {
   readonly variant?: string;
   readonly threads?: number;
   readonly ensemble?: number;
+  readonly backend?: Backend;
 }
 
 /** An experiment's data, the test under a seal. */
@@ -49,6 +63,7 @@ export async function prepare(
   announceData(reporter, rows);
   const model = await makeModel(plan, data, 0);
   reporter.line(`\n${model.summary()}\n`);
+  reporter.line(`Runs on ${await describeBackend({ backend: plan.backend, threads: plan.threads })}.`);
   await compileModel(plan, model);
   await checkRows(model, data);
   signal.throwIfAborted();
@@ -57,11 +72,11 @@ export async function prepare(
 
 /** The model of an experiment; further members of an ensemble have seeds of their own. */
 export async function makeModel(
-  { text, experiment, variant, seed, threads }: Plan,
+  { text, experiment, variant, seed, threads, backend }: Plan,
   data: PreparedData,
   member: number,
 ): Promise<Model> {
-  const options = { seed: (seed + MEMBER * member) >>> 0, threads };
+  const options = { seed: (seed + MEMBER * member) >>> 0, threads, backend };
   const model = await inExperiment(text, "model()", () => experiment.model({ variant, options, data }));
   checkModel(text.shown, model);
   return model;
@@ -135,6 +150,7 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
     seed: options.seed ?? seed,
     threads: options.threads ?? availableParallelism(),
     ensemble: options.ensemble ?? ensemble,
+    backend: options.backend ?? (process.env["TORTE_BACKEND"] as Backend | undefined) ?? "auto",
   };
 }
 

@@ -2,7 +2,16 @@
 import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { type Decision, figuresOf, Predictor } from "@torte/data";
-import { type Callback, type History, type Logs, type Model, OptionError, type Table, TorteError } from "torte";
+import {
+  type Callback,
+  type History,
+  type Logs,
+  type Model,
+  type ModelOptions,
+  OptionError,
+  type Table,
+  TorteError,
+} from "torte";
 import { majorityBaseline } from "./baseline.js";
 import type { DataSource } from "./data-context.js";
 import type { Experiment } from "./experiment.js";
@@ -38,6 +47,7 @@ export interface Plan {
   readonly threads: number;
   /** Models that are trained with seeds of their own. */
   readonly ensemble: number;
+  readonly backend: NonNullable<ModelOptions["backend"]>;
 }
 
 export class Run {

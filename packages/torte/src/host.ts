@@ -47,6 +47,18 @@ export function standardOutput(): Output | undefined {
   return isNode() ? (scope.process as { readonly stdout: Output }).stdout : undefined;
 }
 
+/** What this is, with its version, for people. */
+export function hostName(): string {
+  const versions = (scope.process?.versions ?? {}) as Readonly<Record<string, unknown>>;
+  for (const [name, key] of [
+    ["Bun", "bun"],
+    ["Deno", "deno"],
+    ["Node", "node"],
+  ] as const)
+    if (typeof versions[key] === "string") return `${name} ${versions[key]}`;
+  return "a page";
+}
+
 /** Whether libraries of this machine's code can be loaded: in Node and Bun, but Deno asks its user for each permission. */
 export const canLoadLibraries = (): boolean => isNode() && scope.Deno === undefined;
 

@@ -11,6 +11,7 @@ export { bits as randomBits, hashName, mixKey, type Key as RandomKey } from "./t
 export { isRecord } from "./data/schema.js";
 export { isNode } from "./host.js";
 export { refuseTest } from "./data/sealed.js";
+export { type BackendDiagnosis, describeBackend, diagnoseBackends } from "./backends/doctor.js";
 export { configureEngine, type EngineOptions } from "./backends/wasm/start.js";
 export type { Bytes, DType, HostDType, TypedArray } from "./tensor/dtype.js";
 export {

@@ -9,7 +9,7 @@ import { type Compiler, run } from "./compiler.js";
  * JavaScript's own arithmetic included. Products are fused with sums only where the source says so.
  */
 const FLAGS = [
-  "-O3",
+  "-O2",
   "-std=gnu11",
   "-ffp-contract=off",
   "-fno-math-errno",
@@ -48,8 +48,7 @@ export function build(source: string, compiler: Compiler, options: BuildOptions 
 }
 
 /** Vectors are written out; what GCC makes of the rest on its own takes longer than it gains. */
-const tuning = ({ macros }: Compiler): readonly string[] =>
-  macros.has("__clang__") ? [] : ["-fno-tree-loop-vectorize"];
+const tuning = ({ macros }: Compiler): readonly string[] => (macros.has("__clang__") ? [] : ["-fno-tree-vectorize"]);
 
 const linking = (): readonly string[] =>
   builtin("node:os").platform() === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared"];

@@ -26,6 +26,19 @@ export function cacheFolder(): string {
   return join(base, "torte");
 }
 
+/** The folder of the cache and what is in it. */
+export function cacheContents(): { readonly folder: string; readonly entries: number; readonly bytes: number } {
+  const fs = builtin("node:fs");
+  const folder = cacheFolder();
+  try {
+    const names = fs.readdirSync(folder).filter((name) => name.endsWith(".node"));
+    const bytes = names.reduce((sum, name) => sum + fs.statSync(join(folder, name)).size, 0);
+    return { folder, entries: names.length, bytes };
+  } catch {
+    return { folder, entries: 0, bytes: 0 };
+  }
+}
+
 export interface Maker {
   /** Writes the library to a path; rejects where it cannot. */
   readonly make: (path: string) => Promise<void>;

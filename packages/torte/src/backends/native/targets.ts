@@ -28,7 +28,8 @@ export interface NativeTarget extends LoweringTarget {
 /** Of the macros that the compiler defines for this machine. `fma`: whether products are fused with their sums. */
 export function nativeTarget(macros: ReadonlySet<string>, fma: boolean): NativeTarget {
   const { name, width, rows } = PROCESSORS.find(({ matches }) => matches(macros)) ?? PORTABLE;
-  const tile = registerTile(fma);
+  // A round of a tile is long as it is; more terms would only take the compiler longer.
+  const tile = { ...registerTile(fma), unroll: 1 };
   return { name, fma, width, tile: rows === undefined ? tile : { ...tile, rows } };
 }
 

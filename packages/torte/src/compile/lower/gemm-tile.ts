@@ -251,7 +251,9 @@ export class Gemm {
       }));
     };
     return nest(exprs, extents.slice(0, -1), (outer) =>
-      unrolled(exprs, extents.at(-1) ?? 1, 4, (inner) => step(extents.length === 0 ? [] : [...outer, inner])),
+      unrolled(exprs, extents.at(-1) ?? 1, this.kernel.target.tile.unroll, (inner) =>
+        step(extents.length === 0 ? [] : [...outer, inner]),
+      ),
     );
   }
 

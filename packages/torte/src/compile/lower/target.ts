@@ -16,6 +16,8 @@ export interface RegisterTile {
   readonly rows: number;
   /** Rows of a tile of a single vector. */
   readonly narrowRows: number;
+  /** Terms of the sum in a round of the innermost loop. */
+  readonly unroll: number;
 }
 
 /**
@@ -23,7 +25,12 @@ export interface RegisterTile {
  * element, 15 in all. Without fused multiply-add each product needs a register of its own before it is added: 4 rows take
  * 8 + 2 + 1 and leave 5 for products on their way. A tile of a single vector has 8 rows.
  */
-export const registerTile = (fma: boolean): RegisterTile => ({ vectors: 2, rows: fma ? 6 : 4, narrowRows: 8 });
+export const registerTile = (fma: boolean): RegisterTile => ({
+  vectors: 2,
+  rows: fma ? 6 : 4,
+  narrowRows: 8,
+  unroll: 4,
+});
 
 /** Vectors of four lanes in 16 registers, which WebAssembly has everywhere. */
 export const narrowTarget = (fma: boolean): LoweringTarget => ({ fma, width: WIDTH, tile: registerTile(fma) });
