@@ -189,6 +189,7 @@ export {
 } from "./train/learning-rate-range.js";
 export { type GradientData, type GradientOptions, type Gradients } from "./train/gradients.js";
 export type { PureFunction, PureOptions } from "./train/pure.js";
+export { crossValidate, type CrossValidation, type CrossValidationOptions } from "./train/cross-validate.js";
 export { saliency, type SaliencyOptions } from "./train/saliency.js";
 export { loadModel, type LoadOptions } from "./train/load-model.js";
 export type { Extras, ModelDescription, WeightReport } from "./train/saving.js";

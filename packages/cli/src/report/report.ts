@@ -374,6 +374,7 @@ function modelSection({ model }: ReportInput): string {
     "The model",
     diagram(model),
     preformatted(model.summary(), "Layers, shapes and parameters"),
+    "<details><summary>Hyperparameters of all layers</summary>",
     table(
       ["Layer", "Hyperparameter", "Value"],
       model
@@ -381,6 +382,7 @@ function modelSection({ model }: ReportInput): string {
         .rows.map(({ layer, name, value }) => [layer, name, typeof value === "string" ? value : JSON.stringify(value)]),
       "Hyperparameters",
     ),
+    "</details>",
   );
 }
 
