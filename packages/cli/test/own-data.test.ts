@@ -44,15 +44,16 @@ async function serves(folder: string): Promise<void> {
   const rows = proteins(12).map(([, seq]) => ({ seq }));
   const told = (await (await ask(JSON.stringify({ rows }))).json()) as { predictions: { probability: number }[] };
   const lines = readFileSync(join(folder, "told.csv"), "utf8").split("\n").slice(1, 13);
-  expect(told.predictions.map(({ probability }) => probability.toFixed(6))).toEqual(
-    lines.map((line) => line.split(",")[1]),
-  );
+  told.predictions.forEach(({ probability }, i) => {
+    expect(probability).toBeCloseTo(Number(lines[i]?.split(",")[1]), 4);
+  });
   const single = await Promise.all(
     rows.map(async (row) => (await (await ask(JSON.stringify({ rows: [row] }))).json()) as typeof told),
   );
-  expect(single.map(({ predictions }) => predictions[0]?.probability.toFixed(6))).toEqual(
-    told.predictions.map(({ probability }) => probability.toFixed(6)),
-  );
+  // Batches of other sizes add up in another order.
+  single.forEach(({ predictions }, i) => {
+    expect(predictions[0]?.probability).toBeCloseTo(told.predictions[i]?.probability ?? NaN, 4);
+  });
   const wrong = [
     await ask("{"),
     await ask('{"rows":[{"sec":"M"}]}'),
@@ -132,7 +133,7 @@ describe("torte train on a table", { timeout: 400_000 }, () => {
       "The model",
     ])
       expect(report).toContain(`<h2>${title}</h2>`);
-    expect(report).not.toMatch(/\b(src|href)="(?!data:|#)|<script|@import|url\(/);
+    expect(report).not.toMatch(/\b(src|href)="(?!data:|#)|<script|@import|url\((?!#)/);
     expect(readFileSync(join(folder, "run/MODEL_CARD.md"), "utf8")).toContain("| AUROC | ");
 
     writeFileSync(join(folder, "proteins.csv"), "id,seq,soluble\np,MKV,1\n");

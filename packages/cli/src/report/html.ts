@@ -21,17 +21,9 @@ export function table(
 export const number = (value: number): string =>
   Number.isInteger(value) ? String(value) : Number.isFinite(value) ? value.toFixed(4) : "–";
 
-/** A figure with what it shows in words. */
-export async function drawn(figure: Figure): Promise<string> {
-  const svg = (await figure.toSVG({ theme: "light" })).replace(/^<svg /, '<svg aria-hidden="true" ');
-  return `<figure><div class="picture" role="img" aria-label="${escaped(figure.description)}">${scaled(svg)}</div></figure>`;
-}
-
-/** As wide as there is room for, and no wider than it was drawn. */
-function scaled(svg: string): string {
-  const width = /\bwidth="([\d.]+)"/.exec(svg)?.[1] ?? "480";
-  return svg.replace("<svg ", `<svg style="max-width:${width}px" `);
-}
+/** A figure; what it shows in words is in its SVG. */
+export const drawn = async (figure: Figure): Promise<string> =>
+  `<figure>${await figure.toSVG({ theme: "light" })}</figure>`;
 
 export const section = (title: string, ...parts: readonly string[]): string =>
   `<section><h2>${escaped(title)}</h2>\n${parts.join("\n")}\n</section>`;

@@ -4,7 +4,7 @@ import { Dataset } from "../data/dataset.js";
 import { type Fold, kFold } from "../data/row-split.js";
 import { checkOptions, DataError, OptionError, show } from "../errors.js";
 import type { Logs } from "./callbacks.js";
-import type { FitOptions } from "./fit.js";
+import type { FitOptions } from "./fit-options.js";
 import type { AnyModel } from "./model.js";
 
 export interface CrossValidationOptions extends Omit<FitOptions, "validationData"> {
