@@ -55,15 +55,21 @@ export const AFTER_GRADIENT: readonly Pass[] = [
 export type Observe = (name: string, program: Program) => void;
 
 /** The passes in order, the program verified after each; `observe` sees it before the first and after each. */
-export function runPasses(program: Program, passes: readonly Pass[], observe?: Observe): Program {
+export const runPasses = (program: Program, passes: readonly Pass[], observe?: Observe): Program =>
+  atOnce(passEach(program, passes, observe));
+
+function* passEach(program: Program, passes: readonly Pass[], observe?: Observe): Generator<undefined, Program> {
   observe?.("traced", program);
   const verified = new Set<Node>();
-  return passes.reduce((current, pass) => {
-    const next = pass.run(current);
-    verify(next, verified);
-    observe?.(pass.name, next);
-    return next;
-  }, program);
+  let current = program;
+  for (const pass of passes) {
+    current = pass.run(current);
+    yield;
+    verify(current, verified);
+    observe?.(pass.name, current);
+    yield;
+  }
+  return current;
 }
 
 /** Nodes made ready for differentiation: what stands in for each. */
@@ -93,14 +99,15 @@ export interface Compilation<K extends KernelSummary> {
 }
 
 /** The passes after differentiation, and fusion: what targets have in common. */
-export const fuseProgram = (program: Program): FusedProgram => fuse(runPasses(program, AFTER_GRADIENT, passObserver()));
+export const fuseProgram = (program: Program): FusedProgram => atOnce(fuseEach(program));
 
-/** The stages after fusion, at once. */
-export const compileFused = <K extends KernelSummary>(
-  fused: FusedProgram,
-  target: Target,
-  encode: (kernel: LoweredKernel) => K,
-): Compilation<K & ScheduledKernel> => atOnce(compileEach(fused, target, encode));
+/** The same, pass by pass. */
+export function* fuseEach(program: Program): Generator<undefined, FusedProgram> {
+  const ready = yield* passEach(program, AFTER_GRADIENT, passObserver());
+  const fused = fuse(ready);
+  yield;
+  return fused;
+}
 
 /**
  * The stages after fusion, kernel by kernel. `encode` makes of each kernel's loops what the backend keeps of them: the loops
@@ -121,6 +128,7 @@ export function* compileEach<K extends KernelSummary>(
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const kept = new Set(outputs.map(({ buffer }) => buffer));
   const memory = planMemory(kernels, new Set(states.keys()), kept, threads);
+  yield;
   const assignments = scheduleThreads(kernels, spans(memory, [...states.keys()]), threads);
   return { outputs, states, kernels, memory, threads, assignments, cost };
 }

@@ -93,8 +93,8 @@ const ORDER = 0x5eed;
  * const numbers = Dataset.fromGenerator(function* () {
  *   for (let i = 0; i < 10; i++) yield { x: tensor([i]) };
  * });
- * const even = numbers.filter(({ x }) => (x as { data: ArrayLike<number> }).data[0]! % 2 === 0).batch(3);
- * for await (const { x } of even) console.log(x); // Tensor [3, 1], then Tensor [2, 1]
+ * const even = numbers.filter(({ x }) => x.data[0]! % 2 === 0).batch(3);
+ * for await (const { x } of even) console.log(x.shape); // [ 3, 1 ]
  */
 export class StreamDataset<
   X extends TensorOrList = TensorOrList,

@@ -1,7 +1,8 @@
 /** WebAssembly at once, and this machine's own code where a program runs for long. */
-import { fuseProgram } from "../../compile/pipeline.js";
+import { fuseEach } from "../../compile/pipeline.js";
+import { inTurns } from "../../compile/turns.js";
 import type { CodeGenerator, Generated } from "../compiled-program.js";
-import { encodeModule } from "../wasm/module.js";
+import { encodeEach } from "../wasm/module.js";
 import { moduleTarget } from "../wasm/session.js";
 import { findUsable, optionsFor } from "./backend.js";
 import { build } from "./build.js";
@@ -9,9 +10,9 @@ import { compileNative } from "./program.js";
 
 export const AUTO: CodeGenerator = {
   name: "auto",
-  generate(program, options, placement) {
-    const fused = fuseProgram(program);
-    const loadable = encodeModule(fused, moduleTarget(options), placement);
+  async generate(program, options, placement) {
+    const fused = await inTurns(fuseEach(program));
+    const loadable = await inTurns(encodeEach(fused, moduleTarget(options), placement));
     const { threads, work } = loadable;
     const improve: Generated["improve"] = async (where) => {
       const compiler = await findUsable();
@@ -21,7 +22,7 @@ export const AUTO: CodeGenerator = {
       const path = await build(source, compiler, { background: true });
       return { ...compiled, work, code: { path, places } };
     };
-    return Promise.resolve({ loadable, improve });
+    return { loadable, improve };
   },
 };
 

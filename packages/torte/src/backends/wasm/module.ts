@@ -6,7 +6,8 @@ import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary } from "../../compile/loops/loops.js";
 import type { FusedProgram } from "../../compile/fusion/fuse.js";
 import { narrowTarget } from "../../compile/lower/target.js";
-import { compileFused, fuseProgram } from "../../compile/pipeline.js";
+import { atOnce } from "../../compile/lower/lower.js";
+import { compileEach, fuseProgram } from "../../compile/pipeline.js";
 import type { Program } from "../../graph/node.js";
 import type { Loadable, Placement } from "../compiled-program.js";
 import { counterBytes } from "../coordination.js";
@@ -37,14 +38,19 @@ export interface CompiledModule extends Loadable {
 }
 
 export const compileModule = (program: Program, options: TargetOptions, placement: Placement): CompiledModule =>
-  encodeModule(fuseProgram(program), options, placement);
+  atOnce(encodeEach(fuseProgram(program), options, placement));
 
-export function encodeModule(fused: FusedProgram, options: TargetOptions, placement: Placement): CompiledModule {
+/** Kernel by kernel; where arrays lie is asked at the end, without a step in between. */
+export function* encodeEach(
+  fused: FusedProgram,
+  options: TargetOptions,
+  placement: Placement,
+): Generator<undefined, CompiledModule> {
   const { fma } = options;
   const constants = new Constants(placement.reserve(Constants.BYTES));
   const module = new WasmModule(options, constants);
   const math = new MathLibrary(module);
-  const compilation = compileFused(
+  const compilation = yield* compileEach(
     fused,
     { ...narrowTarget(fma), threads: options.threads },
     (kernel): EncodedKernel => {

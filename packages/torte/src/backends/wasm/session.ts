@@ -9,13 +9,15 @@ import { isHostObject } from "../../tensor/realm.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Backend, Executable, RunOptions, Session } from "../backend.js";
 import { debugs } from "../../compile/debug.js";
+import { fuseEach } from "../../compile/pipeline.js";
+import { inTurns } from "../../compile/turns.js";
 import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } from "../compiled-program.js";
 import { BARRIER } from "../coordination.js";
 import { memoryReport, profileReport } from "../debug.js";
 import { type Engine, engine, type Request } from "./engine.js";
 import { Heap } from "./heap.js";
 import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
-import { compileModule, type TargetOptions } from "./module.js";
+import { encodeEach, type TargetOptions } from "./module.js";
 
 export const PAGE = 65536;
 /** Four gigabytes, the most that 32-bit addresses reach. */
@@ -75,8 +77,10 @@ export const moduleTarget = ({ precision, threads, profile }: GenerateOptions): 
 /** Encodes programs as WebAssembly modules. */
 const WASM: CodeGenerator = {
   name: "wasm",
-  generate: (program, options, placement) =>
-    Promise.resolve({ loadable: compileModule(program, moduleTarget(options), placement) }),
+  generate: async (program, options, placement) => {
+    const fused = await inTurns(fuseEach(program));
+    return { loadable: await inTurns(encodeEach(fused, moduleTarget(options), placement)) };
+  },
 };
 
 /** Milliseconds that a program has run for when better code is asked for: what has run so long mostly runs on. */
