@@ -1,6 +1,6 @@
 /** Fuzzes the readers of files: `npm run fuzz -- [CASES] [FIRST SEED]`, each case a file changed at random. Exit status 1 at a fault. */
-import { fuzzBytes, fuzzModels, READERS, seedsOf } from "../packages/torte/src/testing/fuzz.js";
-import { modelFiles, NPY, SAFETENSORS, ZIP } from "../packages/torte/src/testing/fuzz-files.js";
+import { fuzzBytes, fuzzModels, fuzzTraining, READERS, seedsOf } from "../packages/torte/src/testing/fuzz.js";
+import { modelFiles, NPY, SAFETENSORS, trainedFiles, ZIP } from "../packages/torte/src/testing/fuzz-files.js";
 
 const [cases = 20_000, first = 0] = process.argv.slice(2).map(Number);
 const FILES = { safetensors: SAFETENSORS, npy: NPY, npz: ZIP, zip: ZIP } as const;
@@ -16,3 +16,5 @@ for (const name of names)
   tell(name, await fuzzBytes(name, { read: READERS[name], files: FILES[name] }, seeds(FILES[name].length)));
 const models = await modelFiles();
 tell("models", await fuzzModels(models, seeds(models.length)));
+const trained = await trainedFiles();
+tell("trained models", await fuzzTraining(trained, seeds(trained.length)));

@@ -12,7 +12,7 @@ import type { TrainCommandOptions } from "./train.js";
 /** What the commands do. */
 export interface Actions {
   readonly audit: (file: string, options: AuditCommandOptions) => Promise<void>;
-  readonly train: (file: string, options: TrainCommandOptions) => Promise<void>;
+  readonly train: (file: string | undefined, options: TrainCommandOptions) => Promise<void>;
   readonly evaluate: (run: string, options: EvaluateCommandOptions) => Promise<void>;
   readonly predict: (run: string, file: string, options: PredictOptions) => Promise<void>;
   readonly serve: (run: string, options: ServeOptions) => Promise<void>;
@@ -112,7 +112,7 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .command("train")
     .description("Train a model on a table, or the model of an experiment file, and write a run folder.")
     .argument(
-      "<file>",
+      "[file]",
       "a table (CSV, TSV, FASTA, JSON lines, Parquet, plain or gzip), or an experiment in TypeScript",
     );
   running(command)
@@ -124,6 +124,7 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     )
     .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<name>)", text)
     .option("--force", "write over the run that --out has")
+    .option("--resume <run>", "go on with the run in this folder, from its newest checkpoint, to the bit", text)
     .option("--evaluate", "open the test at the end, as torte evaluate does");
   speaking(command);
   command.optionsGroup("Of tables:").option("--target <column>", "the column that is to be told", text);
@@ -163,6 +164,7 @@ const TRAIN_HELP = `
 Examples:
   torte train proteins.csv --sequence seq --target soluble --out runs/first
   torte train experiment.ts --epochs 20
+  torte train --resume runs/first
 
 The run folder, written as the run goes:
   history.json       loss and metrics of each finished epoch
@@ -174,9 +176,11 @@ The run folder, written as the run goes:
   split.json         of tables: the rows of each part
   model.safetensors  the model with its weights, for loadModel, and how raw rows become its inputs;
                      model.json describes it for people
+  checkpoints        what --resume goes on from, every 15 seconds and at the end
 
 The test part stays sealed: torte evaluate opens it.
-Ctrl-C ends a run after the steps it is in, and writes the folder.
+Ctrl-C ends a run after the steps it is in, and writes the folder; a second one
+quits at once.
 Exit status: 0 finished; 1 training failed; 2 the data, an option or the experiment is
 wrong, and nothing is written; 130 interrupted (143 by SIGTERM, 129 by SIGHUP,
 141 where nobody reads the output any more).

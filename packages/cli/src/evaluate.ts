@@ -106,7 +106,7 @@ export async function evaluate(
 }
 
 /** The text that was run, with its imports where they were. */
-async function textOf(path: string, { experiment }: RunRecord): Promise<ExperimentText> {
+export async function textOf(path: string, { experiment }: RunRecord): Promise<ExperimentText> {
   const copy = join(path, experiment.copy);
   const source = await readFile(copy, "utf8").catch(() => undefined);
   if (source === undefined || sha256Of(source) !== experiment.sha256)
@@ -122,7 +122,7 @@ async function textOf(path: string, { experiment }: RunRecord): Promise<Experime
 }
 
 /** Where the run has found its files. */
-function placesOf({ data }: RunRecord): Readonly<Record<string, string>> {
+export function placesOf({ data }: RunRecord): Readonly<Record<string, string>> {
   return Object.fromEntries(
     data.sources.flatMap((source) =>
       isRecord(source) && source["kind"] === "file" ? [[String(source["file"]), String(source["path"])]] : [],
@@ -130,7 +130,7 @@ function placesOf({ data }: RunRecord): Readonly<Record<string, string>> {
   );
 }
 
-function checkSources(path: string, { data }: RunRecord, { sources }: PreparedRows): void {
+export function checkSources(path: string, { data }: RunRecord, { sources }: PreparedRows): void {
   for (const [i, now] of sources.entries()) {
     const before = data.sources[i];
     const sum = (source: unknown): string =>

@@ -33,12 +33,16 @@ export class Reporter {
     this.#output.write(`${text}\n`);
   }
 
-  /** The time that is left is for all epochs; `started` is when the first began, in the clock of performance.now(). */
-  progress(progress: Progress, epochs: number, started: number): void {
+  /**
+   * The time that is left is for all epochs; `started` is when the first began, in the clock of performance.now(), and `before`
+   * how many were done by then.
+   */
+  progress(progress: Progress, epochs: number, started: number, before = 0): void {
     // How many there are is not known in the first pass over a stream.
     const { epoch, step, steps = step } = progress;
     const done = epoch * steps + step;
-    const left = (((performance.now() - started) / done) * (epochs * steps - done)) / 1000;
+    const pace = (performance.now() - started) / (done - before * steps);
+    const left = (pace * (epochs * steps - done)) / 1000;
     const facts = progressFacts(progress, epochs, left);
     this.#update(step, steps, facts, () => `${facts.before}  ${facts.after}`);
   }

@@ -74,6 +74,13 @@ export class RunFolder {
     return { folder: new RunFolder(path), run: readRecord(text, join(path, CLAIM)) };
   }
 
+  /** The folder of a run that is to go on. @throws DataError where it is none; OptionError where a process still writes it. */
+  static async resume(path: string): Promise<{ readonly folder: RunFolder; readonly run: RunRecord }> {
+    const opened = await RunFolder.open(path);
+    if (!(await isRunning(path))) return opened;
+    throw new OptionError({ where: "--resume", problem: "the run has not ended", received: path });
+  }
+
   /** @throws RunFileError, after which the file is as it was. */
   async write(file: string, content: string | Uint8Array): Promise<void> {
     // One name for each file, so that a run that is killed leaves one copy at most, which sweep finds.

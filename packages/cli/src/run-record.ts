@@ -14,12 +14,15 @@ export interface RunRecord {
   };
   readonly options: {
     readonly variant: string;
+    readonly epochs: number;
     readonly batchSize: number;
     readonly seed: number;
     readonly threads: number;
+    readonly ensemble?: number;
   };
   readonly data: { readonly sources: readonly unknown[]; readonly synthetic: boolean };
   readonly openings: readonly Opening[];
+  readonly started: string;
 }
 
 /** @throws DataError for what no run has written, and for a run that has not come to its end. */
@@ -31,16 +34,17 @@ export function readRecord(text: string, where: string): RunRecord {
     throw new DataError({ where, problem: "this is no JSON", received: (error as Error).message });
   }
   const isText = (of: unknown): boolean => typeof of === "string";
-  const { experiment, options, data, openings = [] } = isRecord(value) ? value : {};
+  const { experiment, options, data, openings = [], started } = isRecord(value) ? value : {};
   const fits =
     isRecord(experiment) &&
     ["name", "file", "path", "copy", "sha256"].every((name) => isText(experiment[name])) &&
     isRecord(options) &&
     isText(options["variant"]) &&
-    ["batchSize", "seed", "threads"].every((name) => Number.isSafeInteger(options[name])) &&
+    ["epochs", "batchSize", "seed", "threads"].every((name) => Number.isSafeInteger(options[name])) &&
     isRecord(data) &&
     Array.isArray(data["sources"]) &&
-    Array.isArray(openings);
+    Array.isArray(openings) &&
+    isText(started);
   if (!fits)
     throw new DataError({
       where,

@@ -22,6 +22,7 @@ import { compileModel, makeModel, type Prepared, type PreparedData } from "./pre
 import { compare, rowsOf } from "./rows.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
+import type { RunRecord } from "./run-record.js";
 
 export interface TrainResult {
   readonly folder: string;
@@ -59,6 +60,8 @@ export class Run {
   readonly #table: Table | undefined;
   readonly #reporter: Reporter;
   readonly #folder: RunFolder;
+  /** What a run that goes on has said of itself. */
+  readonly #before: RunRecord | undefined;
   /** Of the model in training. */
   #epochs: Logs[] = [];
   /** The epochs as they are written, each once. */
@@ -66,10 +69,16 @@ export class Run {
   /** What was chosen on validation data; undefined before the end, and where there is nothing to choose. */
   #decision: Decision | undefined;
   #nextCurves = 0;
-  readonly #started = new Date();
+  readonly #started: string;
   #toldOfWeights = false;
 
-  constructor({ plan, data, sources, table, model }: Prepared, reporter: Reporter, folder: RunFolder) {
+  /** `before`: the run goes on from its newest checkpoints. */
+  constructor(
+    { plan, data, sources, table, model }: Prepared,
+    reporter: Reporter,
+    folder: RunFolder,
+    before?: RunRecord,
+  ) {
     this.#plan = plan;
     this.#data = data;
     this.#sources = sources;
@@ -77,6 +86,8 @@ export class Run {
     this.#models = [model];
     this.#reporter = reporter;
     this.#folder = folder;
+    this.#before = before;
+    this.#started = before?.started ?? new Date().toISOString();
   }
 
   get #synthetic(): boolean {
@@ -116,7 +127,7 @@ export class Run {
     await this.#folder.write(experimentFile(text), text.source);
     if (this.#data.split !== undefined) await this.#folder.writeJson("split.json", this.#data.split);
     await this.#describe("running");
-    await this.#writeHistory();
+    if (this.#before === undefined) await this.#writeHistory();
     const started = performance.now();
     const kept: Logs[] = [];
     let first: FirstMember | undefined;
@@ -179,13 +190,16 @@ export class Run {
 
   async #fit(signal: AbortSignal): Promise<History> {
     const { epochs, batchSize, experiment } = this.#plan;
-    let started = performance.now();
+    // Each model of an ensemble has its own.
+    const checkpoints = join(this.#folder.path, CHECKPOINTS, String(this.#models.length));
+    let [started, before] = [performance.now(), 0];
     const report: Callback = {
+      kind: "report",
       onEpochBegin: (epoch) => {
-        if (epoch === 0) started = performance.now(); // what was compiled before says nothing of the time that is left
+        if (epoch === before) started = performance.now(); // what was compiled before says nothing of the time that is left
       },
       onProgress: (progress) => {
-        this.#reporter.progress(progress, epochs, started);
+        this.#reporter.progress(progress, epochs, started, before);
       },
       onEpochEnd: async (epoch, logs) => {
         this.#epochs.push(logs);
@@ -194,6 +208,14 @@ export class Run {
         await this.#writeModel();
         await this.#describe("running");
         if (performance.now() >= this.#nextCurves) await this.#drawCurves();
+      },
+      state: () => [...this.#epochs],
+      load: async (state) => {
+        this.#epochs.push(...(state as readonly Logs[]));
+        before = this.#epochs.length;
+        const [done, s] = [this.#epochs.length, this.#epochs.length === 1 ? "" : "s"];
+        this.#reporter.line(`Going on after ${done} whole epoch${s}`);
+        await this.#writeHistory();
       },
     };
     const weighted = experiment.training?.classWeight === "balanced";
@@ -204,6 +226,8 @@ export class Run {
       signal,
       validationData: this.#data.validation,
       verbose: 0, // the reporter tells it
+      checkpoint: { folder: checkpoints, every: { seconds: CHECKPOINT_SECONDS } },
+      ...(this.#before === undefined ? {} : { resume: checkpoints }),
       callbacks: [report, experiment.callbacks?.() ?? []].flat(),
     });
   }
@@ -211,8 +235,10 @@ export class Run {
   async #interrupted(): Promise<TrainResult> {
     await this.#describe("interrupted");
     const done = this.#epochs.length;
+    const { path } = this.#folder;
     this.#reporter.line(
-      `Interrupted after ${done} whole epoch${done === 1 ? "" : "s"}; history and weights are in ${this.#folder.path}`,
+      `Interrupted after ${done} whole epoch${done === 1 ? "" : "s"}; history and weights are in ${path}\n` +
+        `torte train --resume ${path} goes on from there`,
     );
     return { folder: this.#folder.path, status: "interrupted", epochs: this.#epochs, synthetic: this.#synthetic };
   }
@@ -366,11 +392,11 @@ export class Run {
         validation: validation.size,
         test: test?.size ?? 0,
       },
-      openings: [],
+      openings: this.#before?.openings ?? [],
       ...(this.#decision === undefined ? {} : { decision: this.#decision }),
       parameters: this.#model.countParams(),
       epochsDone: this.#epochs.length,
-      started: this.#started.toISOString(),
+      started: this.#started,
       written: new Date().toISOString(),
       process: THIS_PROCESS,
       versions: { torte: torteVersion(), node: process.version, platform: `${process.platform}-${process.arch}` },
@@ -388,6 +414,11 @@ interface FirstMember {
   readonly keptEpoch: number;
   readonly diagnosis: string;
 }
+
+/** The folder of the run's checkpoints, in its own. */
+const CHECKPOINTS = "checkpoints";
+/** Of work that is lost at most when a run is killed. */
+const CHECKPOINT_SECONDS = 15;
 
 /** The copy of the experiment in the run folder. */
 const experimentFile = ({ path }: ExperimentText): string => `experiment${extname(path)}`;

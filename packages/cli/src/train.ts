@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { COLUMN_KINDS, type ColumnKind, isMissing, oneOf, OptionError, type Table, TARGET_KINDS } from "torte";
 import { type ContextOptions, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
-import { evaluate } from "./evaluate.js";
+import { checkSources, evaluate, placesOf, textOf } from "./evaluate.js";
 import { type GeneratedFrom, generateExperiment } from "./generate.js";
 import { type ExperimentText, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
@@ -18,8 +18,13 @@ export interface TrainOptions extends PrepareOptions {
   readonly force?: boolean;
 }
 
+/** What a run that goes on may change. */
+export type ResumeOptions = Pick<TrainOptions, "data" | "epochs" | "threads">;
+
 /** What the command line says, of tables and of experiments. */
 export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "file"> {
+  /** The folder of a run that goes on. */
+  readonly resume?: string;
   readonly target?: string;
   readonly sequence?: string;
   readonly input?: readonly string[];
@@ -65,13 +70,23 @@ const isExperiment = (file: string): boolean => /\.[cm]?[jt]s$/.test(file);
 
 /** What `torte train` does; `print` gets what goes to the standard output beside the story of the run. */
 export async function trainCommand(
-  file: string,
+  file: string | undefined,
   options: TrainCommandOptions,
   signal: AbortSignal,
   print: (text: string) => void,
 ): Promise<TrainResult | undefined> {
   const reporter = new Reporter(options.json === true || options.quiet === true ? "silent" : process.stdout);
   const run = async (): Promise<TrainResult | undefined> => {
+    if (options.resume !== undefined) {
+      refuseOtherOptions(file, options);
+      return resume(options.resume, options, signal, reporter);
+    }
+    if (file === undefined)
+      throw new OptionError({
+        where: "torte train",
+        problem: "there is no file",
+        expected: "a table or an experiment",
+      });
     if (
       isExperiment(file) ||
       (options.target === undefined && formatOf(file) === undefined && options.format === undefined)
@@ -100,6 +115,20 @@ export async function trainCommand(
     : undefined;
   if (options.json === true) print(`${JSON.stringify(defined({ ...result, evaluation }), undefined, 2)}\n`);
   return result;
+}
+
+/** What goes with --resume; all else is as it was. */
+const OF_RESUMED = ["resume", "data", "epochs", "threads", "evaluate", "json", "quiet"];
+
+function refuseOtherOptions(file: string | undefined, options: TrainCommandOptions): void {
+  const other = Object.entries(options).find(([name, value]) => value !== undefined && !OF_RESUMED.includes(name));
+  if (file === undefined && other === undefined) return;
+  throw new OptionError({
+    where: "--resume",
+    problem: "a run goes on as it was begun",
+    expected: "no file, and of the options --epochs, --threads, --data, --evaluate, --json and --quiet",
+    received: file ?? `--${(other?.[0] ?? "").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+  });
 }
 
 function refuseTableOptions(file: string, options: TrainCommandOptions): void {
@@ -219,4 +248,27 @@ export async function train(
   const prepared = await prepare(text, options, signal, reporter, { ...context, early });
   const folder = await RunFolder.create(prepared.plan.experiment.name, out, { force: force ?? false });
   return new Run(prepared, reporter, folder).run(signal);
+}
+
+/** Goes on with the run of a folder, from its newest checkpoint. */
+export async function resume(
+  path: string,
+  { data, epochs, threads }: ResumeOptions,
+  signal: AbortSignal,
+  reporter = new Reporter(),
+): Promise<TrainResult> {
+  const { folder, run } = await RunFolder.resume(path);
+  const text = await textOf(path, run);
+  const { variant, seed, batchSize, ensemble } = run.options;
+  const options = {
+    variant,
+    seed,
+    batchSize,
+    epochs: epochs ?? run.options.epochs,
+    threads: threads ?? run.options.threads,
+    ...defined({ data, ensemble }),
+  };
+  const prepared = await prepare(text, options, signal, reporter, { known: placesOf(run) });
+  checkSources(path, run, prepared);
+  return new Run(prepared, reporter, folder, run).run(signal);
 }

@@ -13,6 +13,7 @@ const json = (...path: string[]): Record<string, unknown> =>
 /** Progress comes on plain lines every two seconds, which a slow machine reaches. */
 const withoutProgress = (out: string): string => out.replaceAll(/^(epoch .* step|download) .*\n/gm, "");
 const UNFINISHED = [
+  "checkpoints",
   "curves.svg",
   "experiment.ts",
   "history.json",
@@ -21,7 +22,7 @@ const UNFINISHED = [
   "run.json",
   "summary.txt",
 ];
-const FILES = ["MODEL_CARD.md", ...UNFINISHED.slice(0, 5), "report.html", ...UNFINISHED.slice(5)];
+const FILES = ["MODEL_CARD.md", ...UNFINISHED.slice(0, 6), "report.html", ...UNFINISHED.slice(6)];
 /** For a run that goes on until it is told to end. */
 const ENDLESS = ["epochs: 2", "epochs: 1000000"] as const;
 
@@ -97,7 +98,9 @@ Trained in #; everything is in made/run
       run.process.kill(signal);
       const { status, out, error } = await run.result;
       expect({ status, error }).toEqual({ status: { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal], error: "" });
-      expect(out).toMatch(/\nInterrupted after \d+ whole epochs; history and weights are in run\n$/);
+      expect(out).toMatch(
+        /\nInterrupted after \d+ whole epochs; history and weights are in run\ntorte train --resume run goes on from there\n$/,
+      );
       expect(out).not.toContain("\nvalidation ");
       expect(readdirSync(join(folder, "run"))).toEqual(UNFINISHED);
       const { epochsDone, ...described } = json(folder, "run/run.json");

@@ -2,12 +2,18 @@
 import { zipSync } from "fflate";
 import { LAYER_NAMES, modelOf } from "../../test/every-layer.js";
 import { formatSafetensors } from "../data/safetensors.js";
+import { binaryCrossentropy } from "../losses/crossentropy.js";
+import { expectedCalibrationError } from "../metrics/probability.js";
+import { auroc, sensitivityAtSpecificity } from "../metrics/ranking.js";
 import { concatenate } from "../nn/layers/merge.js";
 import { block, residual, timeDistributed } from "../nn/layers/composite.js";
 import { dense } from "../nn/layers/dense.js";
 import { l2 } from "../nn/regularizers.js";
 import { input } from "../nn/network.js";
+import { adam } from "../optim/adam.js";
+import { cosineDecay, warmup } from "../optim/schedules.js";
 import { functional, sequential } from "../train/build.js";
+import type { Model } from "../train/model.js";
 import { tensor } from "../tensor/tensor.js";
 
 export const SAFETENSORS: readonly Uint8Array[] = [
@@ -48,4 +54,38 @@ export async function modelFiles(): Promise<Uint8Array[]> {
   // A lambda is a function, which no file holds.
   const single = LAYER_NAMES.filter((name) => name !== "lambda").map((name) => modelOf(name));
   return Promise.all([nested, ...single].map((model) => model.save()));
+}
+
+/** Models with what training needs to go on. */
+export async function trainedFiles(): Promise<Uint8Array[]> {
+  const small = (): Model =>
+    sequential(input({ shape: [2] }), dense({ units: 1, activation: "sigmoid" }), { backend: "reference" });
+  const [plain, rich] = [small(), small()];
+  plain.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+  rich.compile({
+    optimizer: adam({
+      learningRate: warmup(2, cosineDecay({ initialLearningRate: 0.1, decaySteps: 4 })),
+      useEma: true,
+      gradientAccumulationSteps: 2,
+      exclude: ["dense.bias"],
+      lrMultiplier: { dense: 2 },
+    }),
+    loss: { dense: binaryCrossentropy({ labelSmoothing: 0.1 }) },
+    metrics: [
+      "accuracy",
+      auroc(),
+      expectedCalibrationError({ bins: 5 }),
+      sensitivityAtSpecificity({ specificity: 0.5 }),
+    ],
+  });
+  const data = {
+    x: tensor([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]),
+    y: tensor([[0], [1], [1]]),
+  };
+  for (const model of [plain, rich]) await model.fit(data, { batchSize: 1 });
+  return Promise.all([plain, rich].map((model) => model.save()));
 }

@@ -58,6 +58,25 @@ export async function fuzzModels(files: readonly Uint8Array[], seeds: Iterable<n
   return reportOf(outcomes);
 }
 
+/** Changes by each seed what each model file has of its training. */
+export async function fuzzTraining(files: readonly Uint8Array[], seeds: Iterable<number>): Promise<FuzzReport> {
+  const outcomes: Outcome[] = [];
+  const key = "torte-training";
+  const parts = files.map((file) => parseSafetensors(file));
+  for (const seed of seeds)
+    for (const [i, { tensors, metadata }] of parts.entries()) {
+      const changed = JSON.stringify(mutateJson(JSON.parse(metadata[key] ?? ""), dice(seed * files.length + i)));
+      const bytes = formatSafetensors(tensors, { ...metadata, [key]: changed });
+      const name = `trained model ${i}, seed ${seed}: ${changed.slice(0, 3000)}`;
+      outcomes.push(
+        await outcomeOf(name, async () => {
+          await (await loadModel(bytes, { backend: "reference" })).close();
+        }),
+      );
+    }
+  return reportOf(outcomes);
+}
+
 export const READERS = { safetensors: parseSafetensors, npy: parseNpy, npz: parseNpz, zip: readFully } as const;
 
 function readFully(bytes: Uint8Array): unknown {

@@ -1,0 +1,96 @@
+/**
+ * What a checkpoint costs the training of the chapter's model, and whether 200 epochs with checkpoints hold memory flat:
+ * `npm run build && node bench/checkpoints.mjs`.
+ */
+import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { adam, conv1d, dense, earlyStopping, embedding, flatten, input, maxPooling1d, sequential, tensor } from "torte";
+
+const ROWS = 1600;
+const x = tensor(
+  Int32Array.from({ length: ROWS * 200 }, (_, i) => 1 + ((i * 7919) % 20)),
+  { shape: [ROWS, 200] },
+);
+const y = tensor(Float32Array.from({ length: ROWS }, (_, i) => i % 2));
+
+function chapter() {
+  const model = sequential(
+    input({ shape: [200], dtype: "int32" }),
+    embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
+    ...[5, 3, 3].flatMap((kernelSize, i) => [
+      conv1d({ filters: 16, kernelSize, activation: "relu" }),
+      maxPooling1d({ poolSize: i === 0 ? 4 : 2 }),
+    ]),
+    flatten(),
+    dense({ units: 256, activation: "relu" }),
+    dense({ units: 64, activation: "relu" }),
+    dense({ units: 1, activation: "sigmoid" }),
+  );
+  model.compile({ optimizer: adam(), loss: "binaryCrossentropy", metrics: ["accuracy"] });
+  return model;
+}
+
+/** Milliseconds of two epochs, with a checkpoint after every so many steps, or with none. */
+async function timed(model, steps) {
+  const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
+  const checkpoint = steps === undefined ? {} : { checkpoint: { folder, every: { steps } } };
+  let started = 0;
+  let ended = 0;
+  const clock = {
+    onEpochBegin: (epoch) => void (started = epoch === 0 ? performance.now() : started),
+    onEpochEnd: () => void (ended = performance.now()),
+  };
+  await model.fit({ x, y }, { epochs: 2, batchSize: 16, verbose: 0, callbacks: [clock], ...checkpoint });
+  rmSync(folder, { recursive: true });
+  return ended - started;
+}
+
+const model = chapter();
+const EVERY = 20;
+await timed(model, EVERY);
+const times = { without: [], steps: [], with: [] };
+for (let i = 0; i < 12; i++) {
+  times.without.push(await timed(model));
+  times.steps.push(await timed(model, 1e9)); // what is done besides
+  times.with.push(await timed(model, EVERY));
+}
+const least = (values) => Math.min(...values);
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const count = (2 * Math.ceil(ROWS / 16)) / EVERY - 1;
+for (const [name, of] of [
+  ["least", least],
+  ["median", median],
+]) {
+  const cost = (of(times.with) - of(times.without)) / count;
+  console.log(
+    `${name}: ${of(times.without).toFixed(0)} ms without, ${of(times.with).toFixed(0)} ms with ${count} checkpoints, ${cost.toFixed(2)} ms each`,
+  );
+}
+await model.close();
+
+const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
+const long = chapter();
+const small = { x: x.rows(0, 320), y: y.rows(0, 320) };
+const memory = [];
+const watch = {
+  onEpochEnd: (epoch) => {
+    if (epoch % 20 !== 19) return;
+    globalThis.gc?.();
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    memory.push({ epoch: epoch + 1, rss, heapUsed, arrayBuffers });
+  },
+};
+await long.fit(small, {
+  epochs: 200,
+  batchSize: 16,
+  verbose: 0,
+  callbacks: [watch, earlyStopping({ monitor: "loss", patience: 200 })],
+  checkpoint: { folder, keep: 2 },
+});
+const mb = (bytes) => (bytes / 2 ** 20).toFixed(1);
+for (const { epoch, rss, heapUsed, arrayBuffers } of memory)
+  console.log(`epoch ${epoch}: ${mb(rss)} MB in all, ${mb(heapUsed)} heap, ${mb(arrayBuffers)} arrays`);
+const files = readdirSync(folder);
+console.log(`${files.length} files, ${mb(files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0))} MB`);
+await long.close();
