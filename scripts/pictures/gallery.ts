@@ -2,18 +2,56 @@
 import {
   type Figure,
   type FigureOptions,
+  plotActivations,
+  plotArchitecture,
   plotBars,
   plotCalibration,
   plotConfusionMatrix,
   plotCurves,
+  plotDropout,
+  plotEmbedding,
+  plotEquivariance,
+  plotFilters,
+  plotGradientFlow,
+  plotGraph,
   plotHistogram,
+  plotHistograms,
+  plotLearningRateRange,
   plotParity,
   plotPrecisionRecall,
   plotResiduals,
   plotRoc,
+  plotSaliency,
   plotScores,
+  plotWindows,
+  Recording,
 } from "@torte/plot";
-import { confusionMatrix, precisionRecallCurve, rocCurve } from "torte";
+import {
+  adam,
+  add,
+  type AnyModel,
+  checkGradientFlow,
+  concatenate,
+  confusionMatrix,
+  conv1d,
+  conv2d,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  functional,
+  globalMaxPooling1d,
+  input,
+  learningRateRange,
+  maxPooling1d,
+  maxPooling2d,
+  precisionRecallCurve,
+  residual,
+  rocCurve,
+  sequential,
+  Tensor,
+  tensor,
+} from "torte";
 
 /** Numbers that look like measured ones, the same each time (mulberry32). */
 function numbers(seed: number): () => number {
@@ -46,6 +84,65 @@ function epochs(count: number, seed: number, overfits: number): Record<string, n
 }
 
 const CLASSES = ["cytoplasm", "membrane", "nucleus", "secreted"];
+
+/** The network of the chapter's first figure. */
+const chapterFigure = (): AnyModel =>
+  sequential(
+    input({ shape: [64, 64, 3] }),
+    conv2d({ filters: 24, kernelSize: 17, activation: "relu" }),
+    maxPooling2d({ poolSize: 3 }),
+    flatten(),
+    dense({ units: 256, activation: "relu" }),
+    dense({ units: 128, activation: "softmax" }),
+    { name: "Figure 7.1" },
+  );
+
+/** The chapter's network for sequences, with a residual block and masks. */
+const sequenceModel = (): AnyModel =>
+  sequential(
+    input({ shape: [200], dtype: "int32" }),
+    embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
+    conv1d({ filters: 16, kernelSize: 5, activation: "relu" }),
+    maxPooling1d({ poolSize: 4 }),
+    residual([conv1d({ filters: 16, kernelSize: 3, padding: "same", activation: "relu" }), dropout({ rate: 0.2 })]),
+    globalMaxPooling1d(),
+    dense({ units: 64, activation: "relu" }),
+    dense({ units: 1, activation: "sigmoid" }),
+    { name: "Sequences with a residual block" },
+  );
+
+/** Two inputs, a branch around two layers, two outputs. */
+function branchedModel(): AnyModel {
+  const sequence = input({ shape: [100, 4], name: "sequence" });
+  const facts = input({ shape: [8], name: "facts" });
+  const pooled = globalMaxPooling1d()(conv1d({ filters: 32, kernelSize: 9, activation: "relu" })(sequence));
+  const both = concatenate()([pooled, dense({ units: 16, activation: "relu" })(facts)]);
+  const hidden = dense({ units: 48, activation: "relu" })(dense({ units: 48, activation: "relu" })(both));
+  const joined = add()([hidden, both]);
+  const outputs = [
+    dense({ units: 1, activation: "sigmoid", name: "soluble" })(joined),
+    dense({ units: 3, activation: "softmax", name: "place" })(joined),
+  ];
+  return functional({ inputs: [sequence, facts], outputs, name: "Two inputs, two outputs" });
+}
+
+/** What is kept of a small network while it learns. */
+async function recorded(): Promise<Recording> {
+  const next = numbers(41);
+  const x = Array.from({ length: 128 }, () => [normal(next), normal(next)]);
+  const y = x.map(([a = 0, b = 0]) => [Number(a * b > 0)]);
+  const model = sequential(
+    input({ shape: [2] }),
+    dense({ units: 16, activation: "tanh" }),
+    dense({ units: 16, activation: "tanh" }),
+    dense({ units: 1, activation: "sigmoid" }),
+  );
+  model.compile({ optimizer: adam({ learningRate: 0.01 }), loss: "binaryCrossentropy" });
+  const data = { x: tensor(x), y: tensor(y) };
+  const recording = new Recording(data);
+  await model.fit(data, { epochs: 20, batchSize: 32, verbose: 0, callbacks: [recording] });
+  return recording;
+}
 
 type Make = (sizes: FigureOptions) => Figure | Promise<Figure>;
 
@@ -128,4 +225,140 @@ export const GALLERY: Readonly<Record<string, Make>> = {
       ]),
       { title: "Test figures", ...sizes },
     ),
+  architecture: (sizes) => plotArchitecture(chapterFigure(), sizes),
+  "architecture-sequence": (sizes) => plotArchitecture(sequenceModel(), sizes),
+  "architecture-branches": (sizes) => plotArchitecture(branchedModel(), sizes),
+  graph: (sizes) => plotGraph(branchedModel(), sizes),
+  "graph-blocks": (sizes) => plotGraph(sequenceModel(), sizes),
+  activations: (sizes) => plotActivations(["relu", "swish", "gelu"], sizes),
+  "activations-derivatives": (sizes) =>
+    plotActivations(["tanh", "selu", "mish"], { from: -4, to: 4, derivatives: true, ...sizes }),
+  "learning-rate-range": async (sizes) => {
+    const next = numbers(21);
+    const x = Array.from({ length: 64 }, () => [normal(next), normal(next)]);
+    const y = x.map(([a = 0, b = 0]) => [Math.sin(2 * a) + b + 0.2 * normal(next)]);
+    const model = sequential(input({ shape: [2] }), dense({ units: 16, activation: "tanh" }), dense({ units: 1 }));
+    model.compile({ optimizer: "sgd", loss: "meanSquaredError" });
+    return plotLearningRateRange(
+      await learningRateRange(model, { x: tensor(x), y: tensor(y) }, { from: 1e-4, batchSize: 16 }),
+      sizes,
+    );
+  },
+  "gradient-flow": async (sizes) => {
+    const deep = Array.from({ length: 24 }, () => residual([dense({ units: 8, activation: "sigmoid" })]));
+    const model = sequential(input({ shape: [8] }), ...deep, dense({ units: 1 }));
+    model.compile({ loss: "meanSquaredError" });
+    const next = numbers(22);
+    const x = Array.from({ length: 8 }, () => Array.from({ length: 8 }, () => normal(next)));
+    const flow = await checkGradientFlow(model, { x: tensor(x), y: tensor(x.map(([a = 0]) => [a])) });
+    return plotGradientFlow(flow, sizes);
+  },
+  histograms: async (sizes) => plotHistograms(await recorded(), { of: "gradients", ...sizes }),
+  "histograms-weights": async (sizes) => plotHistograms(await recorded(), sizes),
+  dropout: (sizes) =>
+    plotDropout(
+      sequential(
+        input({ shape: [6] }),
+        dropout({ rate: 1 / 3, rescale: "realized" }),
+        dense({ units: 6 }),
+        dropout({ rate: 1 / 2, rescale: "realized" }),
+        dense({ units: 6 }),
+        dropout({ rate: 1 / 3, rescale: "realized" }),
+        dense({ units: 1 }),
+      ),
+      { seed: 1, ...sizes },
+    ),
+  windows: (sizes) =>
+    plotWindows(sequential(input({ shape: [16, 4] }), conv1d({ filters: 8, kernelSize: 5, padding: "same" })), sizes),
+  "windows-pooling": (sizes) =>
+    plotWindows(sequential(input({ shape: [8, 8, 1] }), maxPooling2d({ poolSize: 2 })), sizes),
+  "windows-plane": (sizes) =>
+    plotWindows(
+      sequential(input({ shape: [9, 9, 1] }), conv2d({ filters: 1, kernelSize: 3, strides: 2, padding: "same" })),
+      sizes,
+    ),
+  embedding: (sizes) => {
+    const next = numbers(31);
+    const groups = [..."ACDEFGHIKLMNPQRSTVWY"].map((letter) =>
+      "DEKRH".includes(letter) ? "charged" : "STNQCGP".includes(letter) ? "polar or special" : "hydrophobic",
+    );
+    const rows = groups.map((group) =>
+      Array.from(
+        { length: 8 },
+        (_, i) =>
+          normal(next) * 0.5 +
+          (group === "charged" ? Number(i < 3) : group === "polar or special" ? -Number(i > 4) : 0) * 1.5,
+      ),
+    );
+    return plotEmbedding(tensor(rows), { labels: [..."ACDEFGHIKLMNPQRSTVWY"], groups, ...sizes });
+  },
+  filters: (sizes) => {
+    const next = numbers(32);
+    const kernel = Float32Array.from({ length: 7 * 4 * 6 }, () => normal(next) ** 3 * 0.2);
+    return plotFilters(new Tensor(kernel, [7, 4, 6], "float32"), { letters: "TCAG", ...sizes });
+  },
+  "filters-images": (sizes) => {
+    const kernel = Float32Array.from({ length: 7 * 7 * 12 }, (_, i) => {
+      const [k, at] = [i % 12, Math.floor(i / 12)];
+      const [x, y] = [(at % 7) - 3, Math.floor(at / 7) - 3];
+      const angle = (k * Math.PI) / 6;
+      return Math.exp(-(x * x + y * y) / 8) * Math.sin(1.2 * (x * Math.cos(angle) + y * Math.sin(angle)));
+    });
+    return plotFilters(new Tensor(kernel, [7, 7, 1, 12], "float32"), sizes);
+  },
+  "filters-channels": (sizes) => {
+    const next = numbers(33);
+    return plotFilters(
+      new Tensor(
+        Float32Array.from({ length: 5 * 6 * 8 }, () => normal(next)),
+        [5, 6, 8],
+        "float32",
+      ),
+      sizes,
+    );
+  },
+  saliency: (sizes) => {
+    const next = numbers(34);
+    const letters = Array.from({ length: 75 }, () => "ACDEFGHIKLMNPQRSTVWY"[Math.floor(20 * next())] ?? "A");
+    const values = letters.map((_, i) => normal(next) ** 2 * (i < 12 || i > 64 ? 1 : 0.2));
+    return plotSaliency(values, { letters, ...sizes });
+  },
+  "saliency-image": (sizes) => {
+    const image = Float32Array.from({ length: 28 * 28 }, (_, i) => {
+      const [x, y] = [(i % 28) - 13.5, Math.floor(i / 28) - 13.5];
+      return Math.exp(-((Math.hypot(x, y) - 8) ** 2) / 4);
+    });
+    const map = image.map((value, i) => value * Math.sin(i / 9));
+    return plotSaliency(new Tensor(map, [28, 28], "float32"), {
+      image: new Tensor(image, [28, 28], "float32"),
+      ...sizes,
+    });
+  },
+  equivariance: (sizes) => {
+    const model = sequential(
+      input({ shape: [40, 1] }),
+      conv1d({ filters: 4, kernelSize: 5, padding: "same", activation: "relu" }),
+      conv1d({ filters: 1, kernelSize: 5, padding: "same" }),
+      { seed: 3 },
+    );
+    const x = Float32Array.from(
+      { length: 40 },
+      (_, i) => Math.exp(-((i - 12) ** 2) / 6) - 0.6 * Math.exp(-((i - 20) ** 2) / 3),
+    );
+    return plotEquivariance(model, new Tensor(x, [1, 40, 1], "float32"), { by: 8, ...sizes });
+  },
+  "equivariance-image": (sizes) => {
+    const model = sequential(
+      input({ shape: [24, 24, 1] }),
+      conv2d({ filters: 1, kernelSize: 5, padding: "same" }),
+      maxPooling2d(),
+      {
+        seed: 2,
+      },
+    );
+    const x = Float32Array.from({ length: 576 }, (_, i) =>
+      Number(Math.hypot((i % 24) - 8, Math.floor(i / 24) - 8) < 5),
+    );
+    return plotEquivariance(model, new Tensor(x, [1, 24, 24, 1], "float32"), { by: 6, axis: 2, ...sizes });
+  },
 };

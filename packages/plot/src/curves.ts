@@ -1,5 +1,5 @@
 /** Learning curves: a figure of training against the epoch, of one run, of several, or of several seeds. */
-import { DataError, type Diagnosis, type Logs, OptionError, show } from "torte";
+import { DataError, type Diagnosis, type Logs, oneOf, OptionError, show } from "torte";
 import type { Figure } from "./figure.js";
 import { checkFigure, type FigureOptions, type Sizes, subtitleOf } from "./options.js";
 import { shortNumber } from "./text.js";
@@ -60,9 +60,10 @@ interface Curve {
 export function plotCurves(runs: Runs, options: CurvesOptions = {}): Figure {
   const sizes = checkFigure(WHERE, options, ["figure", "best", "spread", "diagnosis"], 340);
   const figure = options.figure ?? "loss";
+  const spread = oneOf(WHERE, "spread", options.spread ?? "range", ["range", "deviation"]);
   const entries = entriesOf(runs);
   const curves = entries.flatMap(([name, seeds]) =>
-    SETS.flatMap((set) => curveOf(name, seeds, set, keyOf(figure, set), options.spread ?? "range")),
+    SETS.flatMap((set) => curveOf(name, seeds, set, keyOf(figure, set), spread)),
   );
   if (!curves.some(({ points }) => points.some(({ value }) => value !== null))) throw noFigure(figure, entries);
   const [only, ...others] = entries;
@@ -75,7 +76,7 @@ export function plotCurves(runs: Runs, options: CurvesOptions = {}): Figure {
   const notes = [
     ...(options.diagnosis?.findings ?? []).map(({ kind, text }) => `${capital(spaced(kind))}: ${text}`),
     single === undefined ? "" : endOf(single),
-    spreadNote(curves, options.spread ?? "range"),
+    spreadNote(curves, spread),
   ];
   return vegaFigure({
     title,
@@ -159,13 +160,7 @@ interface Mark {
 }
 
 function bestOf(run: Run, figure: string, curves: readonly Curve[], wish: CurvesOptions["best"]): Mark | undefined {
-  if (wish !== undefined && !["min", "max", "none"].includes(wish))
-    throw new OptionError({
-      where: WHERE,
-      problem: "best is unknown",
-      expected: '"min", "max" or "none"',
-      received: show(wish),
-    });
+  if (wish !== undefined) oneOf(WHERE, "best", wish, ["min", "max", "none"]);
   const curve = curves.find(({ set }) => set === "validation") ?? curves[0];
   if (wish === "none" || curve === undefined || curve.points.length < 2) return undefined;
   const at = wish === undefined ? historysBest(run, keyOf(figure, curve.set)) : undefined;

@@ -17,6 +17,9 @@ export function escapeXml(text: string): string {
 const written = (value: string | number): string =>
   typeof value === "number" ? String(Number(value.toFixed(2)) || 0) : escapeXml(value);
 
+/** A number within a path. */
+export const num = (value: number): string => String(Number(value.toFixed(2)) || 0);
+
 /** An element; attributes that are undefined are left out. */
 export function el(name: string, attributes: Attributes, ...content: readonly string[]): string {
   const given = Object.entries(attributes).flatMap(([key, value]) =>

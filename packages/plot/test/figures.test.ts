@@ -50,6 +50,33 @@ describe.each(Object.entries(GALLERY))("%s", (_, make) => {
   });
 });
 
+/** Those whose numbers a training run makes. */
+const TRAINED = /^(histograms|learning-rate|gradient-flow|equivariance)/;
+
+/** Data by its length, the rest as it is. */
+const withoutData = (value: unknown): unknown =>
+  Array.isArray(value)
+    ? value.map(withoutData)
+    : typeof value === "object" && value !== null
+      ? Object.fromEntries(
+          Object.entries(value)
+            .filter(([name]) => name !== "config")
+            .map(([name, item]) => [name, name === "values" && Array.isArray(item) ? item.length : withoutData(item)]),
+        )
+      : value;
+
+/** How many there are of each element, and what is written. */
+function structure(svg: string): unknown {
+  const elements: Record<string, number> = {};
+  for (const [, name = ""] of svg.matchAll(/<(\w+)[ />]/g)) elements[name] = (elements[name] ?? 0) + 1;
+  return { elements, texts: [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text).join(" | ") };
+}
+
+it.each(Object.entries(GALLERY).filter(([name]) => !TRAINED.test(name)))("%s is as it was", async (_, make) => {
+  const figure = await make({});
+  expect(figure.spec === undefined ? structure(await figure.toSVG()) : withoutData(figure.spec)).toMatchSnapshot();
+});
+
 it("each function that draws is in the gallery", () => {
   const gallery = readFileSync(new URL("../../../scripts/pictures/gallery.ts", import.meta.url), "utf8");
   const sources = new URL("../src/", import.meta.url);

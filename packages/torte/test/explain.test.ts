@@ -365,8 +365,8 @@ describe("receptive fields", () => {
       conv2d({ filters: 4, kernelSize: 3, padding: "same" }),
     );
     expect(last(model).receptiveField).toEqual([
-      { axis: "height", positions: 10, step: 2, of: 32 },
-      { axis: "width", positions: 8, step: 2, of: 32 },
+      { axis: "height", positions: 10, start: -2, step: 2, of: 32 },
+      { axis: "width", positions: 8, start: -2, step: 2, of: 32 },
     ]);
   });
 });

@@ -22,6 +22,8 @@ export interface ReceptiveField {
   readonly axis: string;
   /** Neighbouring input positions that one element of the result depends on. */
   readonly positions: number;
+  /** First of the positions that element 0 of the result sees, from 0; negative in the padding. */
+  readonly start: number;
   /** Input positions between neighbours in the result, the product of all strides; undefined where there are no neighbours left. */
   readonly step: number | undefined;
   /** Positions of the input. */
@@ -220,9 +222,9 @@ class Explainer {
   }
 }
 
-function receptiveField({ name, size, step, total, axis }: Field): ReceptiveField {
+function receptiveField({ name, size, start, step, total, axis }: Field): ReceptiveField {
   const positions = Math.min(total, Math.ceil(size));
-  return { axis: name, positions, step: axis === undefined ? undefined : step, of: total };
+  return { axis: name, positions, start, step: axis === undefined ? undefined : step, of: total };
 }
 
 /** What `model.explain()` returns: one row for each application of a layer, and warnings. Prints as text. */
