@@ -42,7 +42,7 @@ export interface BarsOptions extends FigureOptions {
  *   ],
  *   { axis: "AUROC", title: "AUROC by length" },
  * );
- * console.log(figure.description); // AUROC: to 100 0.81 (0.76 to 0.85), 101 to 200 0.74 (0.71 to 0.77).
+ * console.log(figure.description); // AUROC: to 100 (212) 0.81 (0.76 to 0.85), 101 to 200 (640) 0.74 (0.71 to 0.77).
  */
 export function plotBars(bars: readonly Bar[], options: BarsOptions = {}): Figure {
   const where = "plotBars";

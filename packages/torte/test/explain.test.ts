@@ -98,7 +98,7 @@ describe("explain", () => {
     const fields = rowsOf(chapter()).map(({ receptiveField }) => receptiveField[0]);
     expect(fields.map((field) => field?.positions)).toEqual([1, 5, 8, 16, 20, 36, 44, 188, 188]);
     expect(fields.map((field) => field?.step)).toEqual([1, 1, 4, 4, 8, 8, 16, undefined, undefined]);
-    expect(fields[0]).toEqual({ axis: "length", positions: 1, step: 1, of: 200 });
+    expect(fields[0]).toEqual({ axis: "length", positions: 1, start: 0, step: 1, of: 200 });
   });
 
   it("warns of sequences that would leave no valid position", () => {
