@@ -5,6 +5,7 @@ import type * as Files from "node:fs";
 import type * as FilePromises from "node:fs/promises";
 import type * as System from "node:os";
 import type * as Paths from "node:path";
+import type * as Host from "node:process";
 import type * as Threads from "node:worker_threads";
 
 interface Builtins {
@@ -14,6 +15,7 @@ interface Builtins {
   "node:fs/promises": typeof FilePromises;
   "node:os": typeof System;
   "node:path": typeof Paths;
+  "node:process": typeof Host;
   "node:worker_threads": typeof Threads;
 }
 

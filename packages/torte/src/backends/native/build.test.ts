@@ -7,10 +7,11 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { build } from "./build.js";
 import { type Compiler, findCompiler } from "./compiler.js";
@@ -76,6 +77,18 @@ it.each([
   const path = await build(SOURCE, compiler);
   expect(dirname(path)).not.toBe(cache);
   expect(existsSync(path)).toBe(true);
+});
+
+it("takes the lock of a process that has ended", async () => {
+  const compiler = await compilerThat("true");
+  const path = await build(SOURCE, compiler);
+  const lock = join(cache, `${basename(path).split("-")[0] ?? ""}.lock`);
+  rmSync(path);
+  writeFileSync(lock, "999999999");
+  utimesSync(lock, new Date(Date.now() - 5000), new Date(Date.now() - 5000));
+  await build(SOURCE, compiler);
+  expect(timesRun()).toBe(2);
+  expect(existsSync(lock)).toBe(false);
 });
 
 it("kills a compiler that hangs, and leaves nothing behind", async () => {

@@ -131,25 +131,35 @@ function usableFolder(folder: string): string | undefined {
 function temporaryFolder(): string {
   const fs = builtin("node:fs");
   const folder = fs.mkdtempSync(join(builtin("node:os").tmpdir(), "torte-"));
-  onExit(() => fs.rmSync(folder, { recursive: true, force: true }));
+  builtin("node:process").once("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Whether the lock is ours now; one that is older than it can be is taken away. */
+/** Whether the lock is ours now; one that is older than it can be, or of a process that has ended, is taken away. */
 function takeLock(lock: string, patience: number): boolean {
   const fs = builtin("node:fs");
   try {
-    fs.writeFileSync(lock, "", { flag: "wx", mode: 0o600 });
+    fs.writeFileSync(lock, String(builtin("node:process").pid), { flag: "wx", mode: 0o600 });
     return true;
   } catch (error) {
     if ((error as { code?: unknown }).code !== "EEXIST") throw error;
   }
   try {
-    if (Date.now() - fs.statSync(lock).mtimeMs > patience) fs.rmSync(lock, { force: true });
+    const age = Date.now() - fs.statSync(lock).mtimeMs;
+    const owner = Number(fs.readFileSync(lock, "utf8"));
+    if (age > patience || (age > 1000 && !isAlive(owner))) fs.rmSync(lock, { force: true });
   } catch {
     // It has just been given back.
   }
   return false;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return builtin("node:process").kill(pid, 0);
+  } catch (error) {
+    return (error as { code?: unknown }).code === "EPERM";
+  }
 }
 
 /** Removes entries that were used longest ago, until the rest has room. */
@@ -170,8 +180,4 @@ function prune(folder: string, keep: string): void {
   let room = MOST_BYTES;
   for (const { path, size } of entries.sort((a, b) => b.mtimeMs - a.mtimeMs))
     if ((room -= size) < 0) fs.rmSync(path, { force: true });
-}
-
-function onExit(action: () => void): void {
-  (globalThis as { process?: { once(event: "exit", action: () => void): void } }).process?.once("exit", action);
 }

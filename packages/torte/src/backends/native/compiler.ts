@@ -1,4 +1,5 @@
 /** The system's C compiler: which one there is, what it knows of this machine, and a program of it run with a time limit. */
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { builtin } from "../../builtin.js";
 import { environment } from "../../host.js";
 
@@ -91,7 +92,7 @@ export function run(command: string, args: readonly string[], limits: RunLimits)
         clearTimeout(timer);
         resolve(ended);
       };
-      if (background && child.pid !== undefined) yieldToOthers(child.pid);
+      if (background) release(child, timer);
       child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
       child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-TAIL)));
       child.on("error", ({ message }) => end({ failure: message, output }));
@@ -109,9 +110,18 @@ export function run(command: string, args: readonly string[], limits: RunLimits)
   });
 }
 
-function yieldToOthers(pid: number): void {
+/** Gives it a low priority, and lets this process end without waiting for it: then it is ended, too. */
+function release(child: ChildProcessWithoutNullStreams, timer: NodeJS.Timeout): void {
+  timer.unref();
+  child.unref();
+  for (const stream of [child.stdin, child.stdout, child.stderr])
+    (stream as unknown as { unref?: () => void }).unref?.();
+  const end = (): void => void child.kill("SIGKILL");
+  const host = builtin("node:process");
+  host.once("exit", end);
+  child.once("close", () => host.off("exit", end));
   try {
-    builtin("node:os").setPriority(pid, 10);
+    if (child.pid !== undefined) builtin("node:os").setPriority(child.pid, 10);
   } catch {
     // It has ended already, or may not be slowed down.
   }
