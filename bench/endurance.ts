@@ -3,6 +3,7 @@
  * the end than at the start, or more time: of the weights that are never used, the optimizer's moments decay towards
  * denormal numbers, which are several times slower where nothing is done about them.
  */
+import { presentSetting } from "@torte/tune";
 import { concatenateTensors, Dataset, split, tensor } from "torte";
 import experiment from "../examples/solubility/experiment.js";
 import { syntheticProteins } from "../examples/solubility/synthetic.js";
@@ -27,8 +28,9 @@ const data = Dataset.fromTensors({ x, y: tensor(labels) })
   .take(rows)
   .batch(BATCH, { dropRemainder: true });
 
-const model = experiment.model({ variant: "base", options: {}, data: split({ x, y: tensor(labels) }) });
-model.compile(experiment.compile);
+const h = presentSetting();
+const model = experiment.model({ variant: "base", options: {}, data: split({ x, y: tensor(labels) }), h });
+model.compile(typeof experiment.compile === "function" ? experiment.compile(h) : experiment.compile);
 
 const marks: Mark[] = [];
 await model.fit(data, {

@@ -4,10 +4,11 @@ import type { AuditCommandOptions } from "./audit.js";
 import type { CheckOptions } from "./check.js";
 import type { DoctorOptions } from "./doctor.js";
 import type { EvaluateCommandOptions } from "./evaluate.js";
-import { kinds, number, several, share, text, whole } from "./options.js";
+import { duration, kinds, number, several, share, text, whole } from "./options.js";
 import type { PredictOptions } from "./predict.js";
 import type { ServeOptions } from "./serve.js";
 import type { TrainCommandOptions } from "./train.js";
+import type { TuneCommandOptions } from "./tune.js";
 
 /** What the commands do. */
 export interface Actions {
@@ -18,6 +19,7 @@ export interface Actions {
   readonly serve: (run: string, options: ServeOptions) => Promise<void>;
   readonly new: (folder: string) => Promise<void>;
   readonly completion: (shell: string) => Promise<void>;
+  readonly tune: (file: string, options: TuneCommandOptions) => Promise<void>;
   readonly check: (file: string, options: CheckOptions) => Promise<void>;
   readonly doctor: (options: DoctorOptions) => Promise<void>;
 }
@@ -32,6 +34,7 @@ export function addCommands(program: Command, actions: Actions): void {
   addEvaluate(program, actions.evaluate);
   addPredict(program, actions.predict);
   addServe(program, actions.serve);
+  addTune(program, actions.tune);
   addCheck(program, actions.check);
   addNew(program, actions.new);
   addCompletion(program, actions.completion);
@@ -232,6 +235,53 @@ label that is told), label; of numbers id and value. Rows that cannot be read ar
 out and listed, with line and reason, in predictions.unreadable.csv.
 Exit status: 0 done, whatever rows were left out; 2 the file or an option is wrong,
 and nothing is written.`;
+
+function addTune(program: Command, onTune: Actions["tune"]): void {
+  const command = program
+    .command("tune")
+    .description("Tune the hyperparameters that an experiment asks for with h; the test part stays sealed.")
+    .argument("<file>", "the experiment file; with --resume the study's folder")
+    .option("--budget <time>", "of the study, as 90s, 30m or 2h", duration)
+    .option("--trials <n>", "trials of the study", whole(1))
+    .option("--epochs <n>", "epochs of all trials together", whole(1))
+    .option("--trial-epochs <n>", "of a trial that nothing stops (default: the experiment's, else 10)", whole(1))
+    .option("--objective <metric>", "of the validation data (default: loss)", text)
+    .addOption(
+      new Option("--searcher <name>", "what proposes settings (default: auto)").choices([
+        "auto",
+        "gp",
+        "tpe",
+        "sobol",
+        "random",
+        "grid",
+      ]),
+    )
+    .addOption(
+      new Option("--scheduler <name>", "how many epochs trials get (default: asha)").choices([
+        "none",
+        "asha",
+        "successiveHalving",
+        "hyperband",
+        "medianStopping",
+        "curveFitting",
+      ]),
+    )
+    .option("--workers <n>", "processes that train; 1 trains in this one (default: 1)", whole(1, 256))
+    .option("--reproducible", "the same study whatever the number of workers")
+    .option("--out <dir>", "the study's folder (default: runs/<file>-study)", text)
+    .option("--resume", "go on with the study of a folder");
+  speaking(running(command)).addHelpText("after", TUNE_HELP).action(onTune);
+}
+
+const TUNE_HELP = `
+Examples:
+  torte tune experiment.ts --budget 30m
+  torte tune runs/experiment-study --resume --trials 100
+
+Ctrl-C ends a study; --resume goes on with it. At the end the best three trials are
+trained again with fresh seeds: what was seen is the best of many, and too good.
+Exit status: 0 finished; 1 training failed; 2 an option, the data or the experiment is
+wrong; 130 interrupted.`;
 
 function addCheck(program: Command, onCheck: Actions["check"]): void {
   running(

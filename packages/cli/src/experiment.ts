@@ -1,4 +1,5 @@
 /** The contract between an experiment file and the command that runs it. */
+import type { Hyper } from "@torte/tune";
 import { CALIBRATIONS, type CalibrationMethod, type EncodedTable } from "@torte/data";
 import {
   type Callback,
@@ -61,6 +62,8 @@ export interface ModelContext<Data extends ExperimentData = ExperimentData> {
   readonly options: ModelOptions;
   /** What `data` has given. */
   readonly data: Data;
+  /** Asks for hyperparameters: `torte tune` chooses them, all other commands take their defaults. */
+  readonly h: Hyper;
 }
 
 export interface ExperimentData {
@@ -100,10 +103,15 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
   readonly calibration?: CalibrationMethod;
   readonly data: (context: DataContext) => Data | Promise<Data>;
   readonly model: (context: ModelContext<Data>) => Model;
-  readonly compile: CompileOptions;
+  /** Optimizer, loss and metrics; or a function that asks for hyperparameters, as `model` may. */
+  readonly compile: CompileOptions | ((h: Hyper) => CompileOptions);
   /** Made anew for each run. Default none. */
   readonly callbacks?: () => readonly Callback[];
 }
+
+/** What the experiment compiles its model with. */
+export const compileOf = ({ compile }: Pick<Experiment, "compile">, h: Hyper): CompileOptions =>
+  typeof compile === "function" ? compile(h) : compile;
 
 const FIELDS = ["name", "variants", "training", "calibration", "data", "model", "compile", "callbacks"];
 const TRAINING = ["epochs", "batchSize", "seed", "ensemble", "classWeight"];
@@ -134,7 +142,8 @@ export function checkExperiment(where: string, value: unknown): asserts value is
   }
   for (const field of ["data", "model"])
     if (typeof value[field] !== "function") wrong(where, `${field} is missing`, "a function", value[field]);
-  if (!isRecord(value["compile"])) wrong(where, "compile is missing", "{ optimizer, loss, metrics }", value["compile"]);
+  if (!isRecord(value["compile"]) && typeof value["compile"] !== "function")
+    wrong(where, "compile is missing", "{ optimizer, loss, metrics }", value["compile"]);
   if (value["callbacks"] !== undefined && typeof value["callbacks"] !== "function") {
     wrong(where, "callbacks has the wrong type", "a function that makes them", value["callbacks"]);
   }

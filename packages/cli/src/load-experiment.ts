@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import * as data from "@torte/data";
 import { createJiti } from "jiti";
+import * as tune from "@torte/tune";
 import * as torte from "torte";
 import { DataError, TorteError, TrainingError } from "torte";
 import { checkExperiment, type Experiment } from "./experiment.js";
@@ -68,6 +69,7 @@ export async function loadExperiment(text: ExperimentText): Promise<Experiment> 
     virtualModules: {
       torte: strict("torte", torte),
       "@torte/data": strict("@torte/data", data),
+      "@torte/tune": strict("@torte/tune", tune),
       "@torte/cli": strict("@torte/cli", cli),
     },
   });

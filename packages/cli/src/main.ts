@@ -73,6 +73,12 @@ export async function main(args: readonly string[]): Promise<number> {
         await written(`${text}\n`);
         return well ? 0 : FAILED;
       }),
+    tune: (file, options) =>
+      run(async (signal) => {
+        const { tuneCommand } = await import("./tune.js");
+        const finished = await printing((print) => tuneCommand(file, options, signal, print));
+        return finished ? 0 : undefined;
+      }),
     check: (file, options) =>
       run(async (signal) => {
         const { check } = await import("./check.js");
@@ -92,7 +98,8 @@ export async function main(args: readonly string[]): Promise<number> {
 /** Not by their classes, which would load the library before it is known to be needed. */
 const isTold = (error: unknown): error is Error => error instanceof Error && "facts" in error;
 const isWrongInput = (error: unknown): boolean =>
-  isTold(error) && !["TrainingError", "NotFiniteError", "RunFileError", "GraphError"].includes(error.name);
+  isTold(error) &&
+  !["TrainingError", "NotFiniteError", "RunFileError", "StudyFileError", "GraphError"].includes(error.name);
 
 /** Runs what prints at its end. */
 async function printing<T>(command: (print: (text: string) => void) => Promise<T>): Promise<T> {

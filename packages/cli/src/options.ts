@@ -24,6 +24,14 @@ export function number(value: string): number {
   return n;
 }
 
+/** Seconds, from a time such as 90s, 30m or 2h. */
+export function duration(value: string): number {
+  const [, count, unit = "s"] = /^(\d+(?:\.\d+)?)([smh]?)$/.exec(value) ?? [];
+  const seconds = Number(count) * { s: 1, m: 60, h: 3600 }[unit === "" ? "s" : (unit as "s" | "m" | "h")];
+  if (seconds > 0) return seconds;
+  throw new InvalidArgumentError("It must be a time such as 90s, 30m or 2h.");
+}
+
 /** A share of the whole: at least 0, below 1. */
 export function share(value: string): number {
   const n = number(value);

@@ -1,5 +1,6 @@
 /** From an experiment file to a model that is compiled and data that it can take. */
 import { availableParallelism } from "node:os";
+import { presentSetting } from "@torte/tune";
 import {
   DataError,
   Dataset,
@@ -13,7 +14,7 @@ import {
   type Table,
 } from "torte";
 import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
-import type { ExperimentData } from "./experiment.js";
+import { compileOf, type ExperimentData } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
@@ -77,7 +78,9 @@ export async function makeModel(
   member: number,
 ): Promise<Model> {
   const options = { seed: (seed + MEMBER * member) >>> 0, threads, backend };
-  const model = await inExperiment(text, "model()", () => experiment.model({ variant, options, data }));
+  const model = await inExperiment(text, "model()", () =>
+    experiment.model({ variant, options, data, h: presentSetting() }),
+  );
   checkModel(text.shown, model);
   return model;
 }
@@ -87,7 +90,7 @@ const MEMBER = 0x9e3779b1;
 
 export async function compileModel({ text, experiment }: Plan, model: Model): Promise<void> {
   await inExperiment(text, "compile", () => {
-    model.compile(experiment.compile);
+    model.compile(compileOf(experiment, presentSetting()));
   });
 }
 

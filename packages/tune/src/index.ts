@@ -1,4 +1,5 @@
 /** The public surface. */
+export { presentSetting } from "./space/explore.js";
 export { space, Space, sizeText, type Resolved, type Size } from "./space/space.js";
 export type { DefaultOption, Hyper, IntOptions, RangeOptions } from "./space/hyper.js";
 export type {

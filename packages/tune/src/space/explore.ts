@@ -25,6 +25,9 @@ export function presentOf(parameter: Parameter): Value {
   return fromUnit(parameter, 0.5);
 }
 
+/** Answers what a function asks for with defaults, and the middle of the range where there is none. */
+export const presentSetting = (): Hyper => new Recorder(presentOf);
+
 /** The values that are tried. */
 function choicesOf(parameter: Parameter): readonly Value[] {
   if (parameter.kind === "float") return [];

@@ -1,0 +1,73 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { newFolder, start } from "./command.js";
+
+const EXPERIMENT = `
+import { experiment } from "@torte/cli";
+import { adam, Dataset, dense, input, sequential, tensor } from "torte";
+const x = Array.from({ length: 160 }, (_, i) => [Math.sin(i), Math.cos(3 * i)]);
+const all = Dataset.fromTensors({ x: tensor(x), y: tensor(x.map(([a = 0, b = 0]) => [Number(a * b > 0)])) });
+export default experiment({
+  name: "mine",
+  training: { epochs: 3 },
+  data: () => ({ train: all.take(96), validation: all.skip(96).take(32), test: all.skip(128) }),
+  model: ({ h, options }) =>
+    sequential(
+      input({ shape: [2] }),
+      dense({ units: h.int("units", 2, 32, { log: true, default: 4 }), activation: "tanh" }),
+      dense({ units: 1, activation: "sigmoid" }),
+      options,
+    ),
+  compile: (h) => ({
+    optimizer: adam({ learningRate: h.float("rate", 1e-3, 1e-1, { log: true }) }),
+    loss: "binaryCrossentropy",
+    metrics: ["accuracy"],
+  }),
+});
+`;
+
+interface Told {
+  readonly trials: readonly { readonly values: object; readonly epochs: readonly unknown[] }[];
+  readonly best: { readonly confirmation: { readonly runs: number } };
+}
+
+describe("torte tune", () => {
+  it("tunes an experiment, goes on with the study, in workers too, and is the same study then", async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, "mine.ts"), EXPERIMENT);
+    const run = (...args: string[]) => start(folder, ["tune", ...args]).result;
+    const shared = ["--reproducible", "--searcher", "random", "--threads", "1"];
+    const first = await run("mine.ts", "--trials", "4", "--out", "study", ...shared);
+    expect(first.error).toBe("");
+    expect(first.status).toBe(0);
+    expect(first.out).toMatch(/trial {3}0 {2}\w+ +0\.\d{4} /);
+    expect(first.out).toContain("again 0.");
+    expect(first.out).toContain("The study is in study; the test part was not looked at.");
+    expect(existsSync(join(folder, "study", "journal.jsonl"))).toBe(true);
+    const again = await run("study", "--resume", "--workers", "2", "--json");
+    expect(again.error).toBe("");
+    const told = JSON.parse(again.out) as Told;
+    expect(told.trials).toHaveLength(4);
+    expect(told.best.confirmation.runs).toBe(3);
+    const workers = await run("mine.ts", "--trials", "4", "--out", "other", "--workers", "2", "--json", ...shared);
+    const facts = ({ trials }: Told) => trials.map(({ values, epochs }) => ({ values, epochs }));
+    expect(facts(JSON.parse(workers.out) as Told)).toEqual(facts(told));
+  }, 240_000);
+
+  it("says what is wrong", async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, "mine.ts"), EXPERIMENT);
+    const none = await start(folder, ["tune", "mine.ts"]).result;
+    expect(none).toEqual({
+      status: 2,
+      out: "",
+      error: "Error: torte tune: there is no budget: expected --budget 30m, --trials 60 or --epochs 2000.\n",
+    });
+    const time = await start(folder, ["tune", "mine.ts", "--budget", "soon"]).result;
+    expect(time.status).toBe(2);
+    expect(time.error).toContain("It must be a time such as 90s, 30m or 2h.");
+    const folderOf = await start(folder, ["tune", ".", "--resume"]).result;
+    expect(folderOf.error).toContain("this is no study's folder");
+  }, 120_000);
+});
