@@ -187,7 +187,7 @@ describe("torte train on a table", { timeout: 400_000 }, () => {
     for (const [args, message] of [
       [["run", "new.fasta", "-o", "x.csv"], "Error: new.fasta: line 1: this is no FASTA"],
       [["run", "new.fasta", "--format", "csv", "-o", "x.csv"], 'Error: new.fasta: there is no column "seq"'],
-      [["nowhere", "new.fasta", "-o", "x.csv"], "Error: nowhere/model.safetensors: the model cannot be read"],
+      [["nowhere", "new.fasta", "-o", "x.csv"], "Error: nowhere/model.safetensors: the file cannot be read"],
       [["run", "new.fasta", "-o", "new.fasta"], "Error: --output: this is the file that is read."],
     ] as const) {
       const { status, error } = await torte(folder, "predict", ...args);
