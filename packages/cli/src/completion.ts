@@ -21,7 +21,7 @@ function known(program: Command): readonly Known[] {
     description: command.description(),
     options: command.options.flatMap(({ long, short, description, argChoices }) =>
       [long, short].flatMap((flag) =>
-        flag === undefined || flag === null ? [] : [{ flag, description, choices: argChoices ?? [] }],
+        flag === undefined ? [] : [{ flag, description, choices: argChoices ?? [] }],
       ),
     ),
   }));

@@ -8,10 +8,7 @@ describe.concurrent("the command line", () => {
   it.each<[string[], string]>([
     [[], "Usage: torte [options] [command]"],
     [["trian"], "Error: unknown command 'trian'. Did you mean train?"],
-    [
-      ["train"],
-      "Error: missing required argument 'file'. torte --help lists the commands, torte <command> --help its options.",
-    ],
+    [["train"], "Error: torte train: there is no file: expected a table or an experiment."],
     [
       ["train", "a.ts", "b.ts"],
       "Error: too many arguments for 'train'. Expected 1 argument but got 2. torte --help lists the commands, torte <command> --help its options.",
@@ -127,7 +124,7 @@ describe.concurrent("an experiment", () => {
     [
       "with an unknown field",
       ["training:", "trainning: {}, training:"],
-      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, data, model, compile, callbacks.',
+      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, calibration, data, model, compile, callbacks.',
     ],
     [
       "with a count out of range",

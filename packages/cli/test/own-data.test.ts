@@ -74,7 +74,7 @@ async function serves(folder: string): Promise<void> {
   const last = Array.from({ length: 20 }, () => ask(JSON.stringify({ rows })));
   await new Promise((resolve) => setTimeout(resolve, 20));
   service.process.kill("SIGTERM");
-  const answered = await Promise.allSettled(last.map(async (answer) => (await answer).json()));
+  const answered = await Promise.allSettled(last.map(async (answer): Promise<unknown> => (await answer).json()));
   // Those that had come are answered; of the others the connection is refused.
   expect(answered.some(({ status }) => status === "fulfilled")).toBe(true);
   expect(await service.result).toMatchObject({ status: 0, error: "" });

@@ -82,7 +82,7 @@ function classifier(optimizer: Optimizer = adam(), options: ModelOptions = {}): 
     { seed: 3, threads: 1, ...options },
   );
   model.compile({ optimizer, loss: "binaryCrossentropy", metrics: ["accuracy", "auroc", metrics.precision()] });
-  return model as unknown as Model<Outputs>;
+  return model;
 }
 
 const base: Case = {
@@ -129,7 +129,7 @@ function twoOutputs(options: ModelOptions): Model<Outputs> {
     lossWeights: { b: 0.5 },
     metrics: { a: [metrics.spearmanCorrelation()], b: ["accuracy", metrics.averagePrecision()] },
   });
-  return model as unknown as Model<Outputs>;
+  return model;
 }
 const classes = tensor(Int32Array.from({ length: ROWS }, (_, i) => i % 2));
 
@@ -408,7 +408,7 @@ describe("a checkpoint of another run", () => {
     model: (options) => {
       const model = classifier(adam(), options) as unknown as Model;
       change(model);
-      return model as unknown as Model<Outputs>;
+      return model;
     },
   });
 
@@ -502,7 +502,7 @@ describe("a checkpoint of another run", () => {
         const model = classifier(adam(), options) as unknown as Model;
         const square = (y: Node, p: Node): Node => ops.square(ops.sub(y, p));
         model.compile({ loss: factor === 1 ? square : (y, p) => ops.abs(ops.sub(y, p)) });
-        return model as unknown as Model<Outputs>;
+        return model;
       };
     const folder = newFolder();
     await run({ ...base, model: lossOf(1) }, folder, { checkpoint: { folder }, epochs: 1 });

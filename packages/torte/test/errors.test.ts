@@ -269,7 +269,7 @@ describe("data", () => {
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, loose({ epoch: 3 })),
-      'fit: unknown option "epoch": expected one of epochs, initialEpoch, batchSize, stepsPerEpoch, validationData, validationSplit, validationSteps, callbacks, signal, shuffle, classWeight, verbose. Did you mean "epochs"?',
+      'fit: unknown option "epoch": expected one of epochs, initialEpoch, batchSize, stepsPerEpoch, validationData, validationSplit, validationSteps, callbacks, signal, shuffle, classWeight, checkpoint, resume, verbose. Did you mean "epochs"?',
     ],
     [
       () => floats().fit({ x: tensor([[1, 2]]), y: tensor([[1]]) }, { callbacks: loose([5]) }),

@@ -71,12 +71,15 @@ interface Piece {
   readonly make: () => LayerFunction;
 }
 
-const conv = fc.record({
-  kernelSize: fc.integer({ min: 1, max: 3 }),
-  strides: fc.integer({ min: 1, max: 2 }),
-  dilationRate: fc.integer({ min: 1, max: 2 }),
-  padding: fc.constantFrom("valid", "same", "causal"),
-} as const);
+const conv = fc
+  .record({
+    kernelSize: fc.integer({ min: 1, max: 3 }),
+    strides: fc.integer({ min: 1, max: 2 }),
+    dilationRate: fc.integer({ min: 1, max: 2 }),
+    padding: fc.constantFrom("valid", "same", "causal"),
+  })
+  // "same" with a stride aligns its windows by the padded length; that is the one exception.
+  .filter(({ strides, padding }) => strides === 1 || padding !== "same");
 
 const causal = (): LayerFunction => conv1d({ filters: 4, kernelSize: 3, padding: "causal", biasInitializer: "ones" });
 

@@ -210,7 +210,8 @@ const barOf = ({ value, low, high }: Measured, label: string, count?: number): B
 });
 
 async function strataOf(title: string, strata: readonly Stratum[]): Promise<readonly string[]> {
-  const first = strata.find(({ figures }) => figures.length > 0)?.figures[0];
+  const columns = strata.find(({ figures }) => figures.length > 0)?.figures.slice(0, 3) ?? [];
+  const [first] = columns;
   if (first === undefined) return [];
   const bars = strata.flatMap(({ name, rows, figures }) => {
     const figure = figures[0];
@@ -220,16 +221,7 @@ async function strataOf(title: string, strata: readonly Stratum[]): Promise<read
     `<h3>${escaped(title)}</h3>`,
     await drawn(plotBars(bars, { axis: nameOf(first.name), title, mark: "point" })),
     table(
-      [
-        "Rows with",
-        "Rows",
-        ...(first === undefined
-          ? []
-          : (strata
-              .find(({ figures }) => figures.length > 0)
-              ?.figures.slice(0, 3)
-              .map(({ name }) => nameOf(name)) ?? [])),
-      ],
+      ["Rows with", "Rows", ...columns.map(({ name }) => nameOf(name))],
       strata.map(({ name, rows, figures }) => [name, rows, ...figures.slice(0, 3).map(({ value }) => value)]),
       title,
     ),

@@ -73,7 +73,7 @@ export function makeApp(predictor: Predictor, options: AppOptions): App {
   );
   app.get("/openapi.json", (context) => context.json(openApi(predictor, options)));
 
-  app.use("/predict", async (context, next) => {
+  app.use("/predict", async (context: Context, next) => {
     if (limit.allows(options.clientOf(context))) return next();
     context.header("Retry-After", "1");
     return problem(context, 429, `more than ${options.rate} requests in a second`);

@@ -187,8 +187,9 @@ function keyed(results: readonly LayerResult[]): Map<string, LayerResult> {
  * changes no result, and that more padding changes none. Layers that fit one length only, such as dense behind flatten, are
  * left out of the last.
  *
- * A layer of its own that ends the mask (`endsMask`) before it has dealt with padding is found, and where. Computed in float64,
- * in inference, at the model's weights as they are.
+ * A layer of its own that ends the mask (`endsMask`) before it has dealt with padding is found, and where. One exception is
+ * known: windows with `padding: "same"` and a stride above 1 are aligned by the padded length. Computed in float64, in
+ * inference, at the model's weights as they are.
  *
  * @throws MaskError where no layer has a mask; OptionError for options out of range; DataError for data that the model
  * cannot take.

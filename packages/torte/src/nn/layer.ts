@@ -20,6 +20,8 @@ import { readRegularizer, type Regularizer, type RegularizerOption } from "./reg
 export interface Traced {
   readonly value: Node;
   readonly mask?: Node | undefined;
+  /** Of a sequence of open length: which positions it has, masked or not, as a mask. */
+  readonly ends?: Node | undefined;
 }
 
 export interface Weight {
@@ -222,7 +224,9 @@ export class Layer {
       );
       tracing.penalties.push(ops.mul(penalty, 1 / batch));
     }
-    const traced = result.mask === undefined ? { value: result.value } : { value: result.value, mask: result.mask };
+    const { value, mask } = result;
+    const ends = result.ends ?? carriedEnds(inputs, result);
+    const traced = { value, ...(mask === undefined ? {} : { mask }), ...(ends === undefined ? {} : { ends }) };
     tracing.observe?.({ layer: this, path, inputs, result: traced });
     return traced;
   }
@@ -411,6 +415,12 @@ export const isLayerFunction = (value: unknown): value is LayerFunction =>
   typeof value === "function" && "layer" in value && value.layer instanceof Layer;
 
 export const PLACEHOLDER_BATCH = 2;
+
+/** Of a layer that says nothing of them: those of its input where the length stays, else as its mask has it. */
+function carriedEnds(inputs: readonly Traced[], { value, mask }: Traced): Node | undefined {
+  const { ends } = inputs.find((input) => input.ends !== undefined) ?? {};
+  return ends !== undefined && ends.shape[1] === value.shape[1] ? ends : ends && mask;
+}
 
 export function layerFunction(definition: LayerDefinition): LayerFunction {
   return asFunction(new Layer(definition));

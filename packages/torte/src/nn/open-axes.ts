@@ -100,6 +100,6 @@ const withLength = () =>
       if (x === undefined || count === undefined) throw new RangeError("a sequence has a length");
       const shape = x.value.shape.slice(0, 2);
       const mask = ops.less(iota(shape, 1), ops.broadcastTo(count.value, shape));
-      return masked(ops.where(spreadMask(mask, x.value.shape.length), x.value, 0), mask);
+      return { ...masked(ops.where(spreadMask(mask, x.value.shape.length), x.value, 0), mask), ends: mask };
     },
   });

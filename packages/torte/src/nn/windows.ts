@@ -5,7 +5,8 @@ import { iota } from "../graph/make.js";
 import * as ops from "../ops/index.js";
 import { sizeAt } from "../tensor/shape.js";
 import { checkRank } from "./axes.js";
-import { spreadMask } from "./masks.js";
+import type { Traced } from "./layer.js";
+import { masked, spreadMask } from "./masks.js";
 
 /** One number for each spatial axis. */
 export interface WindowGeometry {
@@ -99,16 +100,17 @@ export function marginOf(
 
 /**
  * Windows over the spatial axes (all but batch and channels) of a padded value: [batch, ...positions, ...taps, channels]. With
- * padding "same" and a stride, those of a masked sequence begin where they would without its padding.
+ * padding "same" and a stride, those of a sequence of open length begin where they would without what lies behind its end; where
+ * the length is known, it goes by that, as in Keras.
  */
-export function windowsOf(value: Node, mask: Node | undefined, options: WindowOptions, fill: number): Node {
+export function windowsOf(value: Node, ends: Node | undefined, options: WindowOptions, fill: number): Node {
   const { size, stride, dilation, padding } = options;
   const margins = size.map((taps, i) =>
     marginOf(sizeAt(value.shape, i + 1), taps, sizeAt(stride, i), sizeAt(dilation, i), padding),
   );
   const around = [[0, 0] as const, ...margins, ...value.shape.slice(size.length + 1).map(() => [0, 0] as const)];
-  const aligns = mask !== undefined && padding === "same" && sizeAt(stride, 0) > 1;
-  const padded = aligns ? aligned(value, mask, options, around, fill) : ops.pad(value, around, fill);
+  const aligns = ends !== undefined && padding === "same" && sizeAt(stride, 0) > 1;
+  const padded = aligns ? aligned(value, ends, options, around, fill) : ops.pad(value, around, fill);
   return ops.windows(padded, { axis: 1, size, stride, dilation });
 }
 
@@ -155,6 +157,12 @@ export function windowMask(mask: Node, options: WindowOptions): Node {
     return ops.all(taps, { axes: [2] });
   }
   return ops.slice(mask, 1, 0, Infinity, stride);
+}
+
+/** What is computed of the windows of an input, masked where they are. */
+export function windowed(value: Node, { mask, ends }: Traced, options: WindowOptions): Traced {
+  const [valid, own] = [mask, ends].map((given) => given && windowMask(given, options));
+  return { ...masked(value, valid), ends: own };
 }
 
 /** Labels of einsum for the positions of a result and the taps of a window, one for each axis. */

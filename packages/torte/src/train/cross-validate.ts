@@ -77,7 +77,7 @@ export async function crossValidate(
 }
 
 const part = (data: Parts, rows: readonly number[]): Dataset =>
-  Dataset.fromTensors(eachTensor(data, (tensor) => tensor.take(rows)) as Parts);
+  Dataset.fromTensors(eachTensor(data, (tensor) => tensor.take(rows)));
 
 function foldsOf(
   where: string,

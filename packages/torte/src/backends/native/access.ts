@@ -23,7 +23,7 @@ export class Access {
   }
 
   parameters(): string[] {
-    return [...this.#arrays].map(([{ dtype }, name]) => `${dtype === "float32" ? "float" : "int"} *restrict ${name}`);
+    return [...this.#arrays].map(([{ dtype }, name]) => `${dtype === "float32" ? "float" : "int"} *${name}`);
   }
 
   array(buffer: Buffer): string {

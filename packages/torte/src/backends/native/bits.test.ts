@@ -28,7 +28,7 @@ function together(
 describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (precision) => {
   it("each primitive on random shapes and strides", { timeout: 300_000 }, async () => {
     const all = Object.values(GRAPHS);
-    const { outputs, data } = together(3, (d) => all.map((graph) => graph(d)));
+    const { outputs, data } = together(8, (d) => all.map((graph) => graph(d)));
     await expectSameBits({ name: "primitives", outputs, updates: [] }, data, { precision, threads: 2 });
   });
 
@@ -36,7 +36,7 @@ describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (pre
     "chains of primitives, with their gradients, as steps that update what they read",
     { timeout: 300_000 },
     async () => {
-      const { outputs, data } = together(12, (d) => drawChain(d, d.int(2, 8)));
+      const { outputs, data } = together(25, (d) => drawChain(d, d.int(2, 8)));
       const leaves = topological(outputs).filter((node) => node.op === "state" && node.dtype === "float32");
       const loss = outputs.reduce((sum, node) => ops.add(sum, ops.mean(node)), constant(0));
       const steps = gradients(loss, leaves);

@@ -7,6 +7,15 @@ import { MIX } from "../../tensor/random.js";
 /** Names that the compilers do not share; no header is included. */
 const HEAD = `
 #define INLINE static inline __attribute__((always_inline))
+/*
+ * Kernels stay functions, and their arrays may overlap as far as the compiler knows: in arrays of one memory GCC 12 writes one
+ * place by its distance from another, and takes a store through restrict pointers, once inlined, for one that nobody reads.
+ */
+#ifdef __clang__
+#define KERNEL static __attribute__((noinline))
+#else
+#define KERNEL static __attribute__((noipa))
+#endif
 #ifdef __has_builtin
 #define HAS(builtin) __has_builtin(builtin)
 #else

@@ -76,7 +76,7 @@ export function* compileNative(
   });
   const kernelTexts = [...functions].map(
     ([{ parameters, body }, name]) =>
-      `static void ${name}(${[...parameters, "I from", "I to"].join(", ")}) {\n${body}\n}`,
+      `KERNEL void ${name}(${[...parameters, "I from", "I to"].join(", ")}) {\n${body}\n}`,
   );
   const source = [
     prelude(widthsUpTo(target.width).reverse()),

@@ -6,7 +6,6 @@ import { lastOf } from "../../tensor/shape.js";
 import { type ConstraintOption, readConstraint } from "../constraints.js";
 import { type InitializerOption, readInitializer } from "../initializers.js";
 import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
-import { masked } from "../masks.js";
 import {
   checkSpatial,
   type Padding,
@@ -14,7 +13,7 @@ import {
   POSITIONS,
   readWindows,
   TAPS,
-  windowMask,
+  windowed,
   windowsOf,
 } from "../windows.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
@@ -94,13 +93,13 @@ function depthwiseConv(rank: number, options: DepthwiseConvOptions): LayerFuncti
     kind,
     options,
     call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
+      const { value, ends } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
       const channels = lastOf(value.shape);
       const kernel = scope.weight("kernel", [...windows.size, channels, multiplier], depthwise);
-      const product = depthwiseProduct(windowsOf(value, mask, windows, 0), kernel, rank);
+      const product = depthwiseProduct(windowsOf(value, ends, windows, 0), kernel, rank);
       const result = useBias ? ops.add(product, scope.weight("bias", [channels * multiplier], bias)) : product;
-      return masked(activation(result), mask === undefined ? undefined : windowMask(mask, windows));
+      return windowed(activation(result), inputAt(inputs), windows);
     },
   });
 }
@@ -139,17 +138,17 @@ function separableConv(rank: number, options: SeparableConvOptions): LayerFuncti
     kind,
     options,
     call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
+      const { value, ends } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
       const channels = lastOf(value.shape);
       const taps = scope.weight("depthwiseKernel", [...windows.size, channels, multiplier], depthwise);
       const ones = windows.size.map(() => 1);
       const points = scope.weight("pointwiseKernel", [...ones, channels * multiplier, filters], pointwise);
-      const spatial = depthwiseProduct(windowsOf(value, mask, windows, 0), taps, rank);
+      const spatial = depthwiseProduct(windowsOf(value, ends, windows, 0), taps, rank);
       const o = POSITIONS.slice(0, rank);
       const mixed = ops.einsum(`b${o}c,cf->b${o}f`, spatial, ops.reshape(points, [channels * multiplier, filters]));
       const result = useBias ? ops.add(mixed, scope.weight("bias", [filters], bias)) : mixed;
-      return masked(activation(result), mask === undefined ? undefined : windowMask(mask, windows));
+      return windowed(activation(result), inputAt(inputs), windows);
     },
   });
 }

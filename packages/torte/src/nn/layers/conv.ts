@@ -3,8 +3,7 @@ import { checkOptions, OptionError, positiveInteger, ShapeError } from "../../er
 import type { Node } from "../../graph/node.js";
 import { add, einsum, reshape } from "../../ops/index.js";
 import { lastOf } from "../../tensor/shape.js";
-import { inputAt, type LayerFunction, layerFunction, type Traced } from "../layer.js";
-import { masked } from "../masks.js";
+import { inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import {
   checkSpatial,
   type Padding,
@@ -12,7 +11,7 @@ import {
   POSITIONS,
   readWindows,
   TAPS,
-  windowMask,
+  windowed,
   type WindowOptions,
   windowsOf,
 } from "../windows.js";
@@ -60,7 +59,7 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
     kind,
     options,
     call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
+      const { value, ends } = inputAt(inputs);
       checkSpatial(scope.where, value, rank, windows);
       const channels = lastOf(value.shape);
       if (channels % groups !== 0) {
@@ -75,10 +74,10 @@ function conv(rank: number, options: ConvOptions): LayerFunction {
       const weights = scope.weight("kernel", [...windows.size, channels / groups, filters], kernel);
       const product =
         groups === 1
-          ? correlate(windowsOf(value, mask, windows, 0), weights, rank)
-          : correlateGroups({ value, mask }, weights, windows, groups);
+          ? correlate(windowsOf(value, ends, windows, 0), weights, rank)
+          : correlateGroups(value, ends, weights, windows, groups);
       const result = activation(useBias ? add(product, scope.weight("bias", [filters], bias)) : product);
-      return masked(result, mask === undefined ? undefined : windowMask(mask, windows));
+      return windowed(result, inputAt(inputs), windows);
     },
   });
 }
@@ -90,11 +89,17 @@ function correlate(view: Node, kernel: Node, rank: number): Node {
 }
 
 /** The channels split into groups before the windows are taken, each with its part of the kernel. */
-function correlateGroups({ value, mask }: Traced, kernel: Node, options: WindowOptions, groups: number): Node {
+function correlateGroups(
+  value: Node,
+  ends: Node | undefined,
+  kernel: Node,
+  options: WindowOptions,
+  groups: number,
+): Node {
   const rank = options.size.length;
   const [o, k] = [POSITIONS.slice(0, rank), TAPS.slice(0, rank)];
   const split = (x: Node): Node => reshape(x, [...x.shape.slice(0, -1), groups, lastOf(x.shape) / groups]);
-  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), mask, options, 0), split(kernel));
+  const product = einsum(`b${o}${k}gc,${k}cgf->b${o}gf`, windowsOf(split(value), ends, options, 0), split(kernel));
   return reshape(product, [...product.shape.slice(0, -2), -1]);
 }
 

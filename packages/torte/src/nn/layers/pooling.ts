@@ -14,8 +14,8 @@ import {
   type Traced,
 } from "../layer.js";
 import { checkRank } from "../axes.js";
-import { masked, spreadMask, validCount } from "../masks.js";
-import { windowMask, type WindowOptions, windowsOf } from "../windows.js";
+import { spreadMask, validCount } from "../masks.js";
+import { windowed, type WindowOptions, windowsOf } from "../windows.js";
 import { checkSpatial, type PerAxis, perAxis } from "../windows.js";
 
 export interface PoolingOptions extends CommonOptions {
@@ -27,29 +27,29 @@ export interface PoolingOptions extends CommonOptions {
   readonly padding?: "valid" | "same";
 }
 
-type Pool = (value: Node, mask: Node | undefined, windows: WindowOptions) => Node;
+type Pool = (input: Traced, windows: WindowOptions) => Node;
 
 const tapAxes = (rank: number): number[] => Array.from({ length: rank }, (_, i) => 1 + rank + i);
 
 /** Masked positions take no part; a window of nothing but those is masked itself. */
-const maxPool: Pool = (value, mask, windows) => {
+const maxPool: Pool = ({ value, mask, ends }, windows) => {
   const lowered = mask === undefined ? value : ops.where(spreadMask(mask, value.shape.length), value, -Infinity);
-  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, mask, windows, -Infinity), {
+  return ops.max(windowsOf(windows.padding === "valid" ? value : lowered, ends, windows, -Infinity), {
     axes: tapAxes(windows.size.length),
   });
 };
 
 /** Sum over the inputs that take part, divided by their number. */
-const averagePool: Pool = (value, mask, windows) => {
+const averagePool: Pool = ({ value, mask, ends }, windows) => {
   const axes = tapAxes(windows.size.length);
-  const total = ops.sum(windowsOf(value, mask, windows, 0), { axes });
+  const total = ops.sum(windowsOf(value, ends, windows, 0), { axes });
   const taps = windows.size.reduce((product, n) => product * n, 1);
   if (windows.padding === "valid") return ops.mul(total, 1 / taps);
   const present =
     mask === undefined
       ? constant(1, [1, ...value.shape.slice(1, -1), 1])
       : ops.cast(ops.broadcastTo(spreadMask(mask, value.shape.length), [...value.shape.slice(0, -1), 1]), "float32");
-  const counted = ops.sum(windowsOf(present, mask, windows, 0), { axes });
+  const counted = ops.sum(windowsOf(present, ends, windows, 0), { axes });
   return ops.div(total, ops.maximum(counted, 1));
 };
 
@@ -67,9 +67,9 @@ function pooling(name: string, rank: number, options: PoolingOptions, pool: Pool
     kind,
     options,
     call: (inputs, scope) => {
-      const { value, mask } = inputAt(inputs);
-      checkSpatial(scope.where, value, rank, windows);
-      return masked(pool(value, mask, windows), mask === undefined ? undefined : windowMask(mask, windows));
+      const given = inputAt(inputs);
+      checkSpatial(scope.where, given.value, rank, windows);
+      return windowed(pool(given, windows), given, windows);
     },
   });
 }

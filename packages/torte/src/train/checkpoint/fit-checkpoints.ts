@@ -165,7 +165,8 @@ export class FitCheckpoints {
   }
 }
 
-const stateful = (callbacks: readonly Callback[]): Callback[] => callbacks.filter(({ state }) => state !== undefined);
+const stateful = (callbacks: readonly Callback[]): Callback[] =>
+  callbacks.filter((callback) => callback.state !== undefined);
 const kindOf = ({ kind = "callback" }: Callback): string => kind;
 
 function identityOf({ model, compiled, shown, callbacks, data, batchSize, validation, options }: RunFacts): Identity {
