@@ -20,9 +20,7 @@ function known(program: Command): readonly Known[] {
     name: command.name(),
     description: command.description(),
     options: command.options.flatMap(({ long, short, description, argChoices }) =>
-      [long, short].flatMap((flag) =>
-        flag === undefined ? [] : [{ flag, description, choices: argChoices ?? [] }],
-      ),
+      [long, short].flatMap((flag) => (flag === undefined ? [] : [{ flag, description, choices: argChoices ?? [] }])),
     ),
   }));
 }

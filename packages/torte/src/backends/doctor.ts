@@ -16,7 +16,8 @@ import { canShareMemory, createEngineBackend, createWasmBackend, hasRelaxedSimd 
  * What a model with these options runs on, in a line for people.
  *
  * @example
- * const line = await describeBackend({ backend: "wasm", threads: 1 }); // "WebAssembly, one thread"
+ * import { describeBackend } from "torte";
+ * console.log(await describeBackend({ backend: "wasm", threads: 1 })); // WebAssembly, one thread
  */
 export async function describeBackend(options: BackendOptions = {}): Promise<string> {
   const { backend, precision, threads } = readBackend("describeBackend", options);
@@ -57,7 +58,9 @@ export interface BackendDiagnosis {
  * bits of WebAssembly.
  *
  * @example
- * const { compiler, selfTest } = await diagnoseBackends();
+ * import { diagnoseBackends } from "torte";
+ * const { host } = await diagnoseBackends();
+ * console.log(typeof host); // string
  */
 export async function diagnoseBackends(): Promise<BackendDiagnosis> {
   const compiler = await findUsable();
