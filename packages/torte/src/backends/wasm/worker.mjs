@@ -120,20 +120,20 @@ const actions = {
     for (const contents of writes) write(owner, contents);
     // Helpers load it some time later, when the memory may be somebody else's: they write nothing.
     tellHelpers(owner, { action: "load", session: id, program, code, kernels, writes: [], outputs });
-    const exports = await (code instanceof Uint8Array ? moduleOf(code, owner) : libraryOf(code, owner));
-    owner.programs.set(program, loaded(exports, kernels, outputs));
+    const entries = await (code instanceof Uint8Array ? moduleOf(code, owner) : libraryOf(code, owner));
+    owner.programs.set(program, loaded(entries, kernels, outputs));
   },
   // Other code for a program that is there. Nobody changes over before all have it.
   replace: async ({ session: id, program, code, kernels, outputs }) => {
     const owner = session(id);
-    const exports = libraryOf(code, owner);
+    const entries = libraryOf(code, owner);
     const change = { session: id, program, code, kernels, outputs };
     const team = helpers.slice(0, owner.threads - 1);
     const answers = await Promise.all(team.map((helper) => helper.ask({ action: "prepare", ...change })));
     const failed = answers.find(({ error }) => error !== undefined);
     if (failed !== undefined) throw new Error(failed.error);
     tellHelpers(owner, { action: "change", ...change });
-    if (owner.programs.has(program)) owner.programs.set(program, loaded(exports, kernels, outputs));
+    if (owner.programs.has(program)) owner.programs.set(program, loaded(entries, kernels, outputs));
   },
   prepare: ({ session: id, code }) => void libraryOf(code, session(id)),
   change: ({ session: id, program, code, kernels, outputs }) => {
@@ -163,11 +163,11 @@ const actions = {
  */
 async function moduleOf(code, { memory }) {
   const { instance } = await WebAssembly.instantiate(code, { env: { memory } });
-  const exports = /** @type {Record<string, any>} */ (instance.exports);
+  const entries = /** @type {Record<string, any>} */ (instance.exports);
   return {
-    run: exports["run"],
-    alone: exports["alone"] ?? exports["run"],
-    kernel: (k, thread) => exports[`k${k}`](thread),
+    run: entries["run"],
+    alone: entries["alone"] ?? entries["run"],
+    kernel: (k, thread) => entries[`k${k}`](thread),
   };
 }
 
@@ -192,11 +192,11 @@ function libraryOf({ path, places }, { memory }) {
   };
 }
 
-/** @param {Exports} exports @param {number} kernels those that are measured @param {Region[]} outputs @returns {Loaded} */
-function loaded(exports, kernels, outputs) {
+/** @param {Exports} entries @param {number} kernels those that are measured @param {Region[]} outputs @returns {Loaded} */
+function loaded(entries, kernels, outputs) {
   const times = new Float64Array(kernels);
-  const run = kernels > 0 ? measured(exports.kernel, times) : exports.run;
-  return { times, run, alone: kernels > 0 ? run : exports.alone, outputs };
+  const run = kernels > 0 ? measured(entries.kernel, times) : entries.run;
+  return { times, run, alone: kernels > 0 ? run : entries.alone, outputs };
 }
 
 /** Runs the kernels one by one and adds up their times. @param {Exports["kernel"]} kernel @param {Float64Array} times @returns {Run} */
