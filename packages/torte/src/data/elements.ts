@@ -11,8 +11,11 @@ export interface ElementType {
   readonly read: (view: DataView, at: number, little: boolean) => number;
 }
 
+type Whole = `${"" | "u"}int${8 | 16 | 32 | 64}`;
+export type ElementName = "bool" | Whole | "float16" | "bfloat16" | "float32" | "float64";
+
 /** 64-bit and unsigned integers become int32 and must fit; halves become float32, which holds all of them. */
-export const ELEMENTS = {
+export const ELEMENTS: Readonly<Record<ElementName, ElementType>> = {
   bool: { bytes: 1, dtype: "bool", read: (v, at) => v.getUint8(at) },
   int8: { bytes: 1, dtype: "int32", read: (v, at) => v.getInt8(at) },
   uint8: { bytes: 1, dtype: "int32", read: (v, at) => v.getUint8(at) },
@@ -26,7 +29,7 @@ export const ELEMENTS = {
   bfloat16: { bytes: 2, dtype: "float32", read: (v, at, little) => brain(v.getUint16(at, little)) },
   float32: { bytes: 4, dtype: "float32", read: (v, at, little) => v.getFloat32(at, little) },
   float64: { bytes: 8, dtype: "float64", read: (v, at, little) => v.getFloat64(at, little) },
-} as const satisfies Record<string, ElementType>;
+};
 
 /** Those that tensors keep as they are. */
 const KEPT: ReadonlySet<ElementType> = new Set([ELEMENTS.int32, ELEMENTS.float32, ELEMENTS.float64]);
