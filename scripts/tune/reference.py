@@ -19,6 +19,12 @@ out["normal"] = {"x": x, "erfc": special.erfc(x).tolist(), "erfcx": special.erfc
 p = [1e-300, 1e-12, 1e-4, 0.02, 0.02425, 0.1, 0.4999, 0.5, 0.7, 0.99, 1 - 1e-9]
 out["quantile"] = {"p": p, "z": special.ndtri(p).tolist()}
 
+from scipy import stats
+v = [-3.2, -1, -0.4, 0, 0.2, 0.9, 1.6, 4.5]
+out["yeoJohnson"] = {"values": v, "lambdas": [-1, 0, 0.5, 1, 2, 3],
+    "transformed": [stats.yeojohnson(np.array(v), lmbda=l).tolist() for l in (-1, 0, 0.5, 1, 2, 3)],
+    "likelihoods": [float(stats.yeojohnson_llf(l, np.array(v))) for l in (-1, 0, 0.5, 1, 2, 3)]}
+
 mpmath.mp.dps = 80
 z = [-1e5, -1e4, -1500, -1000, -999, -300, -40, -25, -24, -5, -2.5, -1, -0.99, -0.3, 0, 0.4, 1, 3, 5, 40, 1e3]
 logei = [float(mpmath.log(v * mpmath.ncdf(v) + mpmath.npdf(v))) for v in map(mpmath.mpf, z)]

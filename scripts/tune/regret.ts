@@ -1,35 +1,74 @@
 /**
- * How good the searchers are: regrets on six functions, beside random search and, from results/optuna.json, Optuna's samplers.
+ * How good the searchers are, on functions whose least value is known.
  *
- *   npx jiti scripts/tune/regret.ts [seeds] [trials]      writes results/regret-<trials>.json
+ *   npx jiti scripts/tune/regret.ts beside      11 seeds of 50 trials, beside Optuna's samplers (results/optuna.json): results/beside.json
+ *   npx jiti scripts/tune/regret.ts bars        20 seeds, beside random search with the same seeds: results/bars.json
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { SearcherName } from "../../packages/tune/src/index.js";
 import { FUNCTIONS, median, regrets } from "../../packages/tune/src/testing/functions.js";
 
-const [seeds = 11, trials = 50] = process.argv.slice(2).map(Number);
 const results = (name: string): string => fileURLToPath(new URL(`results/${name}.json`, import.meta.url));
-const optuna = existsSync(results("optuna"))
-  ? (JSON.parse(readFileSync(results("optuna"), "utf8")) as Readonly<
-      Record<string, Readonly<Record<string, readonly number[]>>>
-    >)
-  : {};
+const short = (value: number): number => Number(value.toPrecision(3));
 
-const table: Record<string, Record<string, unknown>> = {};
-for (const f of FUNCTIONS) {
-  const row: Record<string, unknown> = {};
-  const ends: Record<string, number[]> = {};
-  for (const searcher of ["random", "tpe", "auto"] as const) {
-    ends[searcher] = Array.from({ length: seeds }, (_, seed) => regrets(f, searcher, trials, seed).at(-1) ?? NaN);
-    row[searcher] = Number(median(ends[searcher]).toPrecision(3));
-  }
-  const beats = (a: string): string =>
-    `${(ends[a] ?? []).filter((end, i) => end < (ends["random"]?.[i] ?? 0)).length} of ${seeds}`;
-  row["tpe beats random"] = beats("tpe");
-  row["auto beats random"] = beats("auto");
-  for (const [sampler, values] of Object.entries(optuna[f.name] ?? {}))
-    row[`optuna ${sampler}`] = Number(median(values).toPrecision(3));
-  table[f.name] = row;
-  console.log(f.name, JSON.stringify(row));
+/** Regrets at the end, one for each seed. */
+function ends(name: string, searcher: SearcherName, seeds: number, trials: number): number[] {
+  const f = FUNCTIONS.find((one) => one.name === name);
+  if (f === undefined) throw new Error(`there is no function ${name}`);
+  return Array.from({ length: seeds }, (_, seed) => regrets(f, searcher, trials, seed).at(-1) ?? NaN);
 }
-writeFileSync(results(`regret-${trials}`), `${JSON.stringify({ seeds, trials, median: table }, undefined, 2)}\n`);
+
+function beside(): object {
+  const [seeds, trials] = [11, 50];
+  const optuna = JSON.parse(readFileSync(results("optuna"), "utf8")) as Readonly<
+    Record<string, Readonly<Record<"gp" | "tpe", readonly number[]>>>
+  >;
+  const rows = FUNCTIONS.map(({ name }) => {
+    const [own, theirs] = [
+      { auto: ends(name, "auto", seeds, trials), tpe: ends(name, "tpe", seeds, trials) },
+      optuna[name],
+    ];
+    const row = {
+      auto: short(median(own.auto)),
+      "Optuna GPSampler": short(median(theirs?.gp ?? [])),
+      tpe: short(median(own.tpe)),
+      "Optuna TPESampler": short(median(theirs?.tpe ?? [])),
+      seeds: { auto: own.auto.map(short), tpe: own.tpe.map(short) },
+    };
+    console.log(name, row);
+    return [name, row] as const;
+  });
+  return { seeds, trials, median: Object.fromEntries(rows) };
+}
+
+/** Searcher, function, trials, the median regret that must be reached, and how many of 20 seeds must be better than random search. */
+const BARS = [
+  ["gp", "Branin", 50, 0.02, 18],
+  ["gp", "Hartmann6", 100, 0.2, 18],
+  ["tpe", "Branin", 100, 0.15, 15],
+  ["tpe", "Hartmann6", 100, 0.9, 15],
+] as const;
+
+function bars(): object {
+  const seeds = 20;
+  return BARS.map(([searcher, name, trials, bar, better]) => {
+    const [own, random] = [ends(name, searcher, seeds, trials), ends(name, "random", seeds, trials)];
+    const row = {
+      searcher,
+      function: name,
+      trials,
+      median: short(median(own)),
+      bar,
+      random: short(median(random)),
+      betterThanRandom: `${own.filter((end, i) => end < (random[i] ?? 0)).length} of ${seeds}`,
+      betterBar: better,
+      regrets: own.map(short),
+    };
+    console.log(row);
+    return row;
+  });
+}
+
+const [what = "bars"] = process.argv.slice(2);
+writeFileSync(results(what), `${JSON.stringify(what === "beside" ? beside() : bars(), undefined, 2)}\n`);

@@ -5,7 +5,7 @@
  *
  * Δ of two categories is 0 or 1. The w_d = 1/ℓ_d², the scale s and the noise σ² are the most probable ones given the data (MAP).
  */
-import { cholesky, dot, inverse, solveLower, solveUpper } from "./matrix.js";
+import { cholesky, dot, inverse, solveLower, solveUpper, transposed } from "./matrix.js";
 import { minimize } from "./minimize.js";
 
 export interface KernelParameters {
@@ -88,7 +88,7 @@ export function logLikelihood(
   solveLower(lower, n, alpha);
   let value = -dot(alpha, 0, alpha, 0, n) / 2;
   for (let i = 0; i < n; i++) value -= Math.log(lower[i * n + i] as number);
-  solveUpper(lower, n, alpha);
+  solveUpper(transposed(lower, n), n, alpha);
   // The derivative by C is W = (α·αᵀ − C⁻¹)/2; pairs count twice.
   const inverted = inverse(lower, n);
   slopes.fill(0);
@@ -131,7 +131,8 @@ export function fitKernel(points: Points, y: Float64Array, evaluations = 40): Ke
   const bound = (value: number) => new Float64Array(d + 2).fill(value);
   const start = bound(0);
   start[d + 1] = Math.log(0.01);
-  const { x } = minimize(minus, start, { lower: bound(-12), upper: bound(8), evaluations, tolerance: 1e-2 });
+  // So low that the noise can come down to the least one.
+  const { x } = minimize(minus, start, { lower: bound(-20), upper: bound(8), evaluations, tolerance: 1e-2 });
   return parametersOf(x);
 }
 
@@ -145,6 +146,8 @@ export class GaussianProcess {
   readonly parameters: KernelParameters;
   readonly #points: Points;
   readonly #lower: Float64Array;
+  /** Lᵀ, so that both solutions go along rows. */
+  readonly #upper: Float64Array;
   readonly #alpha: Float64Array;
   readonly #covariance: Float64Array;
   readonly #slopes: Float64Array;
@@ -155,19 +158,19 @@ export class GaussianProcess {
     const { count: n, categorical } = points;
     this.#points = points;
     this.parameters = parameters;
-    const squared = squaredDifferences(points);
     const lower = new Float64Array(n * n);
     const d = categorical.length;
-    for (let i = 0, pair = 0; i < n; i++) {
-      for (let j = 0; j < i; j++, pair++)
-        lower[i * n + j] = parameters.scale * matern(dot(squared, pair * d, parameters.inverseSquared, 0, d));
+    for (let i = 0; i < n; i++) {
+      const x = points.data.subarray(i * d, (i + 1) * d);
+      for (let j = 0; j < i; j++) lower[i * n + j] = parameters.scale * matern(this.#distance(x, j));
       lower[i * n + i] = parameters.scale + parameters.noise;
     }
     if (!cholesky(lower, n)) throw new RangeError("the covariance is not positive definite");
     this.#lower = lower;
+    this.#upper = transposed(lower, n);
     this.#alpha = y.slice();
     solveLower(lower, n, this.#alpha);
-    solveUpper(lower, n, this.#alpha);
+    solveUpper(this.#upper, n, this.#alpha);
     this.#covariance = new Float64Array(n);
     this.#slopes = new Float64Array(n);
     this.#solved = new Float64Array(n);
@@ -195,7 +198,7 @@ export class GaussianProcess {
     const { count: n, data, categorical } = this.#points;
     const { inverseSquared } = this.parameters;
     const result = this.posterior(x);
-    solveUpper(this.#lower, n, this.#solved); // C⁻¹·k
+    solveUpper(this.#upper, n, this.#solved); // C⁻¹·k
     byMean.fill(0);
     byVariance.fill(0);
     const d = categorical.length;

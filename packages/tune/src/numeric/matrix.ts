@@ -36,13 +36,17 @@ export function solveLower(lower: Float64Array, n: number, b: Float64Array): voi
   for (let i = 0; i < n; i++) b[i] = ((b[i] as number) - dot(lower, i * n, b, 0, i)) / (lower[i * n + i] as number);
 }
 
-/** Lᵀ·x = b, in place, by columns of Lᵀ, which are the rows of L. */
-export function solveUpper(lower: Float64Array, n: number, b: Float64Array): void {
-  for (let i = n - 1; i >= 0; i--) {
-    const x = (b[i] as number) / (lower[i * n + i] as number);
-    b[i] = x;
-    for (let j = 0; j < i; j++) b[j] = (b[j] as number) - x * (lower[i * n + j] as number);
-  }
+/** Lᵀ·x = b, in place; Lᵀ row after row. */
+export function solveUpper(upper: Float64Array, n: number, b: Float64Array): void {
+  for (let i = n - 1; i >= 0; i--)
+    b[i] = ((b[i] as number) - dot(upper, i * n + i + 1, b, i + 1, n - i - 1)) / (upper[i * n + i] as number);
+}
+
+/** Lᵀ of a lower triangle. */
+export function transposed(lower: Float64Array, n: number): Float64Array {
+  const upper = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) upper[j * n + i] = lower[i * n + j] as number;
+  return upper;
 }
 
 /** The lower triangle of A⁻¹, from L. */

@@ -9,11 +9,13 @@ import { logImprovement, logImprovementSlope } from "./log-expected-improvement.
 import { minimize } from "./minimize.js";
 import { cumulative, erfc, erfcx, logCumulative, logMass, quantile } from "./normal.js";
 import { dominates, fronts, hypervolume, paretoFront, rankByObjectives } from "./pareto.js";
+import { powerTransform, transformed } from "./power-transform.js";
 import { SobolSequence } from "./sobol.js";
 
 interface Reference {
   normal: { x: number[]; erfc: number[]; erfcx: number[]; logNdtr: number[] };
   quantile: { p: number[]; z: number[] };
+  yeoJohnson: { values: number[]; lambdas: number[]; transformed: number[][]; likelihoods: number[] };
   logImprovement: { z: number[]; value: number[] };
   gaussianProcess: {
     points: number[][];
@@ -179,6 +181,26 @@ describe("Gaussian processes", () => {
     const { mean, variance } = process.posterior(Float64Array.of(0.2 + distance));
     near(mean, (k * 2) / (scale + noise), 1e-12);
     near(variance, scale - (k * k) / (scale + noise), 1e-12);
+  });
+});
+
+describe("the power transform", () => {
+  const given = reference.yeoJohnson;
+  it("is SciPy's, and so is its likelihood", () => {
+    given.lambdas.forEach((lambda, i) => {
+      const { moved, likelihood } = transformed(Float64Array.from(given.values), lambda);
+      moved.forEach((value, k) => expect(value).toBeCloseTo(given.transformed[i]![k]!, 12));
+      near(likelihood, given.likelihoods[i]!, 1e-12);
+    });
+  });
+  it("makes an exponential's draws symmetric, keeps the order, and leaves a constant as it is", () => {
+    const values = Float64Array.from({ length: 99 }, (_, i) => -Math.log(1 - (i + 1) / 100) - 1);
+    const moved = powerTransform(values);
+    expect(Array.from(moved)).toEqual(Array.from(moved).sort((a, b) => a - b));
+    const mean = moved.reduce((sum, value) => sum + value, 0) / 99;
+    expect(Math.abs(moved[49]! - mean)).toBeLessThan(0.1);
+    expect(Math.abs(values[49]!)).toBeGreaterThan(0.3);
+    expect(powerTransform(new Float64Array(5))).toEqual(new Float64Array(5));
   });
 });
 

@@ -1,6 +1,7 @@
 /** Bayesian optimization with a Gaussian process: the setting of which the largest improvement is expected. */
 import { checkOptions, OptionError, positiveInteger } from "torte";
 import { fitKernel, GaussianProcess, type KernelParameters, type Points } from "../numeric/gaussian-process.js";
+import { powerTransform } from "../numeric/power-transform.js";
 import { MOST_DIMENSIONS, SobolSequence } from "../numeric/sobol.js";
 import { Random } from "../random.js";
 import { type Assignment, fromUnit, isNumeric, levels, type Parameter, valueAt } from "../space/parameter.js";
@@ -14,9 +15,9 @@ export interface GpOptions {
 }
 
 /** The kernel's parameters are found from so many trials at most; what is expected, from all. */
-const FIT_TRIALS = 72;
+const FIT_TRIALS = 60;
 /** Starts of the search for the setting of which most is expected. */
-const STARTS = 6;
+const STARTS = 10;
 
 /**
  * A Gaussian process (Matérn 5/2, a length scale for each hyperparameter, categories as far from each other as they are different)
@@ -53,7 +54,7 @@ function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): 
   const { parameters } = space;
   const random = new Random(seed, "gp", number);
   const points = pointsOf(parameters, told);
-  const losses = scalarized(told, random);
+  const losses = powerTransform(standardized(scalarized(told, random)).values);
   const surrogate = withRunning(
     surrogateOf(points, losses, told),
     points,
@@ -61,10 +62,12 @@ function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): 
     standardized(losses).values,
   );
   const known = new Set(trials.map(({ values }) => keyOf(values)));
-  const candidates = candidatesFor(parameters, told, losses, points.count, random, { seed, number });
+  const candidates = candidatesFor(parameters, points.count, random, { seed, number });
   const valued = candidates.map((x): Candidate => ({ x, value: acquisition(surrogate, x) }));
+  const best = incumbent(parameters, told, losses);
+  const from = [...starts(valued, STARTS - 1, random), { x: best, value: acquisition(surrogate, best) }];
   const evaluations = points.count > 120 ? 10 : 20;
-  const ends = starts(valued, STARTS, random).map((start) => climb(surrogate, parameters, start, evaluations));
+  const ends = from.map((start) => climb(surrogate, parameters, start, evaluations));
   const ordered = [...ends, ...valued].sort((a, b) => b.value - a.value);
   for (const { x } of ordered) {
     const values = decode(parameters, x);
@@ -146,7 +149,7 @@ function fitted(points: Points, values: Float64Array): GaussianProcess {
 
 /** Of more trials than are needed the best half as many, and the rest evenly by the order in which they came. */
 function kernelOf(points: Points, values: Float64Array): KernelParameters {
-  if (points.count <= FIT_TRIALS) return fitKernel(points, values, points.count > 50 ? 20 : 40);
+  if (points.count <= FIT_TRIALS) return fitKernel(points, values);
   const order = Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
   const half = FIT_TRIALS / 2;
   const rest = order.slice(half).sort((a, b) => a - b);
@@ -155,7 +158,7 @@ function kernelOf(points: Points, values: Float64Array): KernelParameters {
   return fitKernel(
     subset(points, rows),
     values.filter((_, i) => rows.includes(i)),
-    20,
+    30,
   );
 }
 
@@ -177,37 +180,29 @@ function withRunning(
   return { ...surrogate, loss: new GaussianProcess(more, all, surrogate.loss.parameters) };
 }
 
-/** Points of Sobol's sequence, and points near the best trials. */
+/** Points of Sobol's sequence: fewer where there are many trials, so that they take about as long. */
 function candidatesFor(
   parameters: readonly Parameter[],
-  told: readonly Told[],
-  losses: Float64Array,
   n: number,
   random: Random,
   scramble: { readonly seed: number; readonly number: number },
 ): readonly Float64Array[] {
-  const count = 2 ** Math.min(10, Math.max(7, Math.floor(Math.log2(1.2e7 / ((n * n) / 2 + 60 * n)))));
+  const count = 2 ** Math.min(11, Math.max(7, Math.floor(Math.log2(1.2e7 / ((n * n) / 2 + 60 * n)))));
   const sequence = new SobolSequence(Math.min(parameters.length, MOST_DIMENSIONS), {
     seed: scramble.seed,
     number: scramble.number + 1,
   });
-  const spread = Array.from({ length: count }, (_, i) => {
+  return Array.from({ length: count }, (_, i) => {
     const point = sequence.point(i);
     return at(parameters, (k) => point[k] ?? random.uniform());
   });
+}
+
+/** The best trial that keeps the constraints, or keeps them best. */
+function incumbent(parameters: readonly Parameter[], told: readonly Told[], losses: Float64Array): Float64Array {
   const rank = (i: number): number => violation(told[i] as Told) * 1e6 + (losses[i] as number);
-  const best = [...told.keys()].sort((a, b) => rank(a) - rank(b)).slice(0, 4);
-  const near = best.flatMap((i) => {
-    const centre = encode(parameters, (told[i] as Told).values);
-    return Array.from({ length: 12 }, (_, step) => {
-      const width = 0.2 * 0.6 ** step;
-      return snapped(
-        parameters,
-        centre.map((value, k) => moved(parameters[k] as Parameter, value, width, random)),
-      );
-    });
-  });
-  return [...spread, ...near];
+  const best = [...told.keys()].reduce((a, b) => (rank(b) < rank(a) ? b : a));
+  return encode(parameters, (told[best] as Told).values);
 }
 
 const at = (parameters: readonly Parameter[], unit: (k: number) => number): Float64Array =>
@@ -217,8 +212,3 @@ const at = (parameters: readonly Parameter[], unit: (k: number) => number): Floa
       isNumeric(parameter) ? unit(k) : Math.min(levels(parameter) - 1, Math.floor(unit(k) * levels(parameter))),
     ),
   );
-
-function moved(parameter: Parameter, value: number, width: number, random: Random): number {
-  if (!isNumeric(parameter)) return random.uniform() < width ? random.below(levels(parameter)) : value;
-  return Math.min(1, Math.max(0, value + width * random.normal()));
-}
