@@ -327,6 +327,17 @@ describe("going on from a checkpoint", () => {
     }
   });
 
+  it("goes on with another backend that gives the same bits, and not on the interpreter", async () => {
+    const [apart, whole] = [newFolder(), newFolder()];
+    const on = { backend: "wasm" } as const;
+    const expected = await run(base, apart, {}, on);
+    await run(base, whole, { checkpoint: { folder: whole, every: { steps: 1 }, keep: 1000 } }, on);
+    const folder = folderAt(whole, 3);
+    expect(await run(base, newFolder(), { resume: folder }, { backend: "auto" })).toEqual(expected);
+    const refused = run(base, newFolder(), { resume: folder }, { backend: "reference" });
+    await expect(refused).rejects.toThrow("the backend is not that of the run");
+  });
+
   it("goes on for more epochs, and with checkpoints in the same folder, which stays small", async () => {
     const [folder, other] = [newFolder(), newFolder()];
     const expected = await run(base, folder, { epochs: 6 });

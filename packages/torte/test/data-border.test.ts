@@ -420,3 +420,51 @@ it("pooling over sequences has no positions left: labels are those of rows", asy
   const x = tensor([[0, 0, 0]], { dtype: "int32" });
   await expect(model.evaluate({ x, y: tensor([-1]) })).rejects.toThrow("received -1 at row 0.");
 });
+
+describe.each(BACKENDS)("data that are looked at and uploaded in several pieces, $backend $threads", (options) => {
+  const width = 64;
+  const rows = 3000; // of 192,000 numbers, a piece having at most 65,536
+  const filled = (): { x: Float32Array; y: Float32Array } => ({
+    x: Float32Array.from({ length: rows * width }, (_, i) => (i % 7) - 3),
+    y: Float32Array.from({ length: rows }, (_, i) => i % 5),
+  });
+  /** Targets of y and an output of 0: the loss is the mean of y². */
+  function model(): Model {
+    const made = sequential(input({ shape: [width] }), dense({ units: 1, kernelInitializer: "zeros" }), options);
+    made.compile({ optimizer: sgd({ learningRate: 0 }), loss: "meanSquaredError" });
+    return made;
+  }
+  const dataOf = ({ x, y }: { x: Float32Array; y: Float32Array }): { x: Tensor; y: Tensor } => ({
+    x: tensor(x, { shape: [rows, width] }),
+    y: tensor(y, { shape: [rows, 1] }),
+  });
+
+  it("are all there, and what is changed in the last piece is seen", async () => {
+    const made = model();
+    const values = filled();
+    const data = dataOf(values);
+    expect((await made.evaluate(data)).loss).toBeCloseTo(6, 5);
+    values.y[rows - 1] = 4 + 3000; // 4 before
+    expect((await made.evaluate(data)).loss).toBeCloseTo(6 + (3004 ** 2 - 4 ** 2) / rows, 1);
+    expect((await made.evaluate(dataOf(filled()))).loss).toBeCloseTo(6, 5);
+    await made.close();
+  });
+
+  it("are refused with the row of the whole data, and what was there before stays right", async () => {
+    const made = model();
+    expect((await made.evaluate(dataOf(filled()))).loss).toBeCloseTo(6, 5);
+    for (const [part, at, message] of [
+      ["x", 2900 * width + 5, "received NaN at row 2900, column 5"],
+      ["y", 2999, "received NaN at row 2999, column 0"],
+    ] as const) {
+      const bad = filled();
+      bad[part][at] = NaN;
+      bad.y[0] = 100; // in a piece before
+      await expect(made.evaluate(dataOf(bad))).rejects.toThrow(message);
+      await expect(made.fit(dataOf(bad), { verbose: 0 })).rejects.toThrow(message);
+      await expect(made.fit(dataOf(filled()), { verbose: 0, validationData: dataOf(bad) })).rejects.toThrow(message);
+      expect((await made.evaluate(dataOf(filled()))).loss).toBeCloseTo(6, 5);
+    }
+    await made.close();
+  });
+});

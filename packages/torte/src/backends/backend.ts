@@ -7,10 +7,12 @@ export interface Executable {
   readonly program: Program;
 }
 
-/** New contents of a state, or of its first rows where the value has fewer. */
+/** New contents of a state, or of as many of its elements as the value has. */
 export interface Write {
   readonly state: State;
   readonly value: Tensor;
+  /** The first element that is replaced. Default 0. */
+  readonly from?: number;
 }
 
 export interface RunOptions {
@@ -25,8 +27,8 @@ export interface Session {
   allocate(states: readonly State[]): Promise<void>;
   /** Drops states and the programs compiled over them. */
   release(states: readonly State[]): Promise<void>;
-  /** Replaces the contents, or the first rows where the value has fewer. */
-  write(state: State, value: Tensor): Promise<void>;
+  /** Replaces the contents, or as many elements as the value has, from element `from` on (default 0). */
+  write(state: State, value: Tensor, from?: number): Promise<void>;
   read(state: State): Promise<Tensor>;
   /** States that the program mentions must be allocated. */
   compile(program: Program): Promise<Executable>;

@@ -6,12 +6,13 @@
  */
 import type { Node, Program, State } from "../graph/node.js";
 import { verify } from "../graph/verify.js";
+import { atOnce } from "../turns.js";
 import { passObserver, printLoops } from "./debug.js";
-import { fuse, type FusedProgram } from "./fusion/fuse.js";
+import { fusing, type FusedProgram } from "./fusion/fuse.js";
 import type { Buffer } from "./loops/expr.js";
 import { iterationsOf, type KernelSummary, type LoweredKernel } from "./loops/loops.js";
 import type { LoweringTarget } from "./lower/target.js";
-import { atOnce, lowerEach } from "./lower/lower.js";
+import { lowerEach } from "./lower/lower.js";
 import { eliminateCommonSubexpressions } from "./rewrite/common-subexpressions.js";
 import { premultiplyTables } from "./rewrite/embedding-product.js";
 import { foldToWindows } from "./rewrite/fold-to-windows.js";
@@ -104,9 +105,7 @@ export const fuseProgram = (program: Program): FusedProgram => atOnce(fuseEach(p
 /** The same, pass by pass. */
 export function* fuseEach(program: Program): Generator<undefined, FusedProgram> {
   const ready = yield* passEach(program, AFTER_GRADIENT, passObserver());
-  const fused = fuse(ready);
-  yield;
-  return fused;
+  return yield* fusing(ready);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   show,
   wholeNumber,
 } from "../errors.js";
+import { inTurns } from "../turns.js";
 import { openFasta } from "./fasta.js";
 import { openJsonLines } from "./json-lines.js";
 import { mapped } from "./stages.js";
@@ -23,7 +24,7 @@ import {
   type WindowOptions,
 } from "./stream-dataset.js";
 import type { Cell, TableStream } from "./table.js";
-import { boundedDraws, type Key, mixKey, shuffle as shuffleAll } from "../tensor/random.js";
+import { boundedDraws, type Key, mixKey, shuffling as shufflingAll } from "../tensor/random.js";
 import { Tensor } from "../tensor/tensor.js";
 import {
   checkExample,
@@ -227,7 +228,7 @@ export class Dataset<
     return this.#reordered(async (epoch) => {
       const key = mixKey(seed, ORDER, again ? epoch : 0);
       const { order } = await this.#epoch(epoch);
-      return buffer >= order.length ? shuffleAll(order.slice(), key) : shuffleBuffered(order, buffer, key);
+      return buffer >= order.length ? inTurns(shufflingAll(order.slice(), key)) : shuffleBuffered(order, buffer, key);
     }, this.#form.rows);
   }
 
@@ -504,7 +505,11 @@ async function* rowsOfFile(
     for (const row of rows) yield await encode(Object.fromEntries(columns.map((name, i) => [name, row[i] ?? null])));
 }
 
-const identity = (rows: number): Int32Array => Int32Array.from({ length: rows }, (_, i) => i);
+function identity(rows: number): Int32Array {
+  const order = new Int32Array(rows);
+  for (let i = 0; i < rows; i++) order[i] = i;
+  return order;
+}
 
 /** One object for the same tensors, so that training can tell by identity that they are in the engine already. */
 const knownColumns = new WeakMap<Parts, Columns>();

@@ -3,6 +3,8 @@
  * and labels, of which two rows stand for a bin: its positives, whose label is their weight, and its negatives, whose label is
  * their weight below 0. The order within a bin is lost, and counts as ties.
  */
+import { inSlices } from "../turns.js";
+import { column } from "./common.js";
 import { orderOf, type ThresholdCounts } from "./curves.js";
 import type { Collected } from "./metric.js";
 
@@ -17,15 +19,19 @@ interface Column {
 }
 
 /** Labels 0 and 1 with their weights, of rows as they came and of bins; NaN stands for nothing. */
-export function weighed({ scores, labels, weights }: Column): Column & { readonly isBinned: boolean } {
+export async function weighed({ scores, labels, weights }: Column): Promise<Column & { readonly isBinned: boolean }> {
   let isBinned = false;
-  const masses = weights.map((weight, i) => {
-    const label = labels[i] ?? NaN;
-    if (label === 0 || label === 1) return weight;
-    isBinned = true;
-    return Number.isNaN(label) ? 0 : weight * Math.abs(label);
+  const [masses, signs] = [new Float64Array(weights.length), new Float64Array(weights.length)];
+  await inSlices(weights.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const [label = NaN, weight = NaN] = [labels[i], weights[i]];
+      const plain = label === 0 || label === 1;
+      if (!plain) isBinned = true;
+      masses[i] = plain ? weight : Number.isNaN(label) ? 0 : weight * Math.abs(label);
+      signs[i] = Number(label > 0);
+    }
   });
-  return { scores, labels: labels.map((label) => Number(label > 0)), weights: masses, isBinned };
+  return { scores, labels: signs, weights: masses, isBinned };
 }
 
 /** Fewer rows than `most` scores, of every class by itself. */
@@ -35,8 +41,8 @@ export async function inBins({ values, weights }: Collected, most: number): Prom
   const bins = Math.max(2, Math.min(MOST_BINS, Math.floor(most / (4 * classes))));
   const columns: Column[] = [];
   for (let k = 0; k < classes; k++) {
-    const pick = (x: Float64Array): Float64Array => Float64Array.from(weights, (_, i) => x[i * classes + k] ?? NaN);
-    columns.push(await binned(weighed({ scores: pick(scores), labels: pick(labels), weights }), bins));
+    const [own, actual] = [await column(scores, classes, k), await column(labels, classes, k)];
+    columns.push(await binned(await weighed({ scores: own, labels: actual, weights }), bins));
   }
   const rows = Math.max(...columns.map((column) => column.scores.length));
   const merged = (of: (column: Column) => Float64Array): Float64Array =>
@@ -50,18 +56,24 @@ export async function inBins({ values, weights }: Collected, most: number): Prom
 /** Neighbours in the order of their scores until they weigh enough; equal scores stay together. */
 async function binned({ scores, labels, weights }: Column, bins: number): Promise<Column> {
   const order = await orderOf(scores);
-  const share = weights.reduce((a, b) => a + b, 0) / bins;
+  let whole = 0;
+  await inSlices(weights.length, (from, to) => {
+    for (let i = from; i < to; i++) whole += weights[i] ?? NaN;
+  });
+  const share = whole / bins;
   const [kept, masses]: [number[], number[]] = [[], []];
   let [positives, negatives] = [0, 0];
-  order.forEach((i, k) => {
+  const take = (i: number, next: number | undefined): void => {
     const [score, weight] = [scores[i] ?? NaN, weights[i] ?? NaN];
     if (labels[i] === 1) positives += weight;
     else negatives += weight;
-    const next = order[k + 1];
     if (next !== undefined && (scores[next] === score || positives + negatives < share)) return;
     kept.push(score, score);
     masses.push(positives > 0 ? positives : NaN, negatives > 0 ? -negatives : NaN);
     [positives, negatives] = [0, 0];
+  };
+  await inSlices(order.length, (from, to) => {
+    for (let k = from; k < to; k++) take(order[k] ?? 0, order[k + 1]);
   });
   const all = Float64Array.from(kept);
   return { scores: all, labels: Float64Array.from(masses), weights: new Float64Array(all.length).fill(1) };

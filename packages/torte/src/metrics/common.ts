@@ -4,6 +4,7 @@ import type { Node } from "../graph/node.js";
 import { logitsOf, logOf } from "../losses/logits.js";
 import * as ops from "../ops/index.js";
 import { lastOf } from "../tensor/shape.js";
+import { inSlices } from "../turns.js";
 import type { Origin } from "../losses/loss.js";
 import type { Meaning } from "./metric.js";
 
@@ -92,3 +93,16 @@ export const positionsOf = (x: Node): number[] => x.shape.map((_, i) => i).slice
 /** Over the positions, each with its weight: (…, K) gives (K). */
 export const weightedSums = (x: Node, weights: Node): Node =>
   ops.sum(ops.mul(x, ops.expandDims(weights, -1)), { axes: positionsOf(x) });
+
+/** A number for each of 0 … count − 1. */
+export async function mapped(count: number, of: (i: number) => number): Promise<Float64Array> {
+  const result = new Float64Array(count);
+  await inSlices(count, (from, to) => {
+    for (let i = from; i < to; i++) result[i] = of(i);
+  });
+  return result;
+}
+
+/** Column k of rows that are `width` numbers wide. */
+export const column = (values: Float64Array, width: number, k: number): Promise<Float64Array> =>
+  width === 1 ? Promise.resolve(values) : mapped(values.length / width, (i) => values[i * width + k] ?? NaN);

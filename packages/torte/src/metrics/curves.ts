@@ -1,4 +1,5 @@
 /** Curves over all thresholds, exact, from the scores of a whole epoch. */
+import { inSlices, turnIfDue } from "../turns.js";
 
 /** Scores, highest first, and what lies at or above each different one. */
 export interface ThresholdCounts {
@@ -12,20 +13,6 @@ export interface ThresholdCounts {
   readonly negatives: number;
 }
 
-/** So many values are looked at before others get their turn: a few milliseconds. */
-const SLICE = 1 << 16;
-
-/** Lets timers and messages of the caller through. */
-const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** Runs `body` over ranges that are short enough not to hold up the event loop. */
-async function inSlices(count: number, body: (from: number, to: number) => void): Promise<void> {
-  for (let from = 0; from < count; from += SLICE) {
-    if (from > 0) await pause();
-    body(from, Math.min(count, from + SLICE));
-  }
-}
-
 /** NaN scores come last. */
 const descending =
   (scores: Float64Array) =>
@@ -37,11 +24,14 @@ const descending =
 /** Positions in the order of falling scores, equal ones in the order they came in: runs are sorted, then merged. */
 export async function orderOf(scores: Float64Array): Promise<Uint32Array> {
   const compare = descending(scores);
-  const run = 1 << 13;
-  let order = Uint32Array.from({ length: scores.length }, (_, i) => i);
+  const run = 1 << 12;
+  let order = new Uint32Array(scores.length);
+  await inSlices(order.length, (from, to) => {
+    for (let i = from; i < to; i++) order[i] = i;
+  });
   for (let from = 0; from < order.length; from += run) {
+    await turnIfDue();
     order.subarray(from, from + run).sort(compare);
-    if (from % SLICE === SLICE - run) await pause();
   }
   let other = new Uint32Array(order.length);
   for (let width = run; width < order.length; width *= 2) {
@@ -85,9 +75,9 @@ export async function thresholdCounts(
   weights?: Float64Array,
 ): Promise<ThresholdCounts> {
   const order = await orderOf(scores);
-  const thresholds: number[] = [];
-  const [tp, fp]: [number[], number[]] = [[], []];
-  let [positives, negatives] = [0, 0];
+  const columns = [0, 1, 2].map(() => new Float64Array(order.length)) as [Float64Array, Float64Array, Float64Array];
+  const [thresholds, tp, fp] = columns;
+  let [positives, negatives, count] = [0, 0, 0];
   await inSlices(order.length, (from, to) => {
     for (let k = from; k < to; k++) {
       const i = order[k] ?? 0;
@@ -96,37 +86,37 @@ export async function thresholdCounts(
       else negatives += weight;
       const score = scores[i] ?? NaN;
       if (k + 1 < order.length && scores[order[k + 1] ?? 0] === score) continue;
-      thresholds.push(score);
-      tp.push(positives);
-      fp.push(negatives);
+      thresholds[count] = score;
+      tp[count] = positives;
+      fp[count++] = negatives;
     }
   });
-  return {
-    thresholds: Float64Array.from(thresholds),
-    tp: Float64Array.from(tp),
-    fp: Float64Array.from(fp),
-    positives,
-    negatives,
-  };
+  const [own, trues, falses] = columns.map((column) => column.subarray(0, count)) as typeof columns;
+  return { thresholds: own, tp: trues, fp: falses, positives, negatives };
 }
 
 /** ∫ of the rate of true positives over that of false ones, by trapezoids: ties count half. NaN where one class is missing. */
-export function areaUnderRoc({ tp, fp, positives, negatives }: ThresholdCounts): number {
+export async function areaUnderRoc({ tp, fp, positives, negatives }: ThresholdCounts): Promise<number> {
   let [area, lastTp, lastFp] = [0, 0, 0];
-  tp.forEach((now, i) => {
-    const false_ = fp[i] ?? NaN;
-    area += ((false_ - lastFp) * (now + lastTp)) / 2;
-    [lastTp, lastFp] = [now, false_];
+  await inSlices(tp.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const [now = NaN, wrong = NaN] = [tp[i], fp[i]];
+      area += ((wrong - lastFp) * (now + lastTp)) / 2;
+      [lastTp, lastFp] = [now, wrong];
+    }
   });
   return area / (positives * negatives);
 }
 
 /** Σ (Rₙ − Rₙ₋₁)·Pₙ. NaN where there are no positives. */
-export function averagePrecisionOf({ tp, fp, positives }: ThresholdCounts): number {
+export async function averagePrecisionOf({ tp, fp, positives }: ThresholdCounts): Promise<number> {
   let [sum, last] = [0, 0];
-  tp.forEach((now, i) => {
-    if (now > last) sum += ((now - last) * now) / (now + (fp[i] ?? NaN));
-    last = now;
+  await inSlices(tp.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const now = tp[i] ?? NaN;
+      if (now > last) sum += ((now - last) * now) / (now + (fp[i] ?? NaN));
+      last = now;
+    }
   });
   return sum / positives;
 }

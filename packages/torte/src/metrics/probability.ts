@@ -4,6 +4,7 @@ import { binaryCrossentropy, sparseCategoricalCrossentropy } from "../losses/cro
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
 import { lastOf } from "../tensor/shape.js";
+import { inSlices } from "../turns.js";
 import {
   actualLabels,
   asNumber,
@@ -75,17 +76,20 @@ export function expectedCalibrationError(options: CalibrationOptions = {}): Coll
       const yes = ops.less(0.5, p);
       return [ops.where(yes, p, ops.sub(1, p)), asNumber(ops.equal(asNumber(yes), actual))];
     },
-    figure: ({ values: [confidences = new Float64Array(), right = new Float64Array()], weights }) => {
+    figure: async ({ values: [confidences = new Float64Array(), right = new Float64Array()], weights }) => {
       const width = weights.length === 0 ? 1 : confidences.length / weights.length;
       const sums = Array.from({ length: bins }, () => ({ confidence: 0, right: 0 }));
       let total = 0;
-      confidences.forEach((confidence, i) => {
-        const weight = weights[Math.floor(i / width)] ?? NaN;
+      const count = (i: number): void => {
+        const [confidence = NaN, weight = NaN] = [confidences[i], weights[Math.floor(i / width)]];
         const bin = sums[Math.min(bins - 1, Math.floor(confidence * bins))];
         if (bin === undefined) return;
         bin.confidence += weight * confidence;
         bin.right += weight * (right[i] ?? NaN);
         total += weight;
+      };
+      await inSlices(confidences.length, (from, to) => {
+        for (let i = from; i < to; i++) count(i);
       });
       return sums.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.right), 0) / total;
     },

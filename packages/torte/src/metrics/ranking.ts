@@ -6,7 +6,9 @@ import {
   type Average,
   checkClass,
   type ClassOption,
+  column,
   isCategorical,
+  mapped,
   type NameOption,
   readAverage,
   readClass,
@@ -34,7 +36,7 @@ const OPTIONS = ["classId", "average", "maxSamples", "name"] as const;
 
 /** A figure of the counts at all thresholds, and by how much it is off where scores in one bin were no ties. */
 interface Figure {
-  readonly of: (counts: ThresholdCounts) => number;
+  readonly of: (counts: ThresholdCounts) => number | Promise<number>;
   readonly error?: (counts: ThresholdCounts) => number;
 }
 
@@ -85,18 +87,18 @@ async function figureOf(
 ): Promise<Found> {
   const classes = weights.length === 0 ? 1 : scores.length / weights.length;
   const count = async (given: Parameters<typeof weighed>[0]): Promise<Found & { readonly positives: number }> => {
-    const { isBinned, ...found } = weighed(given);
+    const { isBinned, ...found } = await weighed(given);
     const counts = await thresholdCounts(found.scores, found.labels, found.weights);
     const error = isBinned ? (figure.error?.(counts) ?? NaN) : undefined;
-    return { value: figure.of(counts), error, positives: counts.positives };
+    return { value: await figure.of(counts), error, positives: counts.positives };
   };
-  const one = (k: number): ReturnType<typeof count> =>
-    count({ scores: column(scores, classes, k), labels: column(labels, classes, k), weights });
+  const one = async (k: number): ReturnType<typeof count> =>
+    count({ scores: await column(scores, classes, k), labels: await column(labels, classes, k), weights });
   if (classId !== undefined) return one(classId);
   if (classes === 1) return one(0);
   if (classes === 2 && isCategorical(meaning)) return one(1);
   if (average === "micro") {
-    const repeated = Float64Array.from({ length: scores.length }, (_, i) => weights[Math.floor(i / classes)] ?? NaN);
+    const repeated = await mapped(scores.length, (i) => weights[Math.floor(i / classes)] ?? NaN);
     return count({ scores, labels, weights: repeated });
   }
   let [sum, total] = [0, 0];
@@ -110,9 +112,6 @@ async function figureOf(
   }
   return { value: sum / total, error: errors === undefined ? undefined : errors / total };
 }
-
-const column = (values: Float64Array, width: number, k: number): Float64Array =>
-  width === 1 ? values : Float64Array.from({ length: values.length / width }, (_, i) => values[i * width + k] ?? NaN);
 
 /**
  * Area under the ROC curve: the probability that a positive has a higher score than a negative, ties counting half. Exact, by

@@ -4,7 +4,9 @@ import type { Node } from "../graph/node.js";
 import type { Loss } from "../losses/loss.js";
 import { direction } from "../losses/regression.js";
 import * as ops from "../ops/index.js";
-import { type NameOption, readName } from "./common.js";
+import { inSlices, turnIfDue } from "../turns.js";
+import { column, type NameOption, readName } from "./common.js";
+import { orderOf } from "./curves.js";
 import type { Collected, CollectMetric, CountsMetric, MeanMetric } from "./metric.js";
 
 /** A loss as a metric: its mean, without penalties. */
@@ -80,7 +82,7 @@ interface Pairs {
 function ofPairs(
   where: string,
   options: NameOption,
-  combine: (outputs: readonly Pairs[], rows: readonly Pairs[]) => number,
+  combine: (collected: Collected) => Promise<number>,
 ): CollectMetric {
   return {
     ...readName(where, options),
@@ -88,22 +90,32 @@ function ofPairs(
     direction: "max",
     targets: "numbers",
     call: (y, p) => [y, p],
-    figure: (collected) => combine(outputsOf(collected), rowsOf(collected)),
+    figure: combine,
   };
 }
 
-function outputsOf({ values: [y = new Float64Array(), p = new Float64Array()], weights }: Collected): Pairs[] {
-  const n = weights.length;
-  const width = n === 0 ? 1 : y.length / n;
-  const column = (x: Float64Array, k: number): Float64Array =>
-    Float64Array.from({ length: n }, (_, i) => x[i * width + k] ?? NaN);
-  return Array.from({ length: width }, (_, k) => ({ y: column(y, k), p: column(p, k), w: weights }));
+const widthOf = ({ values: [y], weights }: Collected): number =>
+  y === undefined || weights.length === 0 ? 1 : y.length / weights.length;
+
+/** Something of each output, over all positions. */
+async function ofOutputs<T>(collected: Collected, of: (pairs: Pairs) => Promise<T>): Promise<T[]> {
+  const { values, weights: w } = collected;
+  const [y = new Float64Array(), p = new Float64Array()] = values;
+  const results: T[] = [];
+  for (let k = 0, width = widthOf(collected); k < width; k++)
+    results.push(await of({ y: await column(y, width, k), p: await column(p, width, k), w }));
+  return results;
 }
 
-function rowsOf({ values: [y = new Float64Array(), p = new Float64Array()], weights }: Collected): Pairs[] {
-  const width = weights.length === 0 ? 1 : y.length / weights.length;
-  const row = (x: Float64Array, i: number): Float64Array => x.subarray(i * width, (i + 1) * width);
-  return Array.from(weights, (_, i) => ({ y: row(y, i), p: row(p, i), w: new Float64Array(width).fill(1) }));
+/** Something of each position, over its outputs. */
+async function ofRows<T>(collected: Collected, of: (pairs: Pairs) => Promise<T>): Promise<T[]> {
+  const [y = new Float64Array(), p = new Float64Array()] = collected.values;
+  const width = widthOf(collected);
+  const w = new Float64Array(width).fill(1);
+  const results: T[] = [];
+  for (let from = 0; from < y.length; from += width)
+    results.push(await of({ y: y.subarray(from, from + width), p: p.subarray(from, from + width), w }));
+  return results;
 }
 
 const average = (values: readonly number[], weights?: readonly number[]): number => {
@@ -111,30 +123,33 @@ const average = (values: readonly number[], weights?: readonly number[]): number
   return values.reduce((a, b, i) => a + b * (weights?.[i] ?? 1), 0) / total;
 };
 
-const weightedMean = (x: Float64Array, w: Float64Array): number => {
+async function weightedMean(x: Float64Array, w: Float64Array): Promise<number> {
   let [total, weight] = [0, 0];
-  x.forEach((value, i) => {
-    total += value * (w[i] ?? NaN);
-    weight += w[i] ?? NaN;
+  await inSlices(x.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      total += (x[i] ?? NaN) * (w[i] ?? NaN);
+      weight += w[i] ?? NaN;
+    }
   });
   return total / weight;
-};
+}
+
+type Moments = Record<"meanY" | "meanP" | "varianceY" | "varianceP" | "covariance" | "squares", number>;
 
 /** Means, variances and covariance with weights, from the deviations: an offset does not harm them. */
-function moments({
-  y,
-  p,
-  w,
-}: Pairs): Record<"meanY" | "meanP" | "varianceY" | "varianceP" | "covariance" | "squares", number> {
-  const [meanY, meanP] = [weightedMean(y, w), weightedMean(p, w)];
+async function moments({ y, p, w }: Pairs): Promise<Moments> {
+  const [meanY, meanP] = [await weightedMean(y, w), await weightedMean(p, w)];
   let [varianceY, varianceP, covariance, squares, weight] = [0, 0, 0, 0, 0];
-  y.forEach((value, i) => {
-    const [a, b, each] = [value - meanY, (p[i] ?? NaN) - meanP, w[i] ?? NaN];
-    varianceY += each * a * a;
-    varianceP += each * b * b;
-    covariance += each * a * b;
-    squares += each * (value - (p[i] ?? NaN)) ** 2;
-    weight += each;
+  await inSlices(y.length, (from, to) => {
+    for (let i = from; i < to; i++) {
+      const [value = NaN, predicted = NaN, each = NaN] = [y[i], p[i], w[i]];
+      const [a, b] = [value - meanY, predicted - meanP];
+      varianceY += each * a * a;
+      varianceP += each * b * b;
+      covariance += each * a * b;
+      squares += each * (value - predicted) ** 2;
+      weight += each;
+    }
   });
   const scaled = (x: number): number => x / weight;
   return {
@@ -163,15 +178,15 @@ export function r2Score(options: R2Options = {}): CollectMetric {
   checkOptions(where, options, ["outputs", "regressors", "name"]);
   const outputs = oneOf(where, "outputs", options.outputs ?? "uniform", ["uniform", "variance"]);
   const regressors = wholeNumber(where, "regressors", options.regressors ?? 0);
-  return ofPairs(where, options, (pairs) => {
-    const all = pairs.map(moments);
+  return ofPairs(where, options, async (collected) => {
+    const all = await ofOutputs(collected, moments);
     const each = all.map(({ varianceY, squares }) =>
       varianceY === 0 ? Number(squares === 0) : 1 - squares / varianceY,
     );
     const variances = all.map(({ varianceY }) => varianceY);
     const weighed = outputs === "variance" && variances.some((variance) => variance > 0);
     const r2 = average(each, weighed ? variances : undefined);
-    const n = pairs[0]?.y.length ?? 0;
+    const n = collected.weights.length;
     return regressors === 0 || regressors >= n - 1 ? r2 : 1 - ((1 - r2) * (n - 1)) / (n - regressors - 1);
   });
 }
@@ -185,13 +200,13 @@ export interface CorrelationOptions extends NameOption {
 }
 
 /** A correlation of pairs, of each output or of each row. */
-function correlation(where: string, options: CorrelationOptions, of: (pairs: Pairs) => number): CollectMetric {
+function correlation(where: string, options: CorrelationOptions, of: (pairs: Pairs) => Promise<number>): CollectMetric {
   checkOptions(where, options, ["along", "name"]);
   const along = oneOf(where, "along", options.along ?? "rows", ["rows", "outputs"]);
-  return ofPairs(where, options, (outputs, rows) =>
+  return ofPairs(where, options, async (collected) =>
     along === "rows"
-      ? average(outputs.map(of))
-      : average(rows.map(of), outputs[0] === undefined ? [] : [...outputs[0].w]),
+      ? average(await ofOutputs(collected, of))
+      : average(await ofRows(collected, of), [...collected.weights]),
   );
 }
 
@@ -199,23 +214,26 @@ function correlation(where: string, options: CorrelationOptions, of: (pairs: Pai
 export const pearsonCorrelation = (options: CorrelationOptions = {}): CollectMetric =>
   correlation("pearsonCorrelation", options, pearson);
 
-function pearson(pairs: Pairs): number {
-  const { covariance, varianceY, varianceP } = moments(pairs);
+async function pearson(pairs: Pairs): Promise<number> {
+  const { covariance, varianceY, varianceP } = await moments(pairs);
   return covariance / Math.sqrt(varianceY * varianceP);
 }
 
 /** Pearson's correlation of the ranks, equal values having the mean of theirs; NaN where either does not vary. */
 export const spearmanCorrelation = (options: CorrelationOptions = {}): CollectMetric =>
-  correlation("spearmanCorrelation", options, ({ y, p, w }) => pearson({ y: ranks(y), p: ranks(p), w }));
+  correlation("spearmanCorrelation", options, async ({ y, p, w }) =>
+    pearson({ y: await ranks(y), p: await ranks(p), w }),
+  );
 
 /** 1 for the least; equal values get the mean of their ranks. */
-function ranks(x: Float64Array): Float64Array {
-  const order = Uint32Array.from(x, (_, i) => i).sort((i, j) => (x[i] ?? 0) - (x[j] ?? 0));
+async function ranks(x: Float64Array): Promise<Float64Array> {
+  const order = await orderOf(x); // the largest first
   const result = new Float64Array(x.length);
   for (let from = 0; from < order.length;) {
+    if (from % 1024 === 0) await turnIfDue();
     let to = from + 1;
     while (to < order.length && x[order[to] ?? 0] === x[order[from] ?? 0]) to++;
-    for (let k = from; k < to; k++) result[order[k] ?? 0] = (from + to + 1) / 2;
+    for (let k = from; k < to; k++) result[order[k] ?? 0] = x.length - (from + to - 1) / 2;
     from = to;
   }
   return result;
@@ -223,7 +241,7 @@ function ranks(x: Float64Array): Float64Array {
 
 /** 2·cov(y, p)/(σ_y² + σ_p² + (ȳ − p̄)²): correlation that an offset or a scale lowers. Lin 1989. */
 export const concordanceCorrelation = (options: CorrelationOptions = {}): CollectMetric =>
-  correlation("concordanceCorrelation", options, (pairs) => {
-    const { covariance, varianceY, varianceP, meanY, meanP } = moments(pairs);
+  correlation("concordanceCorrelation", options, async (pairs) => {
+    const { covariance, varianceY, varianceP, meanY, meanP } = await moments(pairs);
     return (2 * covariance) / (varianceY + varianceP + (meanY - meanP) ** 2);
   });

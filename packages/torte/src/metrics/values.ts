@@ -115,7 +115,7 @@ export async function rocCurve(targets: Numbers, scores: Numbers, options: Value
     thresholds: [Infinity, ...counts.thresholds],
     falsePositiveRate: [0, ...counts.fp].map((fp) => fp / counts.negatives),
     truePositiveRate: [0, ...counts.tp].map((tp) => tp / counts.positives),
-    area: areaUnderRoc(counts),
+    area: await areaUnderRoc(counts),
   };
 }
 
@@ -156,7 +156,7 @@ export async function precisionRecallCurve(
     thresholds: [Infinity, ...counts.thresholds],
     precision,
     recall,
-    averagePrecision: averagePrecisionOf(counts),
+    averagePrecision: await averagePrecisionOf(counts),
     trapezoid,
   };
 }

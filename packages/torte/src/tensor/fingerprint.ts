@@ -1,5 +1,6 @@
 /** Short words that tell whether the contents of a tensor have changed. */
 import type { TypedArray } from "./dtype.js";
+import { atOnce } from "../turns.js";
 import type { Tensor } from "./tensor.js";
 
 const [FIRST, SECOND, THIRD, FOURTH] = [0x9e3779b1 | 0, 0x85ebca77 | 0, 0xc2b2ae3d | 0, 0x27d4eb2f | 0];
@@ -9,8 +10,12 @@ const [FIRST, SECOND, THIRD, FOURTH] = [0x9e3779b1 | 0, 0x85ebca77 | 0, 0xc2b2ae
  * lane and of the word, so that a change of one word never goes unseen), and two more over the lanes. Takes less time than
  * copying the data.
  */
-export function fingerprint({ data, shape, dtype }: Tensor): string {
-  return `${dtype}(${shape.join()}) ${mixed(data).join()}`;
+export const fingerprint = (tensor: Tensor): string => atOnce(fingerprinting(tensor));
+
+/** The same, in steps. */
+export function* fingerprinting({ data, shape, dtype }: Tensor): Generator<undefined, string> {
+  const lanes = yield* mixed(data);
+  return `${dtype}(${shape.join()}) ${lanes.join()}`;
 }
 
 /** The bytes in words of 32 bits, a multiple of four of them: those of the array, and the rest, filled up with zeros. */
@@ -23,11 +28,16 @@ function wordsOf(data: TypedArray): Int32Array[] {
 
 /** Words in a call of `mix`: many short calls reach V8's best code sooner, and keep it, where one long loop is left again and again. */
 const BLOCK = 4096;
+/** Calls in a step, a fraction of a millisecond. */
+const STEP = 16;
 
-function mixed(data: TypedArray): Int32Array {
+function* mixed(data: TypedArray): Generator<undefined, Int32Array> {
   const lanes = Int32Array.of(FIRST, SECOND, THIRD, FOURTH, 1, 2);
   for (const words of wordsOf(data))
-    for (let i = 0; i < words.length; i += BLOCK) mix(words, i, Math.min(words.length, i + BLOCK), lanes);
+    for (let i = 0; i < words.length; i += BLOCK) {
+      mix(words, i, Math.min(words.length, i + BLOCK), lanes);
+      if (i % (STEP * BLOCK) === (STEP - 1) * BLOCK) yield;
+    }
   return lanes;
 }
 

@@ -8,6 +8,8 @@
  *
  * `mix` is C. Wellons's lowbias32; its bias is below 0.2 bits in the strict avalanche test.
  */
+import { atOnce } from "../turns.js";
+
 export const MIX = {
   first: 0x7feb352d,
   second: 0x846ca68b | 0,
@@ -66,13 +68,17 @@ export function boundedDraws(key: Key): (bound: number) => number {
 }
 
 /** Fisher and Yates, in place. */
-export function shuffle(values: Int32Array, key: Key): Int32Array {
+export const shuffle = (values: Int32Array, key: Key): Int32Array => atOnce(shuffling(values, key));
+
+/** The same, in steps. */
+export function* shuffling(values: Int32Array, key: Key): Generator<undefined, Int32Array> {
   const below = boundedDraws(key);
   for (let i = values.length - 1; i > 0; i--) {
     const j = below(i + 1);
     const held = values[i] ?? 0;
     values[i] = values[j] ?? 0;
     values[j] = held;
+    if (i % 16384 === 0) yield;
   }
   return values;
 }

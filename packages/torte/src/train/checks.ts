@@ -143,12 +143,7 @@ function notFinite(where: string, tensor: Tensor, bad: number, firstRow?: number
 }
 
 /** Weights of rows (rows) or (rows, 1), or of positions, the leading axes of the output's. */
-function checkWeights(
-  network: Network,
-  goals: readonly Goal[],
-  weights: readonly Tensor[],
-  look: Omit<Look, "firstRow">,
-): void {
+function checkWeights(network: Network, goals: readonly Goal[], weights: readonly Tensor[], look: Look): void {
   const where = `sampleWeight${look.part ?? ""}`;
   if (weights.length !== 1 && weights.length !== goals.length) {
     const received = String(weights.length);
@@ -172,7 +167,7 @@ function checkWeights(
       });
     }
   });
-  if (look.values !== false) for (const tensor of weights) checkFinite(where, tensor);
+  if (look.values !== false) for (const tensor of weights) checkFinite(where, tensor, look.firstRow);
 }
 
 /** `x` are the inputs beside the targets: by them is told which positions are masked, whose labels may be anything. */
@@ -180,7 +175,7 @@ export function checkTargets(
   network: Network,
   goals: readonly Goal[],
   { x, y, sampleWeight }: Columns,
-  look: Omit<Look, "firstRow"> = {},
+  look: Look = {},
 ): void {
   if (sampleWeight !== undefined) checkWeights(network, goals, sampleWeight, look);
   if (y.length !== goals.length) {
@@ -201,7 +196,7 @@ export function checkTargets(
     if (look.values === false) return;
     const allowed = labelsOf(goal, output);
     const bad = firstBadLabel(target, allowed, positionsOf(network, goal, x));
-    if (bad >= 0) throw badLabel(name, look.part ?? "", allowed, target, bad);
+    if (bad >= 0) throw badLabel(name, look, allowed, { target, bad });
   });
 }
 
@@ -277,13 +272,18 @@ function firstBadLabel(target: Tensor, labels: Labels, counts: Positions | undef
   return bad;
 }
 
-function badLabel(name: string, part: string, { text }: Labels, target: Tensor, bad: number): DataError {
+function badLabel(
+  name: string,
+  { part = "", firstRow }: Look,
+  { text }: Labels,
+  { target, bad }: { readonly target: Tensor; readonly bad: number },
+): DataError {
   const value = target.data[bad] ?? NaN;
-  if (!Number.isFinite(value) || Math.abs(value) > LARGEST) return notFinite(`targets${part}`, target, bad);
+  if (!Number.isFinite(value) || Math.abs(value) > LARGEST) return notFinite(`targets${part}`, target, bad, firstRow);
   return new DataError({
     where: `${name}${part}`,
     problem: "a label is out of range",
     expected: text,
-    received: `${value} at ${placeIn(target, bad)}`,
+    received: `${value} at ${placeIn(target, bad, firstRow)}`,
   });
 }

@@ -7,6 +7,7 @@ import type { Weight } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { lengthOf, networkFor } from "../nn/open-axes.js";
 import type { Shape } from "../tensor/shape.js";
+import { inTurns, turnIfDue } from "../turns.js";
 import { hashName, mixKey } from "../tensor/random.js";
 import { concatenate, Tensor } from "../tensor/tensor.js";
 import { type BackendOptions, type BackendSettings, readBackend } from "../backends/select.js";
@@ -23,7 +24,7 @@ import { BatchReader, type Taken } from "./batch-reader.js";
 import { StreamFeed, type StreamFeedOptions } from "./feed.js";
 import { batchColumns, type BatchStream, type DataNames, namesFor } from "./model-data.js";
 import { cutBack, filledUp } from "./open-data.js";
-import { arrival, type Resident, ResidentData, settled } from "./resident.js";
+import { arrival, piecesOf, type Resident, ResidentData, settled } from "./resident.js";
 import { SharedSession } from "./shared-session.js";
 
 export interface EngineModelOptions extends BackendOptions {
@@ -112,7 +113,8 @@ export class EngineModel {
 
   /** The columns in the engine, where they stay under their name until others take their place. */
   load({ compiled, name, columns, order, request }: Rows): Promise<Resident> {
-    const run = (settled: Columns): void => this.check(compiled, settled, { part: PARTS[name] });
+    const run = (piece: Columns, firstRow: number): void =>
+      this.check(compiled, piece, { part: PARTS[name], firstRow });
     return this.#resident.load(name, columns, order, { purpose: compiled, run, request });
   }
 
@@ -175,16 +177,30 @@ export class EngineModel {
   }
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
-  check({ objective }: Compiled, columns: Columns, look: Omit<Look, "firstRow"> = {}): void {
+  check({ objective }: Compiled, columns: Columns, look: Look = {}): void {
     const network = networkFor(this.network, columns.x);
     checkInputs(network, columns.x, look);
     checkTargets(network, objective.goals, columns, look);
   }
 
+  /** The same, every value too, with turns of others in between. @throws as check does. */
+  async checkAll(compiled: Compiled, columns: Columns, part = ""): Promise<void> {
+    this.check(compiled, columns, { part, values: false });
+    for (const { from, columns: piece } of piecesOf(columns)) {
+      await turnIfDue();
+      this.check(compiled, piece, { part, firstRow: from });
+    }
+  }
+
   /** The compiled program over some resident data, made once. */
-  executable(data: Resident, make: (data: Resident) => Program, name: string): Promise<Executable> {
+  executable(
+    data: Resident,
+    make: (data: Resident) => Generator<undefined, Program>,
+    name: string,
+  ): Promise<Executable> {
     const key = `${data.cursor.name} ${name}`;
-    const executable = this.#executables.get(key) ?? this.session.compile(make(data));
+    const executable =
+      this.#executables.get(key) ?? inTurns(make(data)).then((program) => this.session.compile(program));
     executable.catch(() => {
       if (this.#executables.get(key) === executable) this.#executables.delete(key);
     });
@@ -279,7 +295,7 @@ export class EngineModel {
     const { evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
     const data = await this.room(`${name} stream`, columns, batch * TOGETHER);
-    const make = (resident: Resident): Program =>
+    const make = (resident: Resident): Generator<undefined, Program> =>
       evaluateProgram(this.objectiveFor(compiled, resident), evaluationSums, resident, batch);
     const executable = await this.executable(data, make, `evaluate ${batch}`);
     const writes = [...arrival(data, columns), { state: evaluationSums, value: sums }];
@@ -343,7 +359,7 @@ export class EngineModel {
       // So that many sizes share few rooms.
       const capacity = 2 ** Math.ceil(Math.log2(room));
       const data = await this.room(`predict ${capacity}`, columns, capacity);
-      const make = (resident: Resident): Program =>
+      const make = (resident: Resident): Generator<undefined, Program> =>
         predictProgram(networkFor(this.network, resident.x), resident, batch);
       places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
     }

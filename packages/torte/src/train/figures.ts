@@ -5,6 +5,7 @@ import { read } from "../graph/make.js";
 import type { CollectMetric, Direction, Meaning } from "../metrics/metric.js";
 import { newTracing } from "../nn/layer.js";
 import { sizeOf } from "../tensor/shape.js";
+import { inSlices, turnIfDue } from "../turns.js";
 import type { Logs } from "./callbacks.js";
 import { type Goal, meaningOf, measureOutputs, type Objective } from "./measure.js";
 
@@ -141,7 +142,7 @@ export class Figures {
   async logs(sums: Tensor, collector: Collector): Promise<Logs> {
     const known: Record<string, number> = { ...this.ofSums(sums) };
     for (const { name, metric, meaning, from, count } of this.#collected)
-      known[name] = await metric.figure(collector.collected(from, count), meaning);
+      known[name] = await metric.figure(await collector.collected(from, count), meaning);
     return Object.fromEntries(this.#order.map((name) => [name, known[name] ?? NaN]));
   }
 }
@@ -172,12 +173,14 @@ export class Collector {
   }
 
   /** All that has been brought out, an array for each output. */
-  all(): Tensor[] {
+  async all(): Promise<Tensor[]> {
     const [first = []] = this.#parts;
-    return first.map((_, i) => {
-      const values = this.#column(i);
-      return new Tensor(values, [values.length], "float64");
-    });
+    const columns: Tensor[] = [];
+    for (const i of first.keys()) {
+      const values = await this.#column(i);
+      columns.push(new Tensor(values, [values.length], "float64"));
+    }
+    return columns;
   }
 
   /** Of one run, its outputs stacked. */
@@ -196,7 +199,7 @@ export class Collector {
     const { from, count, metric } = figure;
     const { compaction } = metric;
     if (compaction === undefined || !((this.#sizes.get(figure) ?? 0) > compaction.above)) return;
-    const { values, weights } = await compaction.of(this.collected(from, count));
+    const { values, weights } = await compaction.of(await this.collected(from, count));
     this.#sizes.set(figure, values[0]?.length ?? 0);
     const fewer = [weights, ...values].map((data) => new Tensor(data, [data.length], "float64"));
     const none = new Tensor(new Float64Array(), [0], "float64");
@@ -207,26 +210,40 @@ export class Collector {
     );
   }
 
-  collected(from: number, count: number): { values: Float64Array[]; weights: Float64Array } {
-    const weights = this.#column(from);
-    const kept = weights.map((weight) => Number(weight !== 0));
-    const all = kept.every((keep) => keep === 1);
-    const values = Array.from({ length: count - 1 }, (_, i) => {
-      const column = this.#column(from + 1 + i);
-      const width = column.length / weights.length;
-      return all ? column : column.filter((_value, j) => kept[Math.floor(j / width)] === 1);
+  async collected(from: number, count: number): Promise<{ values: Float64Array[]; weights: Float64Array }> {
+    const weights = await this.#column(from);
+    let without = 0;
+    await inSlices(weights.length, (first, last) => {
+      for (let i = first; i < last; i++) if (weights[i] === 0) without++;
     });
-    return { values, weights: all ? weights : weights.filter((weight) => weight !== 0) };
+    const values: Float64Array[] = [];
+    for (let i = 1; i < count; i++) {
+      const column = await this.#column(from + i);
+      values.push(without === 0 ? column : await keptOf(column, weights));
+    }
+    return { values, weights: without === 0 ? weights : await keptOf(weights, weights) };
   }
 
-  #column(index: number): Float64Array {
+  async #column(index: number): Promise<Float64Array> {
     const parts = this.#parts.map((outputs) => outputs[index]?.data ?? []);
     const whole = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
     let at = 0;
     for (const part of parts) {
+      await turnIfDue();
       whole.set(part, at);
       at += part.length;
     }
     return whole;
   }
+}
+
+/** What belongs to positions that have weight. */
+async function keptOf(column: Float64Array, weights: Float64Array): Promise<Float64Array> {
+  const width = column.length / weights.length;
+  const kept = new Float64Array(column.length);
+  let count = 0;
+  await inSlices(column.length, (from, to) => {
+    for (let j = from; j < to; j++) if (weights[Math.floor(j / width)] !== 0) kept[count++] = column[j] ?? NaN;
+  });
+  return kept.slice(0, count);
 }

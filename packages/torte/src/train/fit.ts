@@ -200,7 +200,7 @@ export class Trainer {
       earlier: course.history.slice(0, course.history.length - epochs.length),
       kept: this.#kept.epoch ?? null,
     };
-    const collected = this.#place.step === 0 ? [] : this.#collector.all();
+    const collected = this.#place.step === 0 ? [] : await this.#collector.all();
     await this.#checkpoints.take(progress, collected, this.#kept.count);
     this.#saved = this.#place;
   }
@@ -253,7 +253,7 @@ export class Trainer {
           model.evaluateStream(compiled, "validation", inBatches(where, stream, {}), { where, steps, signal, pass }),
       };
     const plan = planInOrder(await validation.plan(0), model.names(compiled), where);
-    model.check(compiled, plan.columns, { part: " of validationData" });
+    await model.checkAll(compiled, plan.columns, " of validationData");
     const { columns, order } = plan;
     const size = batchSizeOf("fit", validation, batch === undefined ? {} : { batchSize: batch });
     const seen = steps === undefined ? order : firstBatches("fit", order, { validationSteps: steps }, size);
@@ -391,7 +391,7 @@ export class Trainer {
   #program(data: Resident, batch: number): Promise<Executable> {
     const { optimizer, trained, states, id } = this.#compiled;
     const { classWeight } = this.#options;
-    const make = (resident: Resident): Program =>
+    const make = (resident: Resident): Generator<undefined, Program> =>
       trainProgram({ objective: this.#objective(resident), optimizer, trained, states }, resident, batch);
     const weights = classWeight === undefined ? "" : ` ${JSON.stringify(classWeight)}`;
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);

@@ -12,6 +12,7 @@ import { isGuarded } from "./guards.js";
 import { readGoals } from "./objective.js";
 import { predictProgram, trainProgram } from "./programs.js";
 import { ResidentData } from "./resident.js";
+import { atOnce } from "../turns.js";
 
 const { conv1d, dense, embedding, flatten, globalAveragePooling1d, lambda } = layers;
 
@@ -33,7 +34,7 @@ async function guarded(
     Int32Array.of(0, 1, 2, 3),
     check,
   );
-  return [trainProgram(compiled, data, 2), predictProgram(network, data, 2)].map(isGuarded);
+  return [trainProgram(compiled, data, 2), predictProgram(network, data, 2)].map((steps) => isGuarded(atOnce(steps)));
 }
 
 const tokens = (): LayerFunction => embedding({ inputDim: 9, outputDim: 4, maskZero: true });

@@ -376,7 +376,7 @@ export class Model<Output extends Outputs = Tensor> {
   async checkData(data: Data): Promise<void> {
     const compiled = this.#needCompiled("checkData");
     const plan = await wholeOf("checkData", data).plan(0);
-    this.#engine.check(compiled, planInOrder(plan, this.#engine.names(compiled), "checkData").columns);
+    await this.#engine.checkAll(compiled, planInOrder(plan, this.#engine.names(compiled), "checkData").columns);
   }
 
   /**

@@ -10,6 +10,7 @@ import { sequential } from "./build.js";
 import { Compiled } from "./compiled.js";
 import { allTrainingStates, trainProgram } from "./programs.js";
 import { ResidentData } from "./resident.js";
+import { atOnce } from "../turns.js";
 
 describe.each([createWasmBackend(), createReferenceBackend()])("a training step, $name", (backend) => {
   it("counts beyond 2²⁴, where float32 would stop", async () => {
@@ -28,7 +29,7 @@ describe.each([createWasmBackend(), createReferenceBackend()])("a training step,
       { purpose: backend, run: () => undefined },
     );
     await session.write(step, tensor(Int32Array.of(2 ** 24), { shape: [] }));
-    await session.run(await session.compile(trainProgram(compiled, data, 1)));
+    await session.run(await session.compile(atOnce(trainProgram(compiled, data, 1))));
     expect([...(await session.read(step)).data]).toEqual([2 ** 24 + 1]);
     await session.close();
   });

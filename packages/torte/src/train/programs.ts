@@ -108,11 +108,13 @@ export interface Training {
   readonly states: TrainingStates;
 }
 
-/** One step: rows, forward, loss, backward, update, sums. */
-export function trainProgram(training: Training, data: Resident, batch: number): Program {
+/** One step: rows, forward, loss, backward, update, sums. Made in steps, as all that takes more than some milliseconds. */
+export function* trainProgram(training: Training, data: Resident, batch: number): Generator<undefined, Program> {
   const { optimizer, trained, states } = training;
   const { rows, weights, moved, measured, guards } = measureStep(training, data, batch);
+  yield;
   const collected = collect(training, measured, weights, rows.cursor);
+  yield;
   const { updates, finite } = updateAll({
     optimizer,
     states: states.optimizer,
@@ -120,6 +122,7 @@ export function trainProgram(training: Training, data: Resident, batch: number):
     collected,
     moved,
   });
+  yield;
   const step = ops.add(ops.reshape(ops.slice(read(states.random), 0, 1), []), 1);
   const isFinite = ops.less(ops.abs(measured.total), Infinity);
   const good = finite === undefined ? isFinite : ops.logicalAnd(isFinite, finite);
@@ -193,10 +196,16 @@ export function stepLoss(training: Training, data: Resident, batch: number): { l
   };
 }
 
-export function evaluateProgram(objective: Objective, sums: State, data: Resident, batch: number): Program {
+export function* evaluateProgram(
+  objective: Objective,
+  sums: State,
+  data: Resident,
+  batch: number,
+): Generator<undefined, Program> {
   const rows = nextRows(data, batch);
   const guards = guardsFor(objective.network, data, rows);
   const measured = measureRows(objective, rows, newTracing(false), guards);
+  yield;
   return guards.close({
     name: `evaluate(${batch})`,
     outputs: measured.collected,
@@ -207,7 +216,7 @@ export function evaluateProgram(objective: Objective, sums: State, data: Residen
   });
 }
 
-export function predictProgram(network: Network, data: Resident, batch: number): Program {
+export function* predictProgram(network: Network, data: Resident, batch: number): Generator<undefined, Program> {
   const rows = nextRows(data, batch);
   const guards = guardsFor(network, data, rows);
   const outputs = tracedWith(
@@ -216,5 +225,6 @@ export function predictProgram(network: Network, data: Resident, batch: number):
     newTracing(false),
     guards.bound,
   ).map(({ value }) => value);
+  yield;
   return guards.close({ name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] });
 }

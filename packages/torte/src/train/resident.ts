@@ -4,8 +4,9 @@ import type { Columns } from "../data/dataset.js";
 import { State } from "../graph/node.js";
 import { fingerprint } from "../tensor/fingerprint.js";
 import { isHostObject } from "../tensor/realm.js";
-import { sameShape } from "../tensor/shape.js";
+import { sameShape, sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
+import { turnIfDue } from "../turns.js";
 
 /** Columns of rows, the order to visit them in, and the place in that order where the next step begins. */
 export interface Resident {
@@ -24,16 +25,17 @@ export const statesOf = ({ x, y, w, ...single }: Resident): State[] => [...x, ..
 /** What new contents must be, and what for: where either has changed, all contents are looked at again. */
 export interface Check {
   readonly purpose: object;
-  readonly run: (columns: Columns) => void;
+  /** Looks at rows, the first of which has the number `firstRow`. */
+  readonly run: (columns: Columns, firstRow: number) => void;
   /** A request that takes data as they are when it comes to them: tensors that it has shown before are not looked at again. */
   readonly request?: object | undefined;
 }
 
 interface Known {
-  /** Fingerprints of what has been uploaded last. */
-  contents?: string;
-  /** What that has been looked at for. */
-  purpose?: object;
+  /** Fingerprints of what has been uploaded last, piece by piece. */
+  readonly contents: string[];
+  /** What all of that has been looked at for. */
+  purpose?: object | undefined;
   /** By which request, and the tensors that it has shown. */
   request?: object | undefined;
   tensors?: readonly Tensor[];
@@ -57,25 +59,36 @@ export class ResidentData {
 
   /**
    * The columns in the engine, the order to visit their rows in, and the cursor at 0. Contents that are not the ones in the
-   * engine are looked at and uploaded, without a turn in between in which they could change.
+   * engine are looked at and uploaded, piece by piece: others have their turn between two pieces, never while one is looked at
+   * and uploaded, in which it could change.
    */
   async load(name: string, given: Columns, order: Int32Array, check: Check): Promise<Resident> {
     const known = this.#fitting(name, given, rowsOf(given)) ?? (await this.#allocate(name, given));
     const { data } = known;
-    const writes = hasShown(known, given, check) ? [] : this.#look(known, given, check);
-    await this.#write(name, [...writes, orderOf(data, order), ...start(data)]);
+    const arriving = hasShown(known, given, check) ? undefined : await this.#look(name, known, given, check);
+    await Promise.all([arriving?.last, this.#write(name, [orderOf(data, order), ...start(data)])]);
     return data;
   }
 
-  /** What has to be uploaded. */
-  #look(known: Known, given: Columns, check: Check): Write[] {
-    const columns = settled(given);
-    const contents = tensorsOf(columns).map(fingerprint).join("; ");
-    const same = contents === known.contents;
-    if (!same || check.purpose !== known.purpose) check.run(columns);
+  /** Looks at the contents and uploads what is new; the last piece may still be on its way. */
+  async #look(name: string, known: Known, given: Columns, check: Check): Promise<{ readonly last: Promise<void> }> {
     const { purpose, request } = check;
-    Object.assign(known, { contents, purpose, request, tensors: tensorsOf(given) });
-    return same ? [] : contentsOf(known.data, columns);
+    const trusted = purpose === known.purpose;
+    Object.assign(known, { purpose: trusted ? purpose : undefined, request: undefined });
+    let last = Promise.resolve();
+    let i = 0;
+    for (const { from, columns } of piecesOf(given)) {
+      await last;
+      await turnIfDue();
+      const piece = settled(columns);
+      const contents = tensorsOf(piece).map(fingerprint).join("; ");
+      const same = contents === known.contents[i];
+      if (!same || !trusted) check.run(piece, from);
+      known.contents[i++] = contents;
+      if (!same) last = this.#write(name, contentsOf(known.data, piece, from));
+    }
+    Object.assign(known, { purpose, request, tensors: tensorsOf(given) });
+    return { last };
   }
 
   /** Room for `capacity` rows like these, visited as they lie; `arrival` is what has to be written with each run. */
@@ -96,7 +109,7 @@ export class ResidentData {
   async #write(name: string, writes: readonly Write[]): Promise<void> {
     const known = this.#known.get(name);
     try {
-      await Promise.all(writes.map(({ state, value }) => this.#session.write(state, value)));
+      await Promise.all(writes.map(({ state, value, from }) => this.#session.write(state, value, from)));
     } catch (error) {
       if (known !== undefined && this.#known.get(name) === known) {
         this.#known.delete(name);
@@ -149,7 +162,7 @@ export class ResidentData {
     }
     const data = this.#states(`${name}${this.#next++}`, columns, capacity);
     await this.#session.allocate(statesOf(data));
-    const known = { data };
+    const known = { data, contents: [] };
     this.#known.set(name, known);
     return known;
   }
@@ -166,12 +179,30 @@ function hasShown({ request, purpose, tensors = [] }: Known, given: Columns, che
 
 const tensorsOf = ({ x, y, sampleWeight = [] }: Columns): Tensor[] => [...x, ...y, ...sampleWeight];
 
-function contentsOf(data: Resident, columns: Columns): Write[] {
+/** The rows from `firstRow` on. */
+function contentsOf(data: Resident, columns: Columns, firstRow = 0): Write[] {
   const tensors = tensorsOf(columns);
   return [...data.x, ...data.y, ...data.w].flatMap((state, i) => {
     const value = tensors[i];
-    return value === undefined ? [] : [{ state, value }];
+    return value === undefined ? [] : [{ state, value, from: firstRow * sizeOf(state.shape.slice(1)) }];
   });
+}
+
+/** Numbers of a piece: they are looked at and copied within a millisecond or two. */
+const PIECE = 1 << 16;
+
+/** The rows, a few at a time, as they lie; `from` is the number of the first. */
+export function* piecesOf(given: Columns): Generator<{ readonly from: number; readonly columns: Columns }, void> {
+  const rows = rowsOf(given);
+  const each = tensorsOf(given).reduce((sum, { shape }) => sum + sizeOf(shape.slice(1)), 0);
+  const size = Math.max(1, Math.floor(PIECE / Math.max(1, each)));
+  const { x, y, sampleWeight } = given;
+  for (let from = 0; from < rows; from += size) {
+    const part = (tensors: readonly Tensor[]): Tensor[] =>
+      tensors.map((tensor) => tensor.rows(from, Math.min(rows, from + size)));
+    const weights = sampleWeight === undefined ? {} : { sampleWeight: part(sampleWeight) };
+    yield { from, columns: { x: part(x), y: part(y), ...weights } };
+  }
 }
 
 const orderOf = ({ order }: Resident, rows: Int32Array): Write => ({

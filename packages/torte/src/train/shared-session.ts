@@ -130,10 +130,10 @@ export class SharedSession implements Session {
     return this.#enter({}, () => this.#session.release(states));
   }
 
-  write(state: State, value: Tensor): Promise<void> {
+  write(state: State, value: Tensor, from?: number): Promise<void> {
     const weights = weightsAmong([state]);
     const whole = value.data.length === sizeOf(state.shape);
-    return this.#enter({ uses: whole ? [] : weights, changes: weights }, () => this.#session.write(state, value));
+    return this.#enter({ uses: whole ? [] : weights, changes: weights }, () => this.#session.write(state, value, from));
   }
 
   read(state: State): Promise<Tensor> {

@@ -1,6 +1,6 @@
 /** WebAssembly at once, and this machine's own code where a program runs for long. */
 import { fuseEach } from "../../compile/pipeline.js";
-import { inTurns } from "../../compile/turns.js";
+import { inTurns } from "../../turns.js";
 import type { CodeGenerator, Generated } from "../compiled-program.js";
 import { encodeEach } from "../wasm/module.js";
 import { moduleTarget } from "../wasm/session.js";

@@ -1,6 +1,6 @@
 /** Programs as code of this machine, by way of the system's C compiler. */
-import { fuseProgram } from "../../compile/pipeline.js";
-import { atOnce } from "../../compile/lower/lower.js";
+import { fuseEach } from "../../compile/pipeline.js";
+import { inTurns } from "../../turns.js";
 import { debugs } from "../../compile/debug.js";
 import { TrainingError } from "../../errors.js";
 import { canLoadLibraries } from "../../host.js";
@@ -18,7 +18,9 @@ export const NATIVE: CodeGenerator = {
     const compiler = await findUsable();
     if ("reason" in compiler) throw notPossible(compiler.reason, INSTALL);
     const options = { ...optionsFor(compiler, precision), threads };
-    const { source, places, ...compiled } = atOnce(compileNative(fuseProgram(program), options, placement));
+    const { source, places, ...compiled } = await inTurns(
+      compileNative(await inTurns(fuseEach(program)), options, placement),
+    );
     try {
       return { loadable: { ...compiled, code: { path: await build(source, compiler), places } } };
     } catch (error) {

@@ -58,23 +58,23 @@ class ReferenceSession implements Session {
     });
   }
 
-  write(state: State, value: Tensor): Promise<void> {
+  write(state: State, value: Tensor, from = 0): Promise<void> {
     // A copy, as the caller may change the value before its turn comes.
     const data = value.data.slice();
     return this.#inOrder(() => {
-      this.#write(state, data);
+      this.#write(state, data, from);
     });
   }
 
-  #write(state: State, values: TypedArray): void {
+  #write(state: State, values: TypedArray, from = 0): void {
     const size = sizeOf(state.shape);
-    if (values.length > size) {
-      const [expected, received] = [`at most ${size}`, String(values.length)];
+    if (from + values.length > size) {
+      const [expected, received] = [`at most ${size - from}`, String(values.length)];
       throw new DataError({ where: state.name, problem: "wrong number of values", expected, received });
     }
     const whole = values.length === size;
     const data = (whole ? undefined : this.#states.get(state)?.data.slice()) ?? emptyValues(state.dtype, size);
-    data.set(values);
+    data.set(values, from);
     this.#states.set(state, { shape: state.shape, data });
   }
 
@@ -96,9 +96,9 @@ class ReferenceSession implements Session {
   }
 
   run({ program }: Executable, { steps = 1, writes = [] }: RunOptions = {}): Promise<Tensor[]> {
-    const written = writes.map(({ state, value }) => ({ state, data: value.data.slice() }));
+    const written = writes.map(({ state, value, from }) => ({ state, data: value.data.slice(), from }));
     return this.#inOrder(() => {
-      for (const { state, data } of written) this.#write(state, data);
+      for (const { state, data, from } of written) this.#write(state, data, from);
       return this.#run(program, steps);
     });
   }

@@ -6,9 +6,9 @@ import type { Buffer } from "../../compile/loops/expr.js";
 import type { KernelSummary } from "../../compile/loops/loops.js";
 import type { FusedProgram } from "../../compile/fusion/fuse.js";
 import { narrowTarget } from "../../compile/lower/target.js";
-import { atOnce } from "../../compile/lower/lower.js";
 import { compileEach, fuseProgram } from "../../compile/pipeline.js";
 import type { Program } from "../../graph/node.js";
+import { atOnce } from "../../turns.js";
 import type { Loadable, Placement } from "../compiled-program.js";
 import { counterBytes } from "../coordination.js";
 import { bytesOf, flopsOf, type MeasuredKernel } from "../debug.js";
@@ -59,6 +59,7 @@ export function* encodeEach(
       return { ...summary, code, flops: flopsOf(body), bytes: bytesOf(kernel) };
     },
   );
+  yield;
   const { kernels, memory, threads, assignments, states, outputs, cost } = compilation;
   const arena = placement.reserve(memory.bytes + counterBytes(threads, kernels.length));
   const address = (buffer: Buffer): number => {

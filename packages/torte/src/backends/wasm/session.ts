@@ -7,10 +7,10 @@ import type { DType, TypedArray } from "../../tensor/dtype.js";
 import { type Shape, sizeOf } from "../../tensor/shape.js";
 import { isHostObject } from "../../tensor/realm.js";
 import { Tensor } from "../../tensor/tensor.js";
-import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import { inTurns, turnIfDue } from "../../turns.js";
+import type { Backend, Executable, RunOptions, Session, Write } from "../backend.js";
 import { debugs } from "../../compile/debug.js";
 import { fuseEach } from "../../compile/pipeline.js";
-import { inTurns } from "../../compile/turns.js";
 import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } from "../compiled-program.js";
 import { BARRIER } from "../coordination.js";
 import { memoryReport, profileReport } from "../debug.js";
@@ -222,25 +222,25 @@ class EngineSession implements Session {
     });
   }
 
-  async write(state: State, value: Tensor): Promise<void> {
-    const written = this.#written(state, value);
+  async write(state: State, value: Tensor, from = 0): Promise<void> {
+    const written = this.#written({ state, value, from });
     await this.#request("write", { message: written, transfer: [written.data] });
   }
 
   /** The bytes of a value, and where they go. */
-  #written(state: State, value: Tensor): { address: number; data: ArrayBuffer } {
+  #written({ state, value, from = 0 }: Write): { address: number; data: ArrayBuffer } {
     const { data: values } = value;
-    if (values.length > sizeOf(state.shape)) {
+    if (from + values.length > sizeOf(state.shape)) {
       throw new DataError({
         where: state.name,
         problem: "wrong number of values",
-        expected: `at most ${sizeOf(state.shape)}`,
+        expected: `at most ${sizeOf(state.shape) - from}`,
         received: String(values.length),
       });
     }
     const data = new ArrayBuffer(4 * values.length);
     toMemory(state.dtype, values, data, 0);
-    return { address: this.#address(state), data };
+    return { address: this.#address(state) + 4 * from, data };
   }
 
   async read(state: State): Promise<Tensor> {
@@ -256,6 +256,7 @@ class EngineSession implements Session {
   }
 
   async compile(program: Program): Promise<Executable> {
+    await turnIfDue();
     verify(program);
     const reserved: number[] = [];
     const id = this.#nextProgram++;
@@ -350,7 +351,7 @@ class EngineSession implements Session {
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
     const threads = threadsFor(known.module, steps);
-    const written = writes.map(({ state, value }) => this.#written(state, value));
+    const written = writes.map((write) => this.#written(write));
     const message = { program: known.id, steps, threads, writes: written };
     const transfer = written.map(({ data }) => data);
     const started = performance.now();

@@ -3,8 +3,9 @@
  * correspond one to one are merged, so that a product or a reduction takes the elementwise work that follows it along.
  */
 import { make } from "../../graph/make.js";
-import { type Node, nodesOf, type Program, type State } from "../../graph/node.js";
+import { type Node, nodesOf, type Program, type State, type Update } from "../../graph/node.js";
 import { sameShape, sizeOf } from "../../tensor/shape.js";
+import { atOnce } from "../../turns.js";
 import { type Buffer, Buffers, type Expr, Exprs, visitExpr } from "../loops/expr.js";
 import {
   coordinatesOf,
@@ -49,10 +50,14 @@ function kindOf(node: Node): KernelKind {
   return node.op === "sum" || node.op === "reduceMax" || node.op === "argmax" ? "reduce" : "map";
 }
 
-export function fuse(program: Program): FusedProgram {
-  const separate = separateRoots(program);
-  const builder = new KernelBuilder(separate);
-  builder.mergeAll();
+export const fuse = (program: Program): FusedProgram => atOnce(fusing(program));
+
+/** The same, in steps. */
+export function* fusing(program: Program): Generator<undefined, FusedProgram> {
+  const builder = new KernelBuilder(separateRoots(program));
+  yield;
+  yield* builder.assignAll();
+  yield* builder.mergeAll();
   return builder.finish();
 }
 
@@ -69,7 +74,7 @@ function separateRoots(program: Program): Program {
 }
 
 class KernelBuilder {
-  readonly #program: Program;
+  #program: Program;
   readonly #buffers = new Buffers();
   readonly #exprs = new Exprs();
   readonly #order: Node[];
@@ -92,10 +97,16 @@ class KernelBuilder {
       if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
       if (realized.has(node)) this.#addNode(node);
     }
-    this.#program = {
-      ...program,
-      updates: program.updates.map((u) => ({ state: u.state, value: this.#assign(u.state, u.value) })),
-    };
+  }
+
+  /** Gives the new values of states their places. */
+  *assignAll(): Generator<undefined, void> {
+    const updates: Update[] = [];
+    for (const { state, value } of this.#program.updates) {
+      updates.push({ state, value: this.#assign(state, value) });
+      yield;
+    }
+    this.#program = { ...this.#program, updates };
   }
 
   #stateBuffer(state: State): Buffer {
@@ -175,8 +186,9 @@ class KernelBuilder {
     return found;
   }
 
-  mergeAll(): void {
+  *mergeAll(): Generator<undefined, void> {
     this.#waiting.numberTopologically();
+    yield;
     const reductions = new Map<string, Node[]>();
     for (const node of this.#order) {
       if (!this.#realized.has(node)) continue;
@@ -186,6 +198,7 @@ class KernelBuilder {
         this.#mergeReductions(node, siblings);
         siblings.push(node);
       }
+      yield;
     }
   }
 

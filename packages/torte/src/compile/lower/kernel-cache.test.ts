@@ -10,6 +10,7 @@ import { KernelCache } from "./kernel-cache.js";
 import { lower } from "./lower.js";
 import { narrowTarget } from "./target.js";
 import { AFTER_GRADIENT, runPasses } from "../pipeline.js";
+import { atOnce } from "../../turns.js";
 
 const [ROWS, SIZE] = [30, 300];
 
@@ -60,10 +61,12 @@ describe("kernels that differ only in their arrays", () => {
     const cache = new KernelCache<LoweredKernel>(fused);
     let made = 0;
     for (const kernel of fused.kernels) {
-      cache.getOrLower(kernel, () => {
+      const make = function* (): Generator<undefined, LoweredKernel> {
+        yield;
         made++;
         return { name: "", origin: "", body: [], reads: new Set(), writes: new Set() };
-      });
+      };
+      atOnce(cache.getOrLower(kernel, make));
     }
     expect(made).toBe(2);
   });

@@ -29,12 +29,12 @@ export class KernelCache<K extends KernelSummary> {
   }
 
   /** What an earlier kernel like this one has become, with this one's arrays, or what `make` makes of it. */
-  getOrLower(kernel: Kernel, make: () => K): K {
-    if (this.#coarseKeys.get(coarseKey(kernel)) === 1) return make();
+  *getOrLower(kernel: Kernel, make: () => Generator<undefined, K>): Generator<undefined, K> {
+    if (this.#coarseKeys.get(coarseKey(kernel)) === 1) return yield* make();
     const { key, arrays } = this.#signature(kernel);
     const known = this.#lowered.get(key);
     if (known !== undefined) return this.#like(known, kernel, arrays);
-    const lowered = make();
+    const lowered = yield* make();
     this.#lowered.set(key, { kernel: lowered, arrays });
     return lowered;
   }

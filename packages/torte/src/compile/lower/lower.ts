@@ -8,12 +8,13 @@ import { KernelContext } from "./kernel.js";
 import { KernelCache } from "./kernel-cache.js";
 import { lowerReduction } from "./reduce.js";
 import { lowerScatter } from "./scatter.js";
+import { atOnce } from "../../turns.js";
 import type { LoweringTarget } from "./target.js";
 import { lowerLinearMap } from "./transform.js";
 
 /**
  * What `finish` makes of each kernel's loops; it keeps as little of them as it can, since they take much memory. Whoever has something
- * else to do does it between two kernels.
+ * else to do does it between two steps.
  */
 export function* lowerEach<K extends KernelSummary>(
   fused: FusedProgram,
@@ -23,7 +24,12 @@ export function* lowerEach<K extends KernelSummary>(
   const cache = new KernelCache<K>(fused);
   const kernels: K[] = [];
   for (const kernel of fused.kernels) {
-    kernels.push(cache.getOrLower(kernel, () => finish(lowerKernel(new KernelContext(fused, kernel, target)))));
+    const made = function* (): Generator<undefined, K> {
+      const lowered = lowerKernel(new KernelContext(fused, kernel, target));
+      yield;
+      return finish(lowered);
+    };
+    kernels.push(yield* cache.getOrLower(kernel, made));
     yield;
   }
   return kernels;
@@ -35,14 +41,6 @@ export const lower = <K extends KernelSummary>(
   target: LoweringTarget,
   finish: (lowered: LoweredKernel) => K,
 ): K[] => atOnce(lowerEach(fused, target, finish));
-
-/** What comes of steps that are taken one after the other. */
-export function atOnce<T>(steps: Generator<undefined, T>): T {
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
-}
 
 function lowerKernel(context: KernelContext): LoweredKernel {
   const body = bodyOf(context);

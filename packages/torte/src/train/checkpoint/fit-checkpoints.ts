@@ -1,8 +1,9 @@
 /** The checkpoints of a fit: what it goes on from, and those that it makes on its way. */
 import type { EpochPlan } from "../../data/dataset.js";
 import { TrainingError } from "../../errors.js";
-import { fingerprint } from "../../tensor/fingerprint.js";
+import { fingerprint, fingerprinting } from "../../tensor/fingerprint.js";
 import { Tensor } from "../../tensor/tensor.js";
+import { inTurns } from "../../turns.js";
 import type { Callback } from "../callbacks.js";
 import { describeCompile } from "../compile-description.js";
 import type { Compiled } from "../compiled.js";
@@ -53,7 +54,7 @@ export class FitCheckpoints {
   #resumed: Resumed | undefined;
   #writer: Checkpoints | undefined;
 
-  private constructor(facts: RunFacts) {
+  private constructor(facts: RunFacts, identity: Identity) {
     const { model, compiled } = facts;
     this.#facts = facts;
     this.#arrays = {
@@ -63,7 +64,7 @@ export class FitCheckpoints {
       copy: model.snapshotName("checkpoint"),
       best: model.snapshotName("best weights"),
     };
-    this.#identity = identityOf(facts);
+    this.#identity = identity;
   }
 
   /**
@@ -73,7 +74,7 @@ export class FitCheckpoints {
    * another run; OptionError for options out of range.
    */
   static async open({ checkpoint, resume }: ResumeOptions, facts: RunFacts): Promise<FitCheckpoints> {
-    const opened = new FitCheckpoints(facts);
+    const opened = new FitCheckpoints(facts, await identityOf(facts));
     const plan = checkpoint === undefined ? undefined : readCheckpointOptions(checkpoint);
     if (resume !== undefined) {
       const folder = folderOption("fit", "resume", resume);
@@ -169,7 +170,8 @@ const stateful = (callbacks: readonly Callback[]): Callback[] =>
   callbacks.filter((callback) => callback.state !== undefined);
 const kindOf = ({ kind = "callback" }: Callback): string => kind;
 
-function identityOf({ model, compiled, shown, callbacks, data, batchSize, validation, options }: RunFacts): Identity {
+async function identityOf(facts: RunFacts): Promise<Identity> {
+  const { model, compiled, shown, callbacks, data, batchSize, validation, options } = facts;
   const { given } = compiled;
   const compile = given === undefined ? null : describeCompile(given, (_, __, own) => ({ $own: textOf(own) }));
   const { optimizer = null, ...goals } = compile ?? {};
@@ -180,8 +182,8 @@ function identityOf({ model, compiled, shown, callbacks, data, batchSize, valida
     optimizer,
     goals,
     options,
-    data: rowsOf(data),
-    validation: validation === undefined ? null : rowsOf(validation),
+    data: await rowsOf(data),
+    validation: validation === undefined ? null : await rowsOf(validation),
     callbacks: stateful(callbacks).map(kindOf),
   };
   return plainJson("fit", identity) as Readonly<Record<string, Json>>;
@@ -190,16 +192,16 @@ function identityOf({ model, compiled, shown, callbacks, data, batchSize, valida
 /** Functions of one's own are told apart by their text. */
 const textOf = (own: unknown): string => fingerprintOf(new TextEncoder().encode(String(own)));
 
-function rowsOf(plan: EpochPlan | "stream"): unknown {
+async function rowsOf(plan: EpochPlan | "stream"): Promise<unknown> {
   if (plan === "stream") return plan;
   const { x, y, sampleWeight = [] } = plan.columns;
-  const prints = (tensors: readonly Tensor[]): string[] => tensors.map(fingerprint);
-  return {
-    x: prints(x),
-    y: prints(y),
-    sampleWeight: prints(sampleWeight),
-    order: fingerprint(new Tensor(plan.order, [plan.order.length], "int32")),
+  const prints = async (tensors: readonly Tensor[]): Promise<string[]> => {
+    const found: string[] = [];
+    for (const tensor of tensors) found.push(await inTurns(fingerprinting(tensor)));
+    return found;
   };
+  const [order = ""] = await prints([new Tensor(plan.order, [plan.order.length], "int32")]);
+  return { x: await prints(x), y: await prints(y), sampleWeight: await prints(sampleWeight), order };
 }
 
 const fingerprintOf = (bytes: Uint8Array): string => fingerprint(new Tensor(bytes, [bytes.length], "bool"));

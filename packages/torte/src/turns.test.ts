@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { atOnce } from "./lower/lower.js";
-import { inTurns } from "./turns.js";
+import { atOnce, inTurns } from "./turns.js";
 
 /** Takes some milliseconds for each step. */
 function* slow(steps: number, ms: number): Generator<undefined, number> {
