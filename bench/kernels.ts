@@ -1,9 +1,19 @@
 /**
  * `npm run bench:kernels [-- --only NAME] [--plain] [--sweep]`: GFLOP/s and GB/s of each family of kernels on one thread,
- * beside what this machine can do: multiply-adds in registers, and copying within and beyond its caches. Then what layers
- * cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300.
+ * beside what this machine can do: multiply-adds in registers, and copying within and beyond its caches; as WebAssembly, and
+ * where there is a C compiler natively. Then what layers cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300.
  */
 import { parseArgs } from "node:util";
+import { atOnce } from "../packages/torte/src/compile/lower/lower.js";
+import type { MeasuredKernel } from "../packages/torte/src/backends/debug.js";
+import { fuseProgram } from "../packages/torte/src/compile/pipeline.js";
+import type { Placement } from "../packages/torte/src/backends/compiled-program.js";
+import { findUsable, optionsFor } from "../packages/torte/src/backends/native/backend.js";
+import { build } from "../packages/torte/src/backends/native/build.js";
+import type { Compiler } from "../packages/torte/src/backends/native/compiler.js";
+import { moduleText } from "../packages/torte/src/backends/native/module-text.js";
+import { prelude } from "../packages/torte/src/backends/native/prelude.js";
+import { compileNative } from "../packages/torte/src/backends/native/program.js";
 import { compileModule } from "../packages/torte/src/backends/wasm/module.js";
 import { Code, I32, MEMORY, OP, SIMD, V128, WasmModule } from "../packages/torte/src/backends/wasm/encoder.js";
 import { hasRelaxedSimd } from "../packages/torte/src/backends/wasm/session.js";
@@ -144,10 +154,16 @@ interface Measured {
   readonly bytes: number;
 }
 
-/** Each kernel of the program on made-up data, and the milliseconds that compiling it took. */
-async function measure({ name, build }: Family): Promise<{ compileMs: number; kernels: Measured[] }> {
+interface Prepared {
+  readonly program: Program;
+  readonly placement: Placement;
+  /** Memory with made-up data in the states. */
+  readonly memory: () => WebAssembly.Memory;
+}
+
+function prepare({ name, build }: Family): Prepared {
   let end = 65536;
-  const place = (bytes: number): number => {
+  const reserve = (bytes: number): number => {
     const at = end;
     end += Math.ceil(bytes / 64) * 64;
     return at;
@@ -156,50 +172,123 @@ async function measure({ name, build }: Family): Promise<{ compileMs: number; ke
   let count = 0;
   const built = build((shape, dtype = "float32") => {
     const state = new State(`s${count++}`, shape, dtype);
-    addresses.set(state, place(4 * sizeOf(shape)));
+    addresses.set(state, reserve(4 * sizeOf(shape)));
     return read(state);
   });
-  const program: Program = "updates" in built ? built : { name, outputs: built, updates: [] };
-  const target = { shared: false, threads: 1, maximumPages: 65536, fma, profile: true };
-  const start = performance.now();
-  const module = compileModule(program, target, {
-    stateAddress: (state) => addresses.get(state) ?? 0,
-    lowest: 65536,
-    reserve: place,
-  });
-  const compileMs = performance.now() - start;
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1, maximum: 65536 });
-  const floats = new Float32Array(memory.buffer);
-  for (const [state, address] of addresses) {
-    const words = new Int32Array(memory.buffer, address, sizeOf(state.shape));
-    if (state.dtype === "int32") words.forEach((_, i) => (words[i] = (i * 7919) % 1000));
-    else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
-  }
-  new Int32Array(memory.buffer).set(module.constants.words, module.constants.address / 4);
-  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.code), { env: { memory } });
-  const kernels: Measured[] = [];
-  for (const [k, { name: kernel, flops, bytes }] of module.kernels.entries()) {
-    const f = instance.exports[`k${k}`] as (thread: number) => void;
-    const seconds = await time((rounds) => {
-      for (let i = 0; i < rounds; i++) f(0);
-    });
-    kernels.push({ kernel, seconds, flops, bytes });
-  }
-  return { compileMs, kernels };
+  const memory = (): WebAssembly.Memory => {
+    const result = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1, maximum: 65536 });
+    const floats = new Float32Array(result.buffer);
+    for (const [state, address] of addresses) {
+      const words = new Int32Array(result.buffer, address, sizeOf(state.shape));
+      if (state.dtype === "int32") words.forEach((_, i) => (words[i] = (i * 7919) % 1000));
+      else for (let i = 0; i < words.length; i++) floats[address / 4 + i] = 0.5 + ((i * 37) % 101) / 101;
+    }
+    return result;
+  };
+  return {
+    program: "updates" in built ? built : { name, outputs: built, updates: [] },
+    placement: { stateAddress: (state) => addresses.get(state) ?? 0, lowest: 65536, reserve },
+    memory,
+  };
 }
 
+interface MeasuredFamily {
+  readonly compileMs: number;
+  readonly kernels: readonly Measured[];
+}
+
+async function timed(kernels: readonly MeasuredKernel[], run: (k: number) => void): Promise<Measured[]> {
+  const results: Measured[] = [];
+  for (const [k, { name: kernel, flops, bytes }] of kernels.entries()) {
+    const seconds = await time((rounds) => {
+      for (let i = 0; i < rounds; i++) run(k);
+    });
+    results.push({ kernel, seconds, flops, bytes });
+  }
+  return results;
+}
+
+/** Each kernel of the program on made-up data, and the milliseconds that compiling it took. */
+async function measure(family: Family): Promise<MeasuredFamily> {
+  const { program, placement, memory: newMemory } = prepare(family);
+  const target = { shared: false, threads: 1, maximumPages: 65536, fma, profile: true };
+  const start = performance.now();
+  const module = compileModule(program, target, placement);
+  const compileMs = performance.now() - start;
+  const memory = newMemory();
+  new Int32Array(memory.buffer).set(module.constants.words, module.constants.address / 4);
+  const { instance } = await WebAssembly.instantiate(Uint8Array.from(module.code), { env: { memory } });
+  const functions = module.kernels.map((_, k) => instance.exports[`k${k}`] as (thread: number) => void);
+  return { compileMs, kernels: await timed(module.kernels, (k) => functions[k]?.(0)) };
+}
+
+/** The same as code of this machine. */
+async function measureNative(family: Family, compiler: Compiler): Promise<MeasuredFamily> {
+  const { program, placement, memory: newMemory } = prepare(family);
+  const options = { ...optionsFor(compiler, fma ? "fast" : "reproducible"), threads: 1 };
+  const start = performance.now();
+  const { source, places, kernels } = atOnce(compileNative(fuseProgram(program), options, placement));
+  const run = load(await build(source, compiler));
+  const compileMs = performance.now() - start;
+  const bytes = new Uint8Array(newMemory().buffer);
+  return { compileMs, kernels: await timed(kernels, (k) => void run(bytes, places, 1, 0, 2 + k)) };
+}
+
+type Library = (memory: Uint8Array, places: Uint32Array, steps: number, thread: number, mode: number) => number;
+
+function load(path: string): Library {
+  const library = { exports: {} };
+  process.dlopen(library, path);
+  return library.exports as Library;
+}
+
+/** Independent multiply-adds that never leave the registers, in this machine's own vectors. */
+async function nativePeak(compiler: Compiler): Promise<number> {
+  const { target } = optionsFor(compiler, fma ? "fast" : "reproducible");
+  const { width } = target;
+  const sums = Array.from({ length: 12 }, (_, i) => `s${i}`);
+  const source = `${prelude([4, 8, 16].filter((w) => w <= width))}
+static int run(char *M, const unsigned *P, int steps, int thread, int mode) {
+  F${width} ${sums.map((s) => `${s} = f${width}(0)`).join(", ")}, factor = f${width}(*(float *)M);
+  for (int i = 0; i < steps; i++) {
+    ${sums.map((s) => (target.fma ? `${s} = fma${width}(factor, factor, ${s});` : `${s} = ${s} * factor + factor;`)).join("\n    ")}
+    __asm__ volatile("" : ${sums.map((s) => `"+${REGISTER}"(${s})`).join(", ")});
+  }
+  *(F${width}m *)(M + 64) = ${sums.join(" + ")};
+  return 0;
+}
+${moduleText()}`;
+  const run = load(await build(source, compiler));
+  const [memory, places] = [new Uint8Array(256), new Uint32Array(1)];
+  const seconds = await time((rounds) => void run(memory, places, 1000 * rounds, 0, 0));
+  return (12 * 2 * width * 1000) / seconds / 1e9;
+}
+
+/** How inline assembler names a vector register. */
+const REGISTER = process.arch === "arm64" ? "w" : "x";
+
 async function show(family: Family): Promise<void> {
-  const { compileMs, kernels } = await measure(family);
+  const wasm = await measure(family);
+  print(family, wasm);
+  if (compiler !== undefined) print(family, await measureNative(family, compiler), wasm);
+}
+
+/** A line for each kernel; native code beside WebAssembly where both consist of the same kernels. */
+function print({ name }: Family, { compileMs, kernels }: MeasuredFamily, wasm?: MeasuredFamily): void {
+  const top = wasm === undefined ? peaks.wasm : peaks.native;
   for (const [k, { kernel, seconds, flops, bytes }] of kernels.entries()) {
-    const label = kernels.length === 1 ? family.name : `${family.name} (${kernel})`;
+    const label = kernels.length === 1 ? name : `${name} (${kernel})`;
+    const other = wasm?.kernels[k];
     const cells = [
-      `  ${label}`.padEnd(64),
+      `  ${wasm === undefined ? label : "  native"}`.padEnd(64),
       (seconds * 1e6).toFixed(1).padStart(10),
       (flops === 0 ? "" : (flops / seconds / 1e9).toFixed(1)).padStart(9),
+      (flops === 0 ? "" : `${((100 * flops) / seconds / 1e9 / top).toFixed(0)} %`).padStart(7),
       (bytes / seconds / 1e9).toFixed(1).padStart(8),
-      k === 0 ? `${compileMs.toFixed(0)} ms`.padStart(9) : "",
+      (k === 0 ? `${compileMs.toFixed(0)} ms` : "").padStart(9),
+      (other?.kernel === kernel ? `${(other.seconds / seconds).toFixed(2)}×` : "").padStart(8),
     ];
-    console.log(cells.join(""));
+    console.log(cells.join("").trimEnd());
   }
 }
 
@@ -326,14 +415,21 @@ async function runnable(module: WasmModule, pages: number): Promise<(rounds: num
 }
 
 console.log(`Node ${process.version}, one thread, ${fma ? "with" : "without"} relaxed fused multiply-add`);
-console.log(`  multiply-adds in registers   ${(await peak()).toFixed(1)} GFLOP/s`);
+const found = await findUsable();
+const compiler = "reason" in found ? undefined : found;
+const peaks = { wasm: await peak(), native: compiler === undefined ? NaN : await nativePeak(compiler) };
+console.log(`  multiply-adds in registers   ${peaks.wasm.toFixed(1)} GFLOP/s`);
+if (compiler !== undefined)
+  console.log(
+    `    natively                   ${peaks.native.toFixed(1)} GFLOP/s (${compiler.description}, ${optionsFor(compiler, "fast").target.name})`,
+  );
 for (const [bytes, what] of [
   [8 << 10, "8 KiB"],
   [128 << 10, "128 KiB"],
   [64 << 20, "64 MiB"],
 ] as const)
   console.log(`  copy of ${what}`.padEnd(31) + `${(await copying(bytes)).toFixed(1)} GB/s`);
-console.log(`\n${"  kernel".padEnd(64)}        µs  GFLOP/s    GB/s  compile`);
+console.log(`\n${"  kernel".padEnd(64)}        µs  GFLOP/s of peak    GB/s  compile native`);
 for (const family of FAMILIES) if (values.only === undefined || family.name.includes(values.only)) await show(family);
 if (values.only === undefined || values.only === "layers") await compareLayers();
 if (values.sweep) await sweep();
