@@ -50,10 +50,17 @@ export class BatchReader {
     options.signal?.addEventListener("abort", this.#stop, { once: true });
   }
 
-  /** Begins a pass over the stream. */
-  static async open(stream: BatchStream<unknown>, pass: number, options: ReaderOptions): Promise<BatchReader> {
+  /** Begins a pass over the stream, reading as far ahead as the pass `before` has come to. */
+  static async open(
+    stream: BatchStream<unknown>,
+    pass: number,
+    options: ReaderOptions,
+    before?: BatchReader,
+  ): Promise<BatchReader> {
     const given: unknown = typeof stream === "function" ? await stream(pass) : stream;
-    return new BatchReader(iteratorOf(given, options.where), options);
+    const reader = new BatchReader(iteratorOf(given, options.where), options);
+    if (before !== undefined) reader.#wanted = before.#wanted;
+    return reader;
   }
 
   /** Batches that have been read from the stream so far. */

@@ -188,7 +188,7 @@ export class StreamFeed implements Feed {
   async #begin(pass: number): Promise<void> {
     if (this.#pass >= 0 && isSpent(this.#stream)) throw this.#tooShort();
     await this.#reader?.close();
-    this.#reader = await BatchReader.open(this.#stream, pass, this.#options);
+    this.#reader = await BatchReader.open(this.#stream, pass, this.#options, this.#reader);
     this.#pass = pass;
   }
 
