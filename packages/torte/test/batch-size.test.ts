@@ -35,6 +35,7 @@ const METRICS: { readonly [N in MetricName]: readonly Kind[] } = {
   specificity: everything,
   fBetaScore: everything,
   f1Score: everything,
+  absentClasses: everything,
   truePositives: everything,
   falsePositives: everything,
   trueNegatives: everything,

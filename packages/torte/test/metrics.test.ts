@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  absentClasses,
   activation,
   auc,
   auroc,
@@ -10,6 +11,7 @@ import {
   type CollectMetric,
   type CountsMetric,
   expectedCalibrationError,
+  f1Score,
   fBetaScore,
   input,
   iou,
@@ -237,6 +239,24 @@ it("a metric of one's own is written within compile, its arguments' types known"
   await model.close();
 });
 
+it("absentClasses counts what macro figures leave out: classes that neither targets nor predictions have", async () => {
+  const model = sequential(input({ shape: [4] }), activation("softmax"));
+  model.compile({ loss: "sparseCategoricalCrossentropy", metrics: [f1Score({ average: "macro" }), absentClasses()] });
+  const onehot = (...classes: number[]): Tensor =>
+    tensor(classes.map((k) => Array.from({ length: 4 }, (_, i) => Number(i === k))));
+  const cases = [
+    { predicted: [0, 1, 1], actual: [0, 1, 1], absent: 2, f1: 1 },
+    { predicted: [0, 1, 2], actual: [0, 1, 1], absent: 1, f1: (1 + 2 / 3 + 0) / 3 },
+    { predicted: [3, 1, 2], actual: [0, 1, 1], absent: 0, f1: 2 / 3 / 4 },
+  ];
+  for (const { predicted, actual, absent, f1 } of cases) {
+    const found = await model.evaluate({ x: onehot(...predicted), y: tensor(actual) });
+    expect(found["absentClasses"]).toBe(absent);
+    expect(found["f1Score"]).toBeCloseTo(f1, 12);
+  }
+  await model.close();
+});
+
 /** All metrics that need no options, by what targets they take. */
 const BINARY: readonly MetricName[] = [
   ...([
@@ -277,6 +297,7 @@ const CLASSES: readonly MetricName[] = [
     "mcc",
     "cohenKappa",
     "iou",
+    "absentClasses",
   ] as const),
   ...(["auroc", "averagePrecision", "brierScore", "expectedCalibrationError", "perplexity"] as const),
 ];

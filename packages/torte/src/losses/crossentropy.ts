@@ -62,7 +62,7 @@ const smoothed = (y: Node, smoothing: number, n: number): Node =>
  * log(1 + e^−|z|), whose relative error is that of rounding for every z, and so is that of its derivative σ(z) − y: a sure
  * and right prediction costs e^−|z|, not 0. Where p was made by a sigmoid or a softmax its logits are taken, through whatever only moves values: a
  * mask, a reshape, a block, a model as a layer. Other probabilities are clipped to 1e-7 … 1 − 1e-7, as in Keras; the gradient
- * is 0 beyond.
+ * is 0 beyond. In float32 the upper limit is 1 − 1.19e-7, its nearest number, and in the interpreter's float64 1 − 1e-7 itself.
  *
  * @throws OptionError for options that are unknown or out of range.
  * @example

@@ -29,7 +29,7 @@ function numeric(
 export const meanSquaredError = (options: LossOptions = {}): Loss =>
   numeric("meanSquaredError", options, (y, p) => ops.square(sub(y, p)));
 
-/** Mean |y − p|. */
+/** Mean |y − p|. Its derivative is 0 where both are equal, as that of |x| is at 0 (JAX has 1 there). */
 export const meanAbsoluteError = (options: LossOptions = {}): Loss =>
   numeric("meanAbsoluteError", options, (y, p) => abs(sub(y, p)));
 

@@ -10,7 +10,8 @@ import type { MeanMetric, Meaning, MetricContext } from "./metric.js";
  * Share of right answers. What is right follows what the loss declares its targets to be, never its name: for classes and
  * distributions the largest prediction must be that of the class (the first of equal ones), for probabilities p > 0.5 must
  * be the label (z > 0 for logits), for signs the sign must agree. Targets that are numbers get the meaning of the output, if
- * it is a softmax or a sigmoid; else accuracy is refused.
+ * it is a softmax or a sigmoid; else accuracy is refused. (The share of numbers that are equal, Keras's Accuracy, is none of
+ * its meanings.)
  */
 export const accuracy: MeanMetric = {
   name: "accuracy",

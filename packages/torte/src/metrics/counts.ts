@@ -26,7 +26,10 @@ export interface DecisionOptions extends NameOption, ClassOption {
    * the largest prediction is the yes.
    */
   readonly threshold?: number;
-  /** Only the k largest predictions of a position can be a yes. Default: no such limit. */
+  /**
+   * Only the k largest predictions of a position can be a yes; weights are those of positions, not of single labels as in Keras.
+   * Default: no such limit.
+   */
   readonly topK?: number;
   /** How the figures of several classes become one: see `Average`. */
   readonly average?: Average;
@@ -139,6 +142,9 @@ function ofDecisions(
   };
 }
 
+/** Whether targets or predictions have the class. */
+const isPresent = ({ tp, fp, fn }: Decisions): boolean => tp + fp + fn > 0;
+
 /** The figure of one class, or of all; absent classes, which neither targets nor predictions have, do not count. */
 function averaged(
   decisions: readonly Decisions[],
@@ -149,7 +155,7 @@ function averaged(
   if (chosen !== undefined) return figure(chosen);
   if (average === "classes" && decisions.length === 2 && decisions[1] !== undefined) return figure(decisions[1]);
   if (average === "micro") return figure(together(decisions));
-  const present = decisions.filter(({ tp, fp, fn }) => tp + fp + fn > 0);
+  const present = decisions.filter(isPresent);
   const weights = present.map(({ tp, fn }) => (average === "weighted" ? tp + fn : 1));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return ratio(
@@ -170,7 +176,10 @@ export const recall = (options: DecisionOptions = {}): CountsMetric =>
 export const specificity = (options: DecisionOptions = {}): CountsMetric =>
   ofDecisions("specificity", "max", options, ({ tn, fp }) => ratio(tn, tn + fp));
 
-/** (1 + β²)·precision·recall/(β²·precision + recall), and 0 for 0/0. Classes that neither targets nor predictions have do not count. */
+/**
+ * (1 + β²)·precision·recall/(β²·precision + recall), and 0 for 0/0. Classes that neither targets nor predictions have do not count
+ * (in Keras they do, as 0); `absentClasses` says how many there are.
+ */
 export function fBetaScore(
   options: DecisionOptions & {
     /** How many times as much recall counts as precision, above 0. Default 1. */
@@ -189,6 +198,26 @@ const fBeta =
 /** fBetaScore with β = 1. */
 export const f1Score = (options: DecisionOptions = {}): CountsMetric =>
   ofDecisions("f1Score", "max", options, fBeta(1));
+
+/**
+ * Number of classes that neither the targets nor the predictions of the epoch have: those that macro and weighted figures leave out,
+ * and whose F-beta, precision and recall by themselves are 0 for 0/0.
+ *
+ * @example
+ * import { dense, input, metrics, sequential, tensor } from "torte";
+ * const model = sequential(input({ shape: [3] }), dense({ units: 3, activation: "softmax", kernelInitializer: "identity" }));
+ * const { absentClasses, f1Score } = metrics;
+ * model.compile({ loss: "sparseCategoricalCrossentropy", metrics: [f1Score({ average: "macro" }), absentClasses()] });
+ * const figures = await model.evaluate({ x: tensor([[5, 0, 0], [0, 5, 0]]), y: tensor([0, 1]) });
+ * console.log(figures["f1Score"], figures["absentClasses"]); // 1 1
+ */
+export function absentClasses(options: Omit<DecisionOptions, "classId" | "average"> = {}): CountsMetric {
+  checkOptions("absentClasses", options, ["threshold", "topK", "name"]);
+  return {
+    ...ofDecisions("absentClasses", "none", options, () => NaN),
+    figure: (sums) => decisionsOf(sums).filter((decisions) => !isPresent(decisions)).length,
+  };
+}
 
 const counted = (
   where: "truePositives" | "falsePositives" | "trueNegatives" | "falseNegatives",

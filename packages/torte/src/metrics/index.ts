@@ -13,6 +13,7 @@ export {
 export { auc, type AucOptions } from "./auc.js";
 export type { Average } from "./common.js";
 export {
+  absentClasses,
   f1Score,
   falseNegatives,
   falsePositives,

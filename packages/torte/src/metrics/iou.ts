@@ -15,7 +15,8 @@ export interface IouOptions extends ThresholdOptions {
 
 /**
  * Mean over classes of TP/(TP + FP + FN), intersection over union; classes that neither targets nor predictions have do not
- * count. For targets that are probabilities the classes are no (0) and yes (1).
+ * count. For targets that are probabilities the classes are no (0) and yes (1). Labels that are no classes are refused, unless
+ * `ignoreClass` names them, and predictions are scores of the classes; Keras passes over labels and predictions beyond them.
  */
 export function iou(options: IouOptions = {}): CountsMetric {
   return readIou("iou", options);

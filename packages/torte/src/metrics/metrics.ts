@@ -32,6 +32,7 @@ const OWN = {
   specificity: counts.specificity,
   fBetaScore: counts.fBetaScore,
   f1Score: counts.f1Score,
+  absentClasses: counts.absentClasses,
   truePositives: counts.truePositives,
   falsePositives: counts.falsePositives,
   trueNegatives: counts.trueNegatives,

@@ -171,7 +171,8 @@ export interface R2Options extends NameOption {
 
 /**
  * 1 − Σ w·(y − p)²/Σ w·(y − ȳ)², computed in float64 from the deviations: targets of 10,000 with variance 1e-4 are no trouble.
- * Targets that are all the same give 1 for perfect predictions, else 0.
+ * Targets that are all the same give 1 for perfect predictions, else 0. Of several outputs the mean of their scores, as in
+ * scikit-learn, not the score of all numbers together, as in TensorFlow.js.
  */
 export function r2Score(options: R2Options = {}): CollectMetric {
   const where = "r2Score";

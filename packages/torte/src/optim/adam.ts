@@ -81,7 +81,7 @@ function adamLike(name: string, options: AdamOptions, weightDecay: number): Opti
  *
  * ε stands beside √v; PyTorch and optax have it beside √v̂ = √(v/(1 − β₂ᵗ)), which is the same where
  * ε = ε̂·√(1 − β₂ᵗ). The first step for g = 1e-6 and ε = 1e-7 is 0.24025·rate here, 0.90909·rate there. With `amsgrad` the largest v
- * counts, not the largest v̂.
+ * counts, not the largest v̂. 1 − βᵗ is computed as −expm1(t·ln β), which loses no digits; in Keras's float32 it loses some.
  *
  * @throws OptionError for options out of range.
  * @example
