@@ -1,5 +1,6 @@
 /** Callbacks: what each does at an epoch's end, what it remembers, and when its turn comes. */
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -290,6 +291,16 @@ describe("modelCheckpoint", () => {
     expect(await other.getWeights()).toEqual(await model.getWeights());
     expect(written.length).toBe(epochs.filter(({ loss }) => loss! < 20).length);
     await Promise.all([model.close(), again.close(), other.close()]);
+  });
+
+  it.skipIf(process.platform === "win32")("does not put a file in the place of a pipe or a device", async () => {
+    const path = join(newFolder(), "pipe");
+    execFileSync("mkfifo", [path]);
+    const model = line();
+    for (const callback of [modelCheckpoint({ filepath: path }), csvLog({ filename: path })])
+      await expect(model.fit(data, { callbacks: [callback] })).rejects.toThrow("cannot be written (it is no file)");
+    expect(statSync(path).isFIFO()).toBe(true);
+    await model.close();
   });
 
   it("leaves the file as it was, and nothing beside it, where it cannot write", async () => {

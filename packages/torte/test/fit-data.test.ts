@@ -76,6 +76,7 @@ const STREAMS: Readonly<Record<string, Data>> = {
   "an async generator function": slowBatches,
   "a function of an array": () => [...batches()],
   "an iterable": { [Symbol.iterator]: batches },
+  "an array of batches": [...batches()],
   "an async iterable": { [Symbol.asyncIterator]: slowBatches },
   "a promise of one": () => Promise.resolve(batches()),
   "memory that is used again": reusing,

@@ -229,6 +229,23 @@ const CASES: readonly (readonly [title: string, run: () => unknown, message: str
     /is used after its function has returned/,
   ],
   [
+    "a node kept beyond its function, outside of any",
+    async () => {
+      await grad(leaking)(x);
+      return ops.mul(leaked ?? x, x);
+    },
+    /^mul: a node is used after its function has returned: it was made from argument \[0\] of grad\(leaking\), called at/,
+  ],
+  [
+    "what was made of a node kept beyond its function, and a number",
+    async () => {
+      let kept: Node | undefined;
+      await grad((v: Node) => ops.sum((kept = ops.square(v))))(x);
+      return ops.add(kept ?? x, 1);
+    },
+    /^add: a node is used after its function has returned/,
+  ],
+  [
     "what is no tree",
     () => compile(same)(any(new Map())),
     "compile: argument[0] has the wrong type: expected tensors, arrays and plain objects of them, numbers, texts, true or false, received a Map.",

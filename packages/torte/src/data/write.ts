@@ -14,6 +14,7 @@ export async function writeWhole(path: string, content: string | Uint8Array | It
   const { folder, name } = parts(path);
   const part = `${folder}.${name}.part`;
   try {
+    await refuseDevice(path);
     await makeFolder(folder);
     const handle = await files.open(part, "w");
     try {
@@ -28,6 +29,14 @@ export async function writeWhole(path: string, content: string | Uint8Array | It
     throw unwritable(path, error);
   }
   await syncFolder(folder);
+}
+
+/** A device or a pipe must not be replaced by a file. */
+async function refuseDevice(path: string): Promise<void> {
+  const there = await builtin("node:fs/promises")
+    .stat(path)
+    .catch(() => undefined);
+  if (there !== undefined && !there.isFile() && !there.isDirectory()) throw new Error("it is no file");
 }
 
 /** The bytes in blocks of this size, small pieces put together and large ones taken apart: time for others in between. */

@@ -9,6 +9,7 @@ import {
   type PartName,
   type Parts,
 } from "../data/example.js";
+import { isRecord } from "../data/schema.js";
 import { refuseTest } from "../data/sealed.js";
 import { StreamDataset } from "../data/stream-dataset.js";
 import { DataError, hintFor, OptionError, positiveInteger, show } from "../errors.js";
@@ -45,10 +46,15 @@ export type PredictData = TensorOrList | Whole | BatchStream<TensorOrList | Rows
 
 const isTuple = (data: unknown): data is PartsTuple => Array.isArray(data);
 
-/** Whether data comes batch by batch. An array is rows: [x, y]. */
+const NAMES = ["x", "y", "sampleWeight"];
+const isBatch = (value: unknown): boolean =>
+  isRecord(value) && "x" in value && Object.keys(value).every((name) => NAMES.includes(name));
+
+/** Whether data comes batch by batch. An array is rows, [x, y], unless it has batches by name, [{ x, y }, …]. */
 export function isStream(data: unknown): boolean {
   if (typeof data === "function") return true;
-  if (typeof data !== "object" || data === null || Array.isArray(data) || data instanceof Dataset) return false;
+  if (typeof data !== "object" || data === null || data instanceof Dataset) return false;
+  if (Array.isArray(data)) return data.length > 0 && data.every(isBatch);
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }
 

@@ -5,10 +5,10 @@
 import { compileInline, type InlineProgram } from "../backends/wasm/inline.js";
 import { GraphError } from "../errors.js";
 import { read } from "../graph/make.js";
-import { isNode, State } from "../graph/node.js";
+import { isNode, type Node, State } from "../graph/node.js";
 import * as graphOps from "../ops/index.js";
 import { Tensor } from "../tensor/tensor.js";
-import { captured, nodeDType } from "./trace.js";
+import { captured, checkSound, isTracing, nodeDType } from "./trace.js";
 import { leavesOf, mapLeaves, type Mixed, type OnTensors, structureOf } from "./tree.js";
 
 /** What makes nodes of nothing, and what takes a function, is as it is. */
@@ -34,12 +34,15 @@ const isTensor = (value: unknown): boolean => value instanceof Tensor;
 const hasTensor = (args: readonly unknown[]): boolean =>
   args.some((value) => isTensor(value) || (Array.isArray(value) && value.some(isTensor)));
 
+const nodesAmong = (args: readonly unknown[]): Node[] => args.flat().filter(isNode);
+
 /** Programs that are kept; the one that was not used for the longest time goes first. */
 const KEPT = 1000;
 const programs = new Map<string, InlineProgram>();
 
 function lift(name: string, operation: Operation): Operation {
   return (...args) => {
+    if (!isTracing()) checkSound(name, nodesAmong(args));
     if (!hasTensor(args)) return operation(...args);
     const leaves = leavesOf(args).map(({ leaf }) => leaf);
     if (leaves.some(isNode))

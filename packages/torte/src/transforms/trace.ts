@@ -191,19 +191,36 @@ function checkLeaves(trace: Trace, nodes: readonly Node[]): void {
     if (node.op !== "state") continue;
     const { state } = node.attributes;
     if (state instanceof Captured || (state instanceof Argument && state.trace.isOpen)) continue;
-    if (state instanceof Argument) {
-      throw new GraphError({
-        where: trace.what,
-        problem: `a node is used after its function has returned: it was made from ${state.description}`,
-        fix: "Return it from that function, or give it to this one as an argument.",
-      });
-    }
+    if (state instanceof Argument) throw isOver(trace.what, state);
     throw new GraphError({
       where: trace.what,
       problem: `${state.name} of a model is read`,
       fix: "Take model.pure(), whose first argument is the weights.",
     });
   }
+}
+
+const isOver = (where: string, state: Argument): GraphError =>
+  new GraphError({
+    where,
+    problem: `a node is used after its function has returned: it was made from ${state.description}`,
+    fix: "Return it from that function, or give it to this one as an argument.",
+  });
+
+/** Nodes that are made from no argument of a function that has returned. */
+const sound = new WeakSet<Node>();
+
+/** Outside of all functions: nothing is made from the argument of one. */
+export function checkSound(where: string, nodes: readonly Node[]): void {
+  const pending = [...nodes];
+  const seen = new Set<Node>();
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (sound.has(node) || seen.has(node)) continue;
+    if (node.op === "state" && node.attributes.state instanceof Argument) throw isOver(where, node.attributes.state);
+    seen.add(node);
+    pending.push(...node.inputs);
+  }
+  for (const node of seen) sound.add(node);
 }
 
 /** Whether the node differs from example to example within a vmap that is being traced. */
