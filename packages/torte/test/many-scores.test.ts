@@ -1,6 +1,22 @@
 /** Figures of more scores than are kept: near those of all of them, by no more than is said, whatever the batches. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { activation, auroc, averagePrecision, input, type Loss, ops, sequential, Tensor, tensor } from "torte";
+import {
+  activation,
+  auroc,
+  averagePrecision,
+  dense,
+  type FitOptions,
+  input,
+  type Logs,
+  type Loss,
+  ops,
+  sequential,
+  Tensor,
+  tensor,
+} from "torte";
 
 const ROWS = 6000;
 const wave = (i: number): number => Math.sin(12.9898 * (i + 1)) * 43758.5453;
@@ -64,6 +80,46 @@ it("that are fewer than the limit are exact, to the bit", async () => {
   const [all, limited] = [await evaluated(1, 1000, undefined), await evaluated(1, 77, ROWS)];
   expect(limited.figures["auroc"]).toBe(all.figures["auroc"]);
   expect(limited.warnings).toEqual([]);
+});
+
+describe.each([{ backend: "reference" }, { threads: 2 }] as const)("of training, %o,", (on) => {
+  const rows = 1200;
+  const x = tensor(
+    Float32Array.from({ length: 2 * rows }, (_, i) => noise(i)),
+    { shape: [rows, 2] },
+  );
+  const y = tensor(
+    Float32Array.from({ length: rows }, (_, i) => Number(noise(7 * i) > 0.6)),
+    { shape: [rows, 1] },
+  );
+
+  async function trained(options: FitOptions): Promise<readonly Logs[]> {
+    vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const model = sequential(input({ shape: [2] }), dense({ units: 1, activation: "sigmoid" }), { seed: 1, ...on });
+    model.compile({ loss: "binaryCrossentropy", metrics: [auroc({ maxSamples: 130 })] });
+    const { epochs } = await model.fit({ x, y }, { epochs: 3, batchSize: 40, verbose: 0, ...options });
+    await model.close();
+    return epochs;
+  }
+
+  it("are the same however many steps run together", async () => {
+    const expected = await trained({});
+    expect(await trained({ callbacks: [{ onBatchEnd: () => undefined }] })).toEqual(expected);
+  });
+
+  it("are the same where the run goes on from a checkpoint within an epoch", async () => {
+    const expected = await trained({});
+    for (const last of [8, 33, 50]) {
+      const folder = mkdtempSync(join(tmpdir(), "torte-test-"));
+      const controller = new AbortController();
+      let steps = 0;
+      const onBatchEnd = (): void => {
+        if (++steps === last) controller.abort();
+      };
+      await trained({ signal: controller.signal, callbacks: [{ onBatchEnd }], checkpoint: { folder } });
+      expect(await trained({ resume: folder })).toEqual(expected);
+    }
+  });
 });
 
 it("refuse a limit that is none", () => {

@@ -169,7 +169,9 @@ export class Collector {
   /** Goes on from what `all` gave. */
   constructor(figures: readonly CollectedFigure[], before: readonly Tensor[] = []) {
     this.#figures = figures;
-    if (before.length > 0) this.#parts.push([...before]);
+    if (before.length === 0) return;
+    this.#parts.push([...before]);
+    for (const figure of figures) this.#sizes.set(figure, sizeIn(before, figure));
   }
 
   /** All that has been brought out, an array for each output. */
@@ -183,22 +185,37 @@ export class Collector {
     return columns;
   }
 
-  /** Of one run, its outputs stacked. */
+  /** Of one run, the outputs of its steps stacked. */
   async add(outputs: readonly Tensor[]): Promise<void> {
-    if (outputs.length === 0) return;
+    const [first] = outputs;
+    if (first === undefined) return;
+    // What is compacted hangs on steps alone, not on how many of them ran together.
+    const isClose = this.#figures.some((figure) => this.#isBeyond(figure, sizeIn(outputs, figure)));
+    const steps = first.shape[0] ?? 1;
+    if (!isClose) return this.#add(outputs);
+    for (let i = 0; i < steps; i++) await this.#add(outputs.map((stacked) => stacked.rows(i, i + 1)));
+  }
+
+  async #add(outputs: readonly Tensor[]): Promise<void> {
     this.#parts.push([...outputs]);
     for (const figure of this.#figures) {
-      const more = outputs[figure.from + 1]?.data.length ?? NaN;
-      this.#sizes.set(figure, (this.#sizes.get(figure) ?? 0) + more);
-      await this.#compact(figure);
+      const isBeyond = this.#isBeyond(figure, sizeIn(outputs, figure));
+      this.#sizes.set(figure, (this.#sizes.get(figure) ?? 0) + sizeIn(outputs, figure));
+      if (isBeyond) await this.#compact(figure);
     }
+  }
+
+  /** Whether there are more values than the metric wants when so many have come. */
+  #isBeyond(figure: CollectedFigure, more: number): boolean {
+    const { above } = figure.metric.compaction ?? { above: Infinity };
+    return (this.#sizes.get(figure) ?? 0) + more > above;
   }
 
   /** Where a metric wants no more values than so many, fewer take the place of what there is. */
   async #compact(figure: CollectedFigure): Promise<void> {
     const { from, count, metric } = figure;
     const { compaction } = metric;
-    if (compaction === undefined || !((this.#sizes.get(figure) ?? 0) > compaction.above)) return;
+    if (compaction === undefined) return;
     const { values, weights } = await compaction.of(await this.collected(from, count));
     this.#sizes.set(figure, values[0]?.length ?? 0);
     const fewer = [weights, ...values].map((data) => new Tensor(data, [data.length], "float64"));
@@ -236,6 +253,9 @@ export class Collector {
     return whole;
   }
 }
+
+/** Values of a figure among what has been brought out. */
+const sizeIn = (outputs: readonly Tensor[], { from }: CollectedFigure): number => outputs[from + 1]?.data.length ?? NaN;
 
 /** What belongs to positions that have weight. */
 async function keptOf(column: Float64Array, weights: Float64Array): Promise<Float64Array> {
