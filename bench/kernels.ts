@@ -4,7 +4,7 @@
  * where there is a C compiler natively. Then what layers cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300.
  */
 import { parseArgs } from "node:util";
-import { atOnce } from "../packages/torte/src/compile/lower/lower.js";
+import { atOnce } from "../packages/torte/src/turns.js";
 import type { MeasuredKernel } from "../packages/torte/src/backends/debug.js";
 import { fuseProgram } from "../packages/torte/src/compile/pipeline.js";
 import type { Placement } from "../packages/torte/src/backends/compiled-program.js";
