@@ -36,7 +36,7 @@ const resolver = {
 const above = (folder) => LAYERS.slice(LAYERS.indexOf(folder) + 1).map((name) => `**/${name}/**`);
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/node_modules/**", "bench/**", "**/*.mjs", "**/*.js", "runs/**"] },
+  { ignores: ["**/dist/**", "**/node_modules/**", "bench/**", "**/*.mjs", "**/*.js", "runs/**", "site/**"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { project: "./tsconfig.tests.json", tsconfigRootDir: import.meta.dirname } },

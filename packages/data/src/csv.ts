@@ -13,6 +13,7 @@ import {
   type TableStream,
 } from "torte";
 
+/** Options of {@link openCsv} and {@link openTsv}. */
 export interface CsvOptions extends TableOptions {
   /** Between fields. Default: ",", of a TSV file the tab; where the header has none of it but ";" or tabs, those. */
   readonly delimiter?: string;
@@ -22,10 +23,12 @@ export interface CsvOptions extends TableOptions {
   readonly comment?: string;
 }
 
+/** A table of comma-separated values, read as a stream. */
 export function openCsv(source: StreamSource, options: CsvOptions = {}): Promise<TableStream> {
   return openDelimited(source, options, ",", "openCsv");
 }
 
+/** A table of values between tabs, read as a stream. */
 export function openTsv(source: StreamSource, options: CsvOptions = {}): Promise<TableStream> {
   return openDelimited(source, options, "\t", "openTsv");
 }

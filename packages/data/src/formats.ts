@@ -10,6 +10,7 @@ interface Format {
   readonly open: TableReader<any>;
 }
 
+/** The formats of tables: the ends of their files' names, and their readers. */
 export const FORMATS = {
   csv: { extensions: ["csv", "txt"], open: openCsv },
   tsv: { extensions: ["tsv", "tab"], open: openTsv },
@@ -18,10 +19,13 @@ export const FORMATS = {
   parquet: { extensions: ["parquet", "pq"], open: openParquet },
 } as const satisfies Record<string, Format>;
 
+/** The name of a format. */
 export type FormatName = keyof typeof FORMATS;
+/** The options of a format's reader. */
 export type FormatOptions<Name extends FormatName> = NonNullable<Parameters<(typeof FORMATS)[Name]["open"]>[1]> &
   TableOptions;
 
+/** The names of all formats. */
 export const FORMAT_NAMES = Object.keys(FORMATS) as FormatName[];
 
 /** By the end of the file's name. */

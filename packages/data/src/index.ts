@@ -1,4 +1,8 @@
-/** The public surface. */
+/**
+ * Tables of your own: reading, encoding, evaluating.
+ *
+ * @module @torte/data
+ */
 export { openCsv, openTsv, type CsvOptions } from "./csv.js";
 export { openParquet } from "./parquet.js";
 export { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";

@@ -22,6 +22,7 @@ const LARGEST_GROUP = 2 ** 30;
 /** So much of what the file has may be unpacked, for each byte. */
 const MOST_PER_BYTE = 2000;
 
+/** A reader of a Parquet file. */
 export async function openParquet(source: StreamSource, options: TableOptions = {}): Promise<TableStream> {
   checkOptions("openParquet", options, ["encoding", "name"]);
   const where = options.name ?? streamName(source, "Parquet");

@@ -12,6 +12,7 @@ import {
 } from "torte";
 import { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";
 
+/** Options of `readTable`. */
 export type ReadTableOptions = {
   [Name in FormatName]: {
     /** Default: by the end of the file's name. */

@@ -6,6 +6,7 @@ import { shortNumber } from "./text.js";
 import { COLOR, DASHES, seriesColor } from "./theme.js";
 import { legendOf, vegaFigure } from "./vega.js";
 
+/** A function over ops, element by element. */
 export type ActivationFunction = (x: Node) => Node;
 
 export interface ActivationsOptions extends FigureOptions {

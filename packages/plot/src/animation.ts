@@ -5,6 +5,7 @@ import { gifOf } from "./gif.js";
 import { numberOption } from "./options.js";
 import { el, svgDocument, type Drawing } from "./svg.js";
 
+/** Options of an animation's `toGIF`. */
 export interface GifOptions {
   /** Default "light". */
   readonly theme?: "light" | "dark";

@@ -6,6 +6,7 @@ import { grouped, shortNumber } from "./text.js";
 import { COLOR, seriesColor } from "./theme.js";
 import { legendOf, vegaFigure } from "./vega.js";
 
+/** A bar, or a point with its interval. */
 export interface Bar {
   readonly label: string;
   readonly value: number;

@@ -2,6 +2,7 @@
 import { checkOptions, oneOf, OptionError, show } from "torte";
 import { type Drawing, svgDocument, type Theme } from "./svg.js";
 
+/** Options of a figure's `toSVG`. */
 export interface SvgOptions {
   /**
    * Colours: "auto" has light ones, and dark ones where the reader's system asks for them; "light" and "dark" are fixed.
@@ -10,6 +11,7 @@ export interface SvgOptions {
   readonly theme?: Theme;
 }
 
+/** Options of a figure's `toPNG`. */
 export interface PngOptions {
   /** Default "light". */
   readonly theme?: "light" | "dark";

@@ -1,4 +1,8 @@
-/** The public surface. */
+/**
+ * Figures of training, results and models.
+ *
+ * @module @torte/plot
+ */
 export { Figure, type PngOptions, type Spec, type SvgOptions } from "./figure.js";
 export type { FigureOptions, Numbers } from "./options.js";
 export { configurePng, type WasmSource } from "./png.js";

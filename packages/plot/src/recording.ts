@@ -9,8 +9,10 @@ import { el, label } from "./svg.js";
 import { shortened, shortNumber } from "./text.js";
 import { COLOR, SIZE } from "./theme.js";
 
+/** What of a layer is recorded. */
 export type Recorded = "weights" | "gradients" | "activations";
 
+/** What a {@link Recording} records. */
 export interface RecordOptions {
   /** Rows that gradients and activations are taken of: a batch that stands for all. Weights need none. */
   readonly x?: Tensor;

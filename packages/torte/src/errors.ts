@@ -242,6 +242,11 @@ export function integerIn(
   });
 }
 
+/**
+ * The option's value.
+ *
+ * @throws OptionError for what is no integer of at least 1.
+ */
 export const positiveInteger = (where: string, name: string, value: unknown): number =>
   integerIn(where, name, value, { min: 1 });
 
@@ -292,6 +297,11 @@ export function numberIn(
   return value;
 }
 
+/**
+ * The option's value.
+ *
+ * @throws OptionError for what is not one of those allowed, with the nearest one.
+ */
 export function oneOf<T extends string>(where: string, name: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((option) => option === value);
   if (found === undefined) {
@@ -306,6 +316,11 @@ export function oneOf<T extends string>(where: string, name: string, value: unkn
   return found;
 }
 
+/**
+ * The option's value.
+ *
+ * @throws OptionError for what is neither true nor false.
+ */
 export function booleanOption(where: string, name: string, value: unknown): boolean {
   if (typeof value !== "boolean") {
     throw new OptionError({

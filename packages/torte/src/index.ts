@@ -1,4 +1,8 @@
-/** The public surface. */
+/**
+ * Layers, models, losses, metrics, optimizers, data: the library.
+ *
+ * @module torte
+ */
 export { ops } from "./transforms/ops.js";
 export * from "./transforms/index.js";
 export { withOrigin } from "./graph/make.js";

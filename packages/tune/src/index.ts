@@ -1,4 +1,8 @@
-/** The public surface. */
+/**
+ * Search of hyperparameters.
+ *
+ * @module @torte/tune
+ */
 export { presentSetting } from "./space/explore.js";
 export { space, Space, sizeText, type Resolved, type Size } from "./space/space.js";
 export type { DefaultOption, Hyper, IntOptions, RangeOptions } from "./space/hyper.js";

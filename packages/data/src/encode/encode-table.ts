@@ -21,12 +21,15 @@ import { type PlanOptions, planTable, type TablePlan } from "./plan.js";
 
 /** How rows fall into parts. */
 export const SPLITS = ["random", "cluster", "group", "time", "given"] as const;
+/** How rows are split. */
 export type SplitWay = (typeof SPLITS)[number];
 
 /** What becomes of rows that cannot be encoded, as those with letters that are none. */
 export const INVALID = ["error", "skip", "unknown"] as const;
+/** What becomes of rows that cannot be encoded. */
 export type InvalidPolicy = (typeof INVALID)[number];
 
+/** Options of `encodeTable`. */
 export interface EncodeOptions extends Omit<PlanOptions, "reserved"> {
   /** Of two classes, the label that the probability is of. Default: the second one in their order. */
   readonly positive?: string;

@@ -25,12 +25,14 @@ export interface RowProblem {
   readonly problem: string;
 }
 
+/** Rows of a table as tensors. */
 export interface EncodedRows {
   readonly x: readonly Tensor[];
   /** Rows that cannot be encoded; theirs are zeros in x. */
   readonly problems: readonly RowProblem[];
 }
 
+/** The encoding of a table as plain JSON. */
 export interface EncodingDescription {
   readonly format: "torte-encoding";
   readonly version: 1;
@@ -51,6 +53,7 @@ interface Scale {
   readonly scale: Float64Array;
 }
 
+/** Options of fitting an encoding. */
 export interface FitOptions {
   /** Letters that are none of a sequence are taken as unknown ones. Default false: such rows cannot be encoded. */
   readonly lenient?: boolean;

@@ -10,6 +10,7 @@ import {
   type TargetKind,
 } from "torte";
 
+/** Options of `planTable`. */
 export interface PlanOptions {
   /** The column that is to be told. */
   readonly target: string;
@@ -25,6 +26,7 @@ export interface PlanOptions {
   readonly reserved?: readonly string[];
 }
 
+/** What each column of a table is taken for. */
 export interface TablePlan {
   readonly target: string;
   readonly targetKind: TargetKind;

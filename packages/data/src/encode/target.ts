@@ -16,6 +16,7 @@ interface Numbers {
   readonly deviation: number;
 }
 
+/** How the target becomes numbers. */
 export type TargetEncoding = Classes | Numbers;
 
 const labelOf = (cell: Cell): string => String(cell).trim();

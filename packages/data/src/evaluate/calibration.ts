@@ -1,7 +1,9 @@
 /** Calibration: probabilities that mean what they say, by one or two numbers or a staircase fitted to validation data. */
 import { DataError } from "torte";
 
+/** The names of all calibrations. */
 export const CALIBRATIONS = ["none", "platt", "isotonic", "temperature"] as const;
+/** The name of a calibration. */
 export type CalibrationMethod = (typeof CALIBRATIONS)[number];
 
 /** A fitted calibration, plain JSON. */

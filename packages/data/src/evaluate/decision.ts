@@ -2,6 +2,7 @@
 import { DataError, isRecord, show } from "torte";
 import { type Calibration, calibrate, type CalibrationMethod, fitCalibration } from "./calibration.js";
 
+/** How a probability becomes a decision: its calibration and its threshold. */
 export interface Decision {
   readonly calibration: Calibration;
   /** Of two classes: what a calibrated probability must exceed for the second one. */
@@ -54,7 +55,7 @@ export function chooseThreshold(probabilities: ArrayLike<number>, targets: Array
   return best.value - half <= error ? 0.5 : best.threshold;
 }
 
-/** @throws DataError for what is no decision. */
+/** A decision from its JSON. @throws DataError for what is no decision. */
 export function readDecision(value: unknown): Decision {
   const wrong = (): never => {
     throw new DataError({ where: "decision", problem: "this is no decision", received: show(value) });

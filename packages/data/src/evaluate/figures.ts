@@ -26,6 +26,7 @@ export type Told =
     }
   | { readonly kind: "regression"; readonly targets: ArrayLike<number>; readonly predictions: ArrayLike<number> };
 
+/** Options of the figures of an evaluation. */
 export interface FigureOptions {
   /** Bootstrap samples. Default 1000. */
   readonly samples?: number;

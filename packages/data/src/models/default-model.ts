@@ -16,6 +16,7 @@ import {
 } from "torte";
 import type { EncodedInput, TableEncoding } from "../encode/encoding.js";
 
+/** Options of {@link defaultModel}. */
 export interface DefaultModelOptions extends ModelOptions {
   /** Units of the hidden dense layer. Default 64. */
   readonly units?: number;

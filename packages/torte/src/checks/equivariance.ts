@@ -16,6 +16,7 @@ import type { AnyModel } from "../train/model.js";
 import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf, reordered, shifted, turned } from "./transforms.js";
 
+/** Options of {@link checkEquivariance}. */
 export interface EquivarianceOptions {
   /**
    * "shift" moves the content along an axis, zeros coming after it; "permute" puts the positions of a sequence into another
@@ -42,6 +43,7 @@ export interface EquivarianceOptions {
  */
 export type EquivarianceVerdict = "equivariant" | "inside" | "invariant" | "changes" | "no multiple" | "no counterpart";
 
+/** What a shift of the input does to a layer's result. */
 export interface LayerEquivariance {
   /** "block/conv1d". */
   readonly layer: string;

@@ -14,6 +14,7 @@ import { goalsOf } from "./sanity.js";
 import type { AnyModel } from "../train/model.js";
 import { columnsFor, withWeights } from "./session.js";
 
+/** The norm of the gradient at a layer. */
 export interface LayerGradient {
   /** "dense_1", "residual/dense". */
   readonly layer: string;
@@ -59,6 +60,7 @@ export class GradientFlow extends Report {
   }
 }
 
+/** Options of {@link checkGradientFlow}. */
 export interface GradientFlowOptions {
   /** Rows of the batch, at least 1. Default 8. */
   readonly rows?: number;

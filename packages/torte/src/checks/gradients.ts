@@ -19,6 +19,7 @@ import { trainable } from "../train/trained.js";
 import type { AnyModel } from "../train/model.js";
 import { columnsFor, withWeights } from "./session.js";
 
+/** The examples that gradients are checked on. */
 export interface GradientCheckData {
   /** A few rows are enough. */
   readonly x: TensorOrList;
@@ -26,6 +27,7 @@ export interface GradientCheckData {
   readonly y?: TensorOrList;
 }
 
+/** Options of {@link checkGradients}. */
 export interface GradientCheckOptions {
   /** Entries of each weight and each input that are compared, the one with the largest derivative among them. Default 10. */
   readonly samples?: number;
@@ -39,6 +41,7 @@ export interface GradientCheckOptions {
   readonly seed?: number;
 }
 
+/** One weight's derivative, in both ways. */
 export interface CheckedEntry {
   /** Row-major number within the weight. */
   readonly index: number;
@@ -50,6 +53,7 @@ export interface CheckedEntry {
   readonly corner: boolean;
 }
 
+/** The largest difference in an array of weights. */
 export interface CheckedWeight {
   /** "dense.kernel", or "input" for the derivative by an input. */
   readonly name: string;

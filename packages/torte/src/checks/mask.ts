@@ -16,6 +16,7 @@ import type { AnyModel } from "../train/model.js";
 import { type LayerResult, layerResults, withWeights } from "./session.js";
 import { eachPlace, largestOf } from "./transforms.js";
 
+/** Options of {@link checkMask}. */
 export interface MaskCheckOptions {
   /** Sequences with padding behind them. Default: random ones of different lengths. */
   readonly x?: TensorOrList;
@@ -27,6 +28,7 @@ export interface MaskCheckOptions {
   readonly seed?: number;
 }
 
+/** What becomes of the mask at a layer. */
 export interface LayerMask {
   /** "block/conv1d". */
   readonly layer: string;

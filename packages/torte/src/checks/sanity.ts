@@ -48,6 +48,7 @@ export function goalsOf(where: string, model: AnyModel): readonly Goal[] {
 /** The loss of the data alone: without penalties. */
 const dataLoss = (logs: Logs): number => (logs["loss"] ?? NaN) - (logs["penalty"] ?? 0);
 
+/** Options of {@link checkInitialLoss}. */
 export interface InitialLossOptions {
   /** Share of the expected loss that it may differ by, above 0. Default 0.25. */
   readonly tolerance?: number;
@@ -107,6 +108,7 @@ function expectedLoss({ loss, output }: Goal, targets: Tensor | undefined, model
   return targets.data.reduce((sum: number, y: number) => sum + y * y, 0) / targets.data.length;
 }
 
+/** Options of {@link overfitOneBatch}. */
 export interface OneBatchOptions extends ProbeOptions {
   /** Rows in the batch, at least 1. Default 16. */
   readonly rows?: number;
@@ -156,6 +158,7 @@ export async function overfitOneBatch(
   });
 }
 
+/** What checks that train have in common. */
 export interface TrainedCheckOptions extends ProbeOptions {
   /** Passes over the rows, at least 1. Default 5. */
   readonly epochs?: number;
@@ -178,6 +181,7 @@ function trainedOptions(
   };
 }
 
+/** Options of {@link checkShuffledLabels}. */
 export interface ShuffledLabelsOptions extends TrainedCheckOptions {
   /** Rows that the model is judged on. Default: the last fifth of the data. */
   readonly validationData?: Data;

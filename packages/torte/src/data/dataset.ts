@@ -54,6 +54,7 @@ export interface EpochPlan {
   readonly dropRemainder: boolean;
 }
 
+/** Options of a dataset's `shuffle`. */
 export interface ShuffleOptions {
   /** Default 0. */
   readonly seed?: number;
@@ -63,6 +64,7 @@ export interface ShuffleOptions {
   readonly reshuffleEachIteration?: boolean;
 }
 
+/** How a dataset is cut into batches. */
 export interface BatchOptions {
   /** Leave out the last batch where it is not full. Default false. */
   readonly dropRemainder?: boolean;

@@ -5,6 +5,7 @@ import { numberOf } from "./kinds.js";
 import type { Cell } from "./table.js";
 import { Tokenizer, type TokenizerDescription } from "./tokenizer.js";
 
+/** Options of {@link padSequences}. */
 export interface PadOptions {
   /** Length of all. Default: of the longest. */
   readonly length?: number;
@@ -142,6 +143,7 @@ export const standardScaler = (): Scaler => new Scaler("standardScaler");
 /** From 0 to 1 over the rows that it is fitted to. */
 export const minMaxScaler = (): Scaler => new Scaler("minMaxScaler");
 
+/** Options of {@link categoryLookup}. */
 export interface LookupOptions {
   /** The values, in their order. Default: those that `fit` finds, sorted. */
   readonly vocabulary?: readonly string[];
@@ -215,7 +217,9 @@ export function categoryLookup(options: LookupOptions = {}): CategoryLookup {
   return new CategoryLookup(options);
 }
 
+/** What turns a column into numbers. */
 export type Encoder = Tokenizer | Scaler | CategoryLookup;
+/** An encoder as plain JSON. */
 export type EncoderDescription = TokenizerDescription | ScalerDescription | LookupDescription;
 
 const isStrings = (value: unknown): value is readonly string[] =>

@@ -6,6 +6,7 @@ import { arrayOf, concatenate, Tensor } from "../tensor/tensor.js";
 /** One tensor; or one for each input or output of a model, in their order or by their names. */
 export type TensorOrList = Tensor | readonly Tensor[] | NamedTensors;
 
+/** Tensors by name. */
 export type NamedTensors = Readonly<Record<string, Tensor>>;
 
 /** One example or one batch: inputs, and targets where there are any. */

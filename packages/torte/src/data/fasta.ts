@@ -3,16 +3,19 @@ import { checkOptions, DataError, oneOf } from "../errors.js";
 import { readLines, type StreamSource, streamName } from "./stream.js";
 import type { Cell, RowBatch, TableOptions, TableStream } from "./table.js";
 
+/** Options of {@link readFasta}. */
 export interface FastaOptions extends TableOptions {
   /** Lower case marks repeats in some files: "upper" takes it as upper case. Default "upper". */
   readonly letterCase?: "upper" | "keep";
 }
 
+/** Options of {@link openFasta}. */
 export interface FastaTableOptions extends FastaOptions {
   /** The label of each record, as its header has it: the first group of the pattern. Adds the column `label`. */
   readonly label?: RegExp;
 }
 
+/** A sequence of a FASTA file. */
 export interface FastaRecord {
   /** The header up to the first blank. */
   readonly id: string;

@@ -2,11 +2,14 @@
 import { DataError } from "../errors.js";
 import type { Cell, Table } from "./table.js";
 
+/** What a column can hold. */
 export const COLUMN_KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"] as const;
+/** What a column holds. */
 export type ColumnKind = (typeof COLUMN_KINDS)[number];
 
 /** What is asked of a model: one of two classes, one of several, or a number. */
 export const TARGET_KINDS = ["binary", "multiClass", "regression"] as const;
+/** What is asked of a model: one of two classes, one of several, or a number. */
 export type TargetKind = (typeof TARGET_KINDS)[number];
 
 export type SequenceKind = Extract<ColumnKind, "protein" | "DNA" | "RNA" | "SMILES">;
@@ -23,6 +26,7 @@ const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
 /** Empty fields, and what tables write for what is not known. */
 const MISSING = /^\s*(|na|n\/a|nan|null|none|\?)\s*$/i;
 
+/** Whether a cell holds nothing: empty, NA, NaN and their like. */
 export const isMissing = (cell: Cell): boolean =>
   cell === null || (typeof cell === "number" ? Number.isNaN(cell) : MISSING.test(cell));
 

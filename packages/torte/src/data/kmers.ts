@@ -1,11 +1,13 @@
 /** Sequences as sets of k-mers: similarity (Jaccard), all pairs that are alike, and clusters of them. */
 import { checkOptions, numberIn, positiveInteger } from "../errors.js";
 
+/** Options of {@link kmerSets}. */
 export interface KmerOptions {
   /** Letters in a k-mer. Default: as many as make chance matches rare, 5 for proteins and 11 for DNA. */
   readonly k?: number;
 }
 
+/** Options of {@link clusterSequences}. */
 export interface ClusterOptions extends KmerOptions {
   /**
    * Share of letters that are the same, as estimated from the k-mers (Mash: identity ≈ (2j / (1 + j))^(1/k) of the Jaccard
@@ -151,6 +153,7 @@ export function jaccard({ offsets, kmers }: KmerSets, i: number, j: number): num
 const prefixOf = (size: number, threshold: number): number =>
   size === 0 ? 0 : size - Math.ceil(threshold * size - 1e-9) + 1;
 
+/** Which pairs {@link findSimilarPairs} looks for. */
 export interface PairSearch {
   /** The least Jaccard similarity of a pair, above 0. */
   readonly threshold: number;

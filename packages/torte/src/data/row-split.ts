@@ -12,6 +12,7 @@ export interface RowSplit {
   readonly test: readonly number[];
 }
 
+/** Options of {@link splitRows}. */
 export interface RowSplitOptions extends ClusterOptions {
   /** Number of rows. Default: as many as a column below has. */
   readonly rows?: number;
@@ -269,6 +270,7 @@ export interface Fold {
   readonly test: readonly number[];
 }
 
+/** Options of {@link kFold}. */
 export interface FoldOptions {
   /** Number of rows. Default: as many as `labels` or `groups` have. */
   readonly rows?: number;
@@ -329,6 +331,7 @@ export function kFold(options: FoldOptions): readonly Fold[] {
   }).flat();
 }
 
+/** Options of {@link bootstrap}. */
 export interface BootstrapOptions {
   readonly rows: number;
   /** Number of samples. Default 200. */

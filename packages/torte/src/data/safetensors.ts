@@ -94,6 +94,7 @@ function checkWritten(tensors: object, metadata: Readonly<Record<string, unknown
   }
 }
 
+/** What a safetensors file holds. */
 export interface Safetensors {
   readonly tensors: Readonly<Record<string, Tensor>>;
   readonly metadata: Readonly<Record<string, string>>;

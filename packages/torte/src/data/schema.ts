@@ -27,6 +27,7 @@ export function checkSchema(value: unknown, check: Check, where: string, problem
 const when = (fits: boolean, expected: string, path: string, received: unknown): Fault | undefined =>
   fits ? undefined : { path, expected, received };
 
+/** Whether a value is a plain object. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -4,6 +4,7 @@ import { DataError, show } from "../errors.js";
 import { builtin } from "../builtin.js";
 import { isNode } from "../host.js";
 
+/** Where bytes come from: a path, an address, or the bytes themselves. */
 export type Source = string | URL | Uint8Array | ArrayBuffer;
 
 /** The name of a source in messages. */

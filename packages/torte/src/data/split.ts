@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { Dataset } from "./dataset.js";
 import { asList, checkExample, eachTensor, type Parts, type TensorOrList } from "./example.js";
 
+/** Options of {@link split}. */
 export interface SplitOptions {
   /** Share of the rows for validation, above 0 and below 1. Default 0.1. */
   readonly validation?: number;
@@ -20,6 +21,7 @@ export interface SplitOptions {
   readonly stratify?: boolean;
 }
 
+/** The parts that {@link split} gives. */
 export interface Split<
   X extends TensorOrList = TensorOrList,
   Y extends TensorOrList | undefined = TensorOrList | undefined,

@@ -16,6 +16,7 @@ import { fromDisk, isKept, keptOnDisk } from "./disk-cache.js";
 import { asList, checkExample, type Example, joinBatches, type Parts, stack, type TensorOrList } from "./example.js";
 import * as stages from "./stages.js";
 
+/** Options of a stream's `shuffle`. */
 export interface StreamShuffleOptions {
   /** Examples that are held, of which each draw takes one at random; at least 1. */
   readonly bufferSize: number;
@@ -25,16 +26,19 @@ export interface StreamShuffleOptions {
   readonly reshuffleEachIteration?: boolean;
 }
 
+/** Options of a stream's `map`. */
 export interface MapOptions {
   /** Changes that are under way at a time, at least 1; results keep their order. Default 1. */
   readonly parallel?: number;
 }
 
+/** Options of a stream's `batch`. */
 export interface BatchingOptions {
   /** Leave out the last batch where it is not full. Default false. */
   readonly dropRemainder?: boolean;
 }
 
+/** Options of a stream's `paddedBatch`. */
 export interface PaddingOptions extends BatchingOptions {
   /** What is put behind what is shorter. Default 0. */
   readonly value?: number;
@@ -42,6 +46,7 @@ export interface PaddingOptions extends BatchingOptions {
   readonly length?: number;
 }
 
+/** Options of a stream's `bucketByLength`. */
 export interface BucketOptions extends PaddingOptions {
   /** Lengths at which the next bucket begins, growing, each at least 1. */
   readonly boundaries: readonly number[];
@@ -51,6 +56,7 @@ export interface BucketOptions extends PaddingOptions {
   readonly lengthOf?: (example: Example) => number;
 }
 
+/** Options of a stream's `window`. */
 export interface WindowOptions extends BatchingOptions {
   /** Examples between the beginnings of two windows, at least 1. Default: size. */
   readonly shift?: number;
@@ -58,6 +64,7 @@ export interface WindowOptions extends BatchingOptions {
   readonly stride?: number;
 }
 
+/** Options of a stream's `interleave`. */
 export interface InterleaveOptions {
   /** Streams that are gone through at a time, at least 1. Default 4. */
   readonly cycleLength?: number;
@@ -65,6 +72,7 @@ export interface InterleaveOptions {
   readonly blockLength?: number;
 }
 
+/** Options of a stream's `cache`. */
 export interface CacheOptions {
   /** A file to keep the examples in (Node); one that is there already is read. Default: memory. */
   readonly file?: string;

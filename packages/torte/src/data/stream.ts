@@ -7,6 +7,7 @@ import { isFile, pathOf, readSource, type Source, sourceName } from "./source.js
 /** What is read part by part: also a dropped file (a Blob) or the body of an answer. */
 export type StreamSource = Source | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
+/** How bytes become text. */
 export interface TextOptions {
   /** A label of the Encoding Standard, such as "windows-1252". Default: by the byte order mark, else "utf-8". */
   readonly encoding?: string;

@@ -18,6 +18,7 @@ export interface TableStream {
   readonly batches: AsyncIterable<RowBatch>;
 }
 
+/** What readers of tables have in common. */
 export interface TableOptions {
   /** A label of the Encoding Standard. Default: by the byte order mark, else "utf-8". */
   readonly encoding?: string;

@@ -17,12 +17,14 @@ const UNITS = {
 /** Atoms in brackets, atoms of two letters, ring closures of two digits, and single marks. */
 const SMILES = /\[[^\]]*\]|Cl|Br|%\d\d|[^]/gu;
 
+/** What a tokenizer cuts text into. */
 export type TokenUnit = keyof typeof UNITS;
 const UNIT_NAMES = Object.keys(UNITS) as TokenUnit[];
 
 /** Vocabularies that need no fit. The chapter's order of the bases. */
 const KNOWN: Partial<Record<TokenUnit, string>> = { protein: "ACDEFGHIKLMNPQRSTVWY", DNA: "TCAG", RNA: "UCAG" };
 
+/** Options of {@link tokenizer}. */
 export interface TokenizerOptions {
   /** What a token is: a residue, a base, a part of a SMILES string, a character, a word, or a piece that is frequent. */
   readonly unit: TokenUnit;
@@ -36,6 +38,7 @@ export interface TokenizerOptions {
   readonly unknown?: boolean;
 }
 
+/** A tokenizer as plain JSON. */
 export interface TokenizerDescription {
   readonly encoder: "tokenizer";
   readonly unit: TokenUnit;

@@ -48,14 +48,17 @@ export function make<P extends NotLeaf>(op: P, inputs: readonly Node[], attribut
   return build(op, inputs, attributes, shape, dtype);
 }
 
+/** An array of one value. */
 export function constant(value: number, shape: Shape = [], dtype: DType = "float32"): Node {
   return build("constant", [], { value }, shape, dtype);
 }
 
+/** Integers that count up from 0 along an axis. */
 export function iota(shape: Shape, axis: number): Node {
   return build("iota", [], { axis }, shape, "int32");
 }
 
+/** The array that a state holds when the program starts. */
 export function read(state: State): Node {
   return build("state", [], { state }, state.shape, state.dtype);
 }

@@ -9,6 +9,7 @@ import { addsUpToOne, EPSILON, logitsOf, logOf, toLast } from "./logits.js";
 
 const { add, mul, sub } = ops;
 
+/** What cross-entropies have in common. */
 export interface CrossentropyOptions extends LossOptions {
   /** The predictions are logits, without sigmoid or softmax. Default false. */
   readonly fromLogits?: boolean;
@@ -19,11 +20,13 @@ export interface CrossentropyOptions extends LossOptions {
   readonly labelSmoothing?: number;
 }
 
+/** Options of cross-entropies over classes. */
 export interface CategoricalOptions extends CrossentropyOptions {
   /** The axis of the classes. Default −1. */
   readonly axis?: number;
 }
 
+/** Options of cross-entropies whose targets are class numbers. */
 export interface SparseCategoricalOptions extends CategoricalOptions {
   /** Positions with this label do not count. Default none. */
   readonly ignoreClass?: number;
@@ -171,6 +174,7 @@ function ofClass(y: Node, values: Node): Node {
   return lastSum(ops.where(chosen, values, 0));
 }
 
+/** Options of the focal losses. */
 export interface FocalOptions {
   /** How much sure predictions count less, at least 0; with 0 it is the cross-entropy. Default 2. */
   readonly gamma?: number;

@@ -21,6 +21,7 @@ export type Reduction = "mean" | "weightedMean" | "sum" | "none";
 
 const REDUCTIONS: readonly Reduction[] = ["mean", "weightedMean", "sum", "none"];
 
+/** What losses have in common. */
 export interface LossOptions {
   /**
    * How the positions' losses become one number; over an epoch numerators and denominators are summed before they are
@@ -35,6 +36,7 @@ export interface Origin {
   readonly options: object;
 }
 
+/** A loss: its name, what its targets mean, and its formula. */
 export interface Loss {
   readonly name: string;
   /** Of a loss of the library. */

@@ -52,6 +52,11 @@ export type LossFunction = (target: Node, prediction: Node) => Node;
 /** A loss, its name, or a function of one's own, whose targets are numbers. */
 export type LossOption = Loss | keyof typeof LOSSES | LossFunction;
 
+/**
+ * The loss that an option means: a name, a loss, or a function of target and prediction.
+ *
+ * @throws OptionError for an unknown name.
+ */
 export function readLoss(option: LossOption): Loss {
   if (typeof option === "function") return ownLoss(option);
   if (isRule(option, "call")) return option;

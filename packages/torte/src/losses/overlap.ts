@@ -7,6 +7,7 @@ import { EPSILON } from "./logits.js";
 
 const { add, div, mul, sub } = ops;
 
+/** Options of the losses of overlap. */
 export interface OverlapOptions extends LossOptions {
   /**
    * The axes that are summed over, such as [1, 2, 3] for one loss an image. Default: all, the batch included, as in Keras; the

@@ -6,6 +6,7 @@ import { lastOf, sizeAt } from "../tensor/shape.js";
 import { actualLabels, asNumber, type NameOption, probabilitiesOf, readName } from "./common.js";
 import type { CountsMetric } from "./metric.js";
 
+/** Options of the areas under curves. */
 export interface AucOptions extends NameOption {
   /** "ROC", "PR" (precision over recall) or "PRGAIN" (gains of both over chance, no recall gain counting below 0; Flach and Kull 2015). Default "ROC". */
   readonly curve?: "ROC" | "PR" | "PRGAIN";

@@ -20,6 +20,7 @@ import {
 } from "./common.js";
 import type { CountsMetric, Direction, MetricContext } from "./metric.js";
 
+/** Options of metrics that count decisions. */
 export interface DecisionOptions extends NameOption, ClassOption {
   /**
    * What a prediction must exceed to be a yes. Default: 0.5 (0 for logits) for targets that are probabilities; of classes

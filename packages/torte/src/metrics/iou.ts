@@ -6,6 +6,7 @@ import { ratio } from "./counts.js";
 import type { CountsMetric } from "./metric.js";
 import { ofTable, type ThresholdOptions } from "./table.js";
 
+/** Options of the intersections over unions. */
 export interface IouOptions extends ThresholdOptions {
   /** The classes whose mean is taken. Default: all. */
   readonly targetClassIds?: readonly number[];

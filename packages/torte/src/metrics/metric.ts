@@ -74,4 +74,5 @@ export interface Collected {
   readonly weights: Float64Array;
 }
 
+/** A metric. */
 export type Metric = MeanMetric | CountsMetric | CollectMetric;

@@ -82,6 +82,7 @@ export const METRICS: Readonly<Record<string, (options: never) => Metric>> = {
   ),
 };
 
+/** The name of a metric, or of a loss taken as one. */
 export type MetricName = keyof typeof OWN | keyof typeof LOSSES;
 /** A metric, its name, or a loss, which is a metric, too: its mean is reported. */
 export type MetricOption = Metric | MetricName;

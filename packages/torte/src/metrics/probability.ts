@@ -17,6 +17,7 @@ import {
 import type { CollectMetric, CountsMetric, MeanMetric, MetricContext } from "./metric.js";
 import { averageSums } from "./regression.js";
 
+/** Options of {@link brierScore}. */
 export interface BrierOptions extends NameOption {
   /** Halves the sum over classes, so that two classes agree with the binary score. Default false. */
   readonly scaleByHalf?: boolean;
@@ -44,6 +45,7 @@ export function brierScore(options: BrierOptions = {}): MeanMetric {
   };
 }
 
+/** Options of {@link expectedCalibrationError}. */
 export interface CalibrationOptions extends NameOption {
   /** Number of bins of equal width over the confidences 0 … 1. Default 15. */
   readonly bins?: number;
@@ -102,6 +104,7 @@ function topClass(p: Node, actual: Node): [Node, Node] {
   return [ops.max(p, { axes: [-1] }), ops.sum(ops.mul(predicted, actual), { axes: [-1] })];
 }
 
+/** Options of {@link perplexity}. */
 export interface PerplexityOptions extends NameOption {
   /** Positions with this class do not count. Default none. */
   readonly ignoreClass?: number;

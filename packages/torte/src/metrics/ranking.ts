@@ -19,6 +19,7 @@ import { areaUnderRoc, averagePrecisionOf, thresholdCounts, type ThresholdCounts
 import { ratio } from "./counts.js";
 import type { Collected, CollectMetric, Meaning } from "./metric.js";
 
+/** Options of metrics of a ranking. */
 export interface RankingOptions extends NameOption, ClassOption {
   /**
    * How several classes become one figure, each against the rest: "macro" their mean, "weighted" by the number of targets,

@@ -162,6 +162,7 @@ async function moments({ y, p, w }: Pairs): Promise<Moments> {
   };
 }
 
+/** Options of {@link r2Score}. */
 export interface R2Options extends NameOption {
   /** How several outputs become one figure. Default "uniform": their mean; "variance" weighs them by their targets' variance. */
   readonly outputs?: "uniform" | "variance";
@@ -192,6 +193,7 @@ export function r2Score(options: R2Options = {}): CollectMetric {
   });
 }
 
+/** Options of the correlations. */
 export interface CorrelationOptions extends NameOption {
   /**
    * Along what is correlated: "rows", for each output over all positions of the epoch; or "outputs", for each position over its

@@ -74,6 +74,7 @@ export const balancedAccuracy = (options: ThresholdOptions = {}): CountsMetric =
     );
   });
 
+/** Options of {@link cohenKappa}. */
 export interface KappaOptions extends ThresholdOptions {
   /** How wrong it is to take class i for class j: "linear" |i − j|, "quadratic" (i − j)². Default: all mistakes alike. */
   readonly weights?: "linear" | "quadratic";

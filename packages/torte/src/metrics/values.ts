@@ -14,6 +14,7 @@ export interface ValueOptions {
   readonly sampleWeight?: Numbers;
 }
 
+/** Options of {@link confusionMatrix}. */
 export interface ConfusionOptions extends ValueOptions {
   /** Number of classes. Default: one more than the largest label. */
   readonly classes?: number;
@@ -161,6 +162,7 @@ export async function precisionRecallCurve(
   };
 }
 
+/** Options of {@link operatingPoint}. */
 export interface OperatingPointOptions extends ValueOptions {
   /** Least share of positives that must be found, 0 to 1. One of the three is given. */
   readonly sensitivity?: number;

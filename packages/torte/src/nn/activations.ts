@@ -27,6 +27,7 @@ export const logSigmoid = plain("logSigmoid", (x) => ops.neg(ops.softplus(ops.ne
 export const hardSigmoid = plain("hardSigmoid", (x) => mul(ops.clip(add(x, 3), 0, 6), 1 / 6));
 /** (x + 1)/2 clipped to 0 … 1: the derivative of sparsePlus. */
 export const sparseSigmoid = plain("sparseSigmoid", (x) => ops.clip(mul(add(x, 1), 0.5), 0, 1));
+/** tanh(x). */
 export const tanh = plain("tanh", (x) => ops.tanh(x));
 /** x clipped to −1 … 1. */
 export const hardTanh = plain("hardTanh", (x) => ops.clip(x, -1, 1));
@@ -56,9 +57,11 @@ export const softsign = plain("softsign", (x) => div(x, add(1, ops.abs(x))));
 export const exponential = plain("exponential", (x) => ops.exp(x));
 /** x·σ(x). Ramachandran et al. 2017. */
 export const swish = plain("swish", (x) => mul(x, ops.sigmoid(x)));
+/** {@link swish} by its other name. */
 export const silu = swish;
 /** x·hardSigmoid(x). Howard et al. 2019. */
 export const hardSwish = plain("hardSwish", (x) => mul(x, hardSigmoid(x)));
+/** {@link hardSwish} by its other name. */
 export const hardSilu = hardSwish;
 /** x·tanh(softplus(x)). Misra 2019. */
 export const mish = plain("mish", (x) => mul(x, ops.tanh(ops.softplus(x))));
@@ -165,6 +168,7 @@ export function squareplus(b = 4): Activation {
   return made("activations.squareplus", call, b, { b });
 }
 
+/** Options of {@link threshold}. */
 export interface ThresholdOptions {
   /** Values above it stay. Default 0. */
   readonly threshold?: number;
@@ -213,6 +217,7 @@ export function glu(axis = -1): Activation {
   );
 }
 
+/** Options of {@link gelu}. */
 export interface GeluOptions {
   /** The tanh form. Default false: exact. */
   readonly approximate?: boolean;
@@ -280,8 +285,15 @@ export const ACTIVATIONS = {
   sparsemax: () => sparsemax,
 } as const;
 
+/** The name of an activation. */
 export type ActivationName = keyof typeof ACTIVATIONS;
+/** An activation, or its name. */
 export type ActivationOption = Activation | ActivationName;
 
+/**
+ * The activation that an option means.
+ *
+ * @throws OptionError for an unknown name.
+ */
 export const readActivation = (where_: string, option: ActivationOption): Activation =>
   readNamed(where_, "activation", option, ACTIVATIONS);

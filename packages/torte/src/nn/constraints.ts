@@ -7,8 +7,10 @@ import { made, readNamed } from "./factories.js";
 
 /** From the updated weight to the one that is kept, of the same shape. */
 export type Constraint = (weight: Node) => Node;
+/** A constraint, or its name. */
 export type ConstraintOption = Constraint | keyof typeof CONSTRAINTS;
 
+/** The axes of a constraint's norm. */
 export interface AxisOptions {
   /**
    * Axes over which a norm is taken, the weights into one unit. Default: all but the last, which is right for every kernel
@@ -52,6 +54,7 @@ export function maxNorm(options: AxisOptions & { readonly maxValue?: number } = 
   return made("constraints.maxNorm", limit, options, { ...options, maxValue: most });
 }
 
+/** Options of {@link minMaxNorm}. */
 export interface MinMaxNormOptions extends AxisOptions {
   /** At least 0. Default 0. */
   readonly minValue?: number;
@@ -81,8 +84,14 @@ export function unitNorm(options: AxisOptions = {}): Constraint {
   return made("constraints.unitNorm", (weight) => ops.normalize(weight, alongUnits(weight, options)), options);
 }
 
+/** Constraints by name. */
 export const CONSTRAINTS = { maxNorm, minMaxNorm, nonNeg, unitNorm };
 
+/**
+ * The constraint that an option means.
+ *
+ * @throws OptionError for an unknown name.
+ */
 export function readConstraint(
   where: string,
   name: string,

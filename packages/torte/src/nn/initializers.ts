@@ -6,6 +6,7 @@ import { made, readNamed } from "./factories.js";
 
 /** Fills an array of `shape` from the random stream `key`. */
 export type Initializer = (shape: Shape, key: Key) => Float32Array;
+/** An initializer, or its name. */
 export type InitializerOption = Initializer | keyof typeof INITIALIZERS;
 
 /** Connections into and out of one unit; for convolutions the taps count in both. */
@@ -18,6 +19,7 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
 const fill = (shape: Shape, value: (i: number) => number): Float32Array =>
   Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(i));
 
+/** The seed of a random initializer. */
 export interface SeedOption {
   /** Numbers of its own, whatever the model's seed and the weight's name. Default: drawn from those. */
   readonly seed?: number;
@@ -42,6 +44,7 @@ export const zeros = (): Initializer => made("initializers.zeros", (shape) => fi
 /** 1 everywhere. */
 export const ones = (): Initializer => made("initializers.ones", (shape) => fill(shape, () => 1));
 
+/** Options of {@link randomUniform}. */
 export interface RandomUniformOptions extends SeedOption {
   /** Default −0.05. */
   readonly minval?: number;
@@ -60,6 +63,7 @@ export function randomUniform(options: RandomUniformOptions = {}): Initializer {
   });
 }
 
+/** Options of {@link randomNormal}. */
 export interface RandomNormalOptions extends SeedOption {
   /** Default 0. */
   readonly mean?: number;
@@ -90,6 +94,7 @@ function truncatedAt(key: Key, i: number): number {
 export const truncatedNormal = (options: RandomNormalOptions = {}): Initializer =>
   normalDraws("truncatedNormal", options, truncatedAt);
 
+/** Options of {@link varianceScaling}. */
 export interface VarianceScalingOptions extends SeedOption {
   /** Factor of the variance, above 0. Default 1. */
   readonly scale?: number;
@@ -214,6 +219,7 @@ function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
   return done;
 }
 
+/** Options of {@link stft}. */
 export interface StftOptions {
   /** Cosines or (negative) sines. Default "real". */
   readonly side?: "real" | "imag";
@@ -279,5 +285,10 @@ export const INITIALIZERS = {
   stft,
 };
 
+/**
+ * The initializer that an option means.
+ *
+ * @throws OptionError for an unknown name.
+ */
 export const readInitializer = (where: string, name: string, option: InitializerOption): Initializer =>
   readNamed(where, name, option, INITIALIZERS);

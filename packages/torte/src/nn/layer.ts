@@ -108,6 +108,7 @@ export interface WeightOptions {
 
 export type Expression = (inputs: readonly Traced[], scope: Scope) => Traced;
 
+/** What a layer is made of: its kind, its options and one expression. */
 export interface LayerDefinition {
   readonly kind: string;
   /** As they were given, for saving. */
@@ -125,6 +126,7 @@ export interface LayerDefinition {
   readonly network?: () => Network | undefined;
 }
 
+/** A layer: its kind, its options, and its weights once it was called. */
 export class Layer {
   readonly kind: string;
   readonly options: CommonOptions & object;
@@ -422,6 +424,7 @@ function carriedEnds(inputs: readonly Traced[], { value, mask }: Traced): Node |
   return ends !== undefined && ends.shape[1] === value.shape[1] ? ends : ends && mask;
 }
 
+/** A layer of your own, from its definition: a function from symbolic tensor to symbolic tensor. */
 export function layerFunction(definition: LayerDefinition): LayerFunction {
   return asFunction(new Layer(definition));
 }

@@ -14,6 +14,7 @@ import {
   type Weight,
 } from "./layer.js";
 
+/** Options of {@link input}. */
 export interface InputOptions {
   /**
    * Shape of one example, without the batch. The first size may be null: sequences of any length. They are filled up to one of a few

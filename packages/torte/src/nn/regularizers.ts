@@ -8,6 +8,7 @@ import { made, readNamed } from "./factories.js";
 
 /** A penalty of a weight: a scalar node. */
 export type Regularizer = (weight: Node) => Node;
+/** A regularizer, or its name with default strength. */
 export type RegularizerOption = Regularizer | keyof typeof REGULARIZERS;
 
 const strength = (where_: string, value: number): number => numberIn(where_, "strength", value, { min: 0 });
@@ -24,6 +25,7 @@ export function l2(strength_ = 0.01): Regularizer {
   return made("regularizers.l2", (weight) => mul(sum(mul(weight, weight)), lambda), strength_, { strength: lambda });
 }
 
+/** Strengths of {@link l1l2}. */
 export interface L1L2Options {
   /** Factor of Σ|w|, at least 0. Default 0.01. */
   readonly l1?: number;
@@ -45,6 +47,7 @@ export function l2Norm(strength_ = 0.01): Regularizer {
   return made("regularizers.l2Norm", (weight) => mul(norm(weight), lambda), strength_, { strength: lambda });
 }
 
+/** Options of {@link orthogonal}. */
 export interface OrthogonalOptions {
   /** Default 0.01. */
   readonly factor?: number;
@@ -77,8 +80,14 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
   return made("regularizers.orthogonal", penalty, options, { factor, mode });
 }
 
+/** Regularizers by name. */
 export const REGULARIZERS = { l1, l2, l1l2, l2Norm, orthogonal };
 
+/**
+ * The regularizer that an option means.
+ *
+ * @throws OptionError for an unknown name.
+ */
 export function readRegularizer(
   layer: string,
   name: string,

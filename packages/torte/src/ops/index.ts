@@ -1,4 +1,9 @@
-/** The vocabulary that layers, losses and optimizers are written in. */
+/**
+ * The vocabulary that layers, losses and optimizers are written in: `import { ops } from "torte"`. On nodes they trace, on
+ * tensors they compute at once.
+ *
+ * @module ops
+ */
 export * from "./basic.js";
 export * from "./movement.js";
 export * from "./reduce.js";

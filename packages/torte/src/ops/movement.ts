@@ -34,6 +34,7 @@ export function reshape(x: Node, shape: Shape): Node {
   return sameShape(derived, x.shape) ? x : make("reshape", [x], { shape: derived });
 }
 
+/** The axes of x in another order; reversed unless said otherwise. */
 export function transpose(
   x: Node,
   permutation: readonly number[] = x.shape.map((_, i) => x.shape.length - 1 - i),
@@ -41,6 +42,7 @@ export function transpose(
   return permutation.every((axis, i) => axis === i) ? x : make("transpose", [x], { permutation });
 }
 
+/** x with an axis of size 1 put in. */
 export function expandDims(x: Node, axis: number): Node {
   const position = normalizeAxis(axis, x.shape.length + 1);
   return reshape(x, [...x.shape.slice(0, position), 1, ...x.shape.slice(position)]);
@@ -72,16 +74,19 @@ export function pad(x: Node, widths: readonly (readonly [number, number])[], val
   });
 }
 
+/** x turned around along axes. */
 export function reverse(x: Node, axes: readonly number[]): Node {
   return make("reverse", [x], { axes: axes.map((axis) => normalizeAxis(axis, x.shape.length)) });
 }
 
+/** Arrays one behind the other along an axis. */
 export function concat(parts: readonly Node[], axis: number): Node {
   const [first] = parts;
   if (first === undefined) throw new RangeError("there is nothing to put together");
   return parts.length === 1 ? first : make("concat", parts, { axis: normalizeAxis(axis, first.shape.length) });
 }
 
+/** Arrays side by side along a new axis. */
 export function stack(parts: readonly Node[], axis = 0): Node {
   return concat(
     parts.map((part) => expandDims(part, axis)),
@@ -112,6 +117,7 @@ export function scatterAdd(indices: Node, updates: Node, rows: number, batch = 0
   return make("scatterAdd", [indices, updates], { rows, batch });
 }
 
+/** 1 at the place that an index names, 0 elsewhere, along a new last axis. */
 export function oneHot(indices: Node, depth: number): Node {
   const shape = [...indices.shape, depth];
   const expanded = make("broadcast", [expandDims(indices, -1)], { shape });

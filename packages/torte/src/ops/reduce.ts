@@ -23,6 +23,7 @@ import {
 } from "./basic.js";
 import { normalizeAxis, reshape } from "./movement.js";
 
+/** Which axes are reduced, and whether they stay. */
 export interface ReduceOptions {
   /** Axes to reduce; all by default. Negative ones count from the end. */
   readonly axes?: readonly number[];
@@ -41,12 +42,16 @@ function reduce(op: "sum" | "reduceMax" | "argmax", x: Node, options: ReduceOpti
     : result;
 }
 
+/** Σx over axes; over all unless said otherwise. */
 export const sum = (x: Node, options: ReduceOptions = {}): Node => reduce("sum", x, options);
+/** The largest value over axes. */
 export const max = (x: Node, options: ReduceOptions = {}): Node => reduce("reduceMax", x, options);
+/** The smallest value over axes. */
 export const min = (x: Node, options: ReduceOptions = {}): Node => neg(max(neg(x), options));
 /** Row-major position of the first maximum within the reduced axes. */
 export const argmax = (x: Node, options: ReduceOptions = {}): Node => reduce("argmax", x, options);
 
+/** The mean of x over axes. */
 export function mean(x: Node, options: ReduceOptions = {}): Node {
   const total = sum(x, options);
   return mul(total, sizeOf(total.shape) / sizeOf(x.shape));
@@ -124,6 +129,7 @@ export function logSoftmax(x: Node, axis = -1): Node {
   return sub(shifted, log(sum(exp(shifted), { axes: [axis], keepDims: true })));
 }
 
+/** exp(x) / Σexp(x) along an axis, stable for any x. */
 export function softmax(x: Node, axis = -1): Node {
   const powers = exp(belowMaximum(x, { axes: [axis] }));
   return div(powers, sum(powers, { axes: [axis], keepDims: true }));

@@ -17,6 +17,7 @@ import {
 
 const { add, div, mul, sub, sqrt, square } = ops;
 
+/** Options of {@link rmsprop}. */
 export interface RmspropOptions extends CommonOptimizerOptions {
   /** Decay of the moving averages, 0 up to below 1. Default 0.9. */
   readonly rho?: number;
@@ -61,6 +62,7 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   });
 }
 
+/** Options of {@link adagrad}. */
 export interface AdagradOptions extends CommonOptimizerOptions {
   /** What the sum of squares begins with, at least 0. Default 0.1; 0 in PyTorch. */
   readonly initialAccumulatorValue?: number;
@@ -90,6 +92,7 @@ export function adagrad(options: AdagradOptions = {}): Optimizer {
   });
 }
 
+/** Options of {@link adadelta}. */
 export interface AdadeltaOptions extends CommonOptimizerOptions {
   /** Decay of both averages, 0 up to below 1. Default 0.95. */
   readonly rho?: number;
@@ -126,6 +129,7 @@ export function adadelta(options: AdadeltaOptions = {}): Optimizer {
   });
 }
 
+/** Options of {@link adafactor}. */
 export interface AdafactorOptions extends CommonOptimizerOptions {
   /** Exponent c in β₂ = 1 − tᶜ, below 0. Default −0.8. */
   readonly beta2Decay?: number;

@@ -2,6 +2,7 @@
 import { numberIn, oneOf, positiveInteger } from "../errors.js";
 import { type Schedule, schedule } from "./schedule.js";
 
+/** Options of {@link cyclic}. */
 export interface CyclicOptions {
   /** Rate at the ends of a cycle, at least 0. */
   readonly minLearningRate: number;
@@ -36,6 +37,7 @@ export function cyclic(options: CyclicOptions): Schedule {
   });
 }
 
+/** Options of {@link oneCycle}. */
 export interface OneCycleOptions {
   /** The peak, above 0. */
   readonly maxLearningRate: number;

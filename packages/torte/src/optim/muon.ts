@@ -18,6 +18,7 @@ import {
 
 const { add, div, mul, sub } = ops;
 
+/** Options of {@link muon}. */
 export interface MuonOptions extends CommonOptimizerOptions {
   /** Weight of the previous direction, 0 up to below 1. Default 0.95. */
   readonly momentum?: number;

@@ -26,6 +26,7 @@ export interface Slot {
 export type Slots = Readonly<Record<string, Slot>>;
 export type SlotNodes = Readonly<Record<string, Node>>;
 
+/** What an optimizer knows of a step. */
 export interface OptimizerStep {
   readonly weight: Node;
   /** Clipped, where that is asked for. */

@@ -5,6 +5,7 @@ import { type RateOption, rateAt, readRate, type Schedule, schedule } from "./sc
 const rateOption = (where: string, name: string, value: unknown): number => numberIn(where, name, value, { min: 0 });
 const stepsOption = (where: string, name: string, value: unknown): number => numberIn(where, name, value, { above: 0 });
 
+/** Options of {@link exponentialDecay}. */
 export interface ExponentialDecayOptions {
   /** Rate of the first update, at least 0. */
   readonly initialLearningRate: number;
@@ -36,6 +37,7 @@ export function exponentialDecay(options: ExponentialDecayOptions): Schedule {
   });
 }
 
+/** Options of {@link stepDecay}. */
 export interface StepDecayOptions {
   /** Rate of the first update, at least 0. */
   readonly initialLearningRate: number;
@@ -64,6 +66,7 @@ export function stepDecay(options: StepDecayOptions): Schedule {
   });
 }
 
+/** Options of {@link polynomialDecay}. */
 export interface PolynomialDecayOptions {
   /** Rate of the first update, at least 0. */
   readonly initialLearningRate: number;
@@ -103,6 +106,7 @@ export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
   });
 }
 
+/** Options of {@link inverseTimeDecay}. */
 export interface InverseTimeDecayOptions {
   /** Rate of the first update, at least 0. */
   readonly initialLearningRate: number;
@@ -134,6 +138,7 @@ export function inverseTimeDecay(options: InverseTimeDecayOptions): Schedule {
   });
 }
 
+/** Options of {@link cosineDecay}. */
 export interface CosineDecayOptions {
   /** Rate of the first update, at least 0; with a warm-up where it begins. */
   readonly initialLearningRate: number;
@@ -175,6 +180,7 @@ export function cosineDecay(options: CosineDecayOptions): Schedule {
 /** From 1 at 0 to 0 at 1. */
 const cosine = (part: number): number => 0.5 * (1 + Math.cos(Math.PI * part));
 
+/** Options of {@link cosineDecayRestarts}. */
 export interface CosineDecayRestartsOptions {
   /** Rate of the first update, at least 0. */
   readonly initialLearningRate: number;
@@ -227,6 +233,7 @@ function periodOf(t: number, first: number, longer: number): { period: number; p
   return { period, part: (t - start) / length };
 }
 
+/** Options of {@link piecewiseConstantDecay}. */
 export interface PiecewiseConstantDecayOptions {
   /** Updates after which the next value holds, rising. */
   readonly boundaries: readonly number[];
@@ -263,6 +270,7 @@ export function piecewiseConstantDecay(options: PiecewiseConstantDecayOptions): 
   });
 }
 
+/** Options of {@link warmup}. */
 export interface WarmupOptions {
   /** Rate of the first update as a share of that of `schedule` at 0, from 0 to 1. Default 0. */
   readonly from?: number;

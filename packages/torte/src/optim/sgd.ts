@@ -15,6 +15,7 @@ import {
 
 const { add, mul, sub } = ops;
 
+/** Options of {@link sgd}. */
 export interface SgdOptions extends CommonOptimizerOptions {
   /** Weight of the previous update, 0 up to below 1. Default 0. */
   readonly momentum?: number;
@@ -47,6 +48,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
   });
 }
 
+/** Options of {@link lion}. */
 export interface LionOptions extends CommonOptimizerOptions {
   /** Share of the moment in the direction of the update. Default 0.9. */
   readonly beta1?: number;

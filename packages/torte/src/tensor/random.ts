@@ -30,11 +30,13 @@ export function mix(word: number): number {
 /** The pair of words that a stream's numbers are drawn with. */
 export type Key = readonly [number, number];
 
+/** The key of a stream at a step, from a seed. */
 export function mixKey(seed: number, stream: number, step: number): Key {
   const k0 = mix((seed ^ mix((stream + MIX.stream) | 0)) + Math.imul(step, MIX.step));
   return [k0, mix((k0 + MIX.key) | 0)];
 }
 
+/** The random bits at a position, from a key: a function of both. */
 export const bits = ([k0, k1]: Key, i: number): number => mix((mix(i ^ k0) + k1) | 0) >>> 0;
 
 /** In [0, 1), a multiple of 2⁻²⁴. */

@@ -4,6 +4,7 @@ import type { HostDType, TypedArray } from "./dtype.js";
 import { numbersOf, ofThisRealm } from "./realm.js";
 import { checkShape, formatShape, sameShape, type Shape, sizeOf } from "./shape.js";
 
+/** Numbers in arrays in arrays. */
 export type NestedArray = number | boolean | readonly NestedArray[];
 
 /**
@@ -106,6 +107,7 @@ export function arrayOf(dtype: HostDType, length: number): TypedArray {
   }
 }
 
+/** Options of {@link tensor}. */
 export interface TensorOptions {
   /** Default: the nesting of the data; one axis for a typed array. */
   readonly shape?: Shape;

@@ -8,6 +8,7 @@ import { Model, type ModelOptions } from "./model.js";
 
 export type SymbolicOutputs = SymbolicTensor | readonly SymbolicTensor[];
 
+/** Options of {@link functional}. */
 export interface FunctionalOptions<O extends SymbolicOutputs = SymbolicOutputs> extends ModelOptions {
   readonly inputs: SymbolicTensor | readonly SymbolicTensor[];
   /** One, or a list; predict then gives a list. */

@@ -8,6 +8,7 @@ import type { NotFinite } from "./not-finite.js";
 /** Figures of one epoch by name: loss, accuracy, valLoss, valAccuracy, … */
 export type Logs = Readonly<Record<string, number>>;
 
+/** How far an epoch has come. */
 export interface Progress {
   readonly epoch: number;
   /** Steps done in this epoch. */
@@ -43,6 +44,7 @@ export interface TrainingControl {
 
 /** At the end of an epoch, after validation, metrics and history: those without a stage first, then in this order. */
 export const STAGES = ["stopping", "rate", "checkpoint"] as const;
+/** Where a callback is called. */
 export type Stage = (typeof STAGES)[number];
 
 /** Functions that fit calls, one callback after the other; it waits for those that return a promise. */

@@ -7,6 +7,7 @@ import type { Logs } from "./callbacks.js";
 import type { FitOptions } from "./fit-options.js";
 import type { AnyModel } from "./model.js";
 
+/** Options of {@link crossValidate}. */
 export interface CrossValidationOptions extends Omit<FitOptions, "validationData"> {
   /** How many, at least 2, or the folds as `kFold` and `bootstrap` give them. Default 5. */
   readonly folds?: number | readonly Fold[];

@@ -4,9 +4,11 @@ import type { Baseline } from "./baseline.js";
 import type { Logs } from "./callbacks.js";
 import type { NotFinite } from "./not-finite.js";
 
+/** The kinds of findings. */
 export type FindingKind =
   "overfitting" | "underfitting" | "stillImproving" | "strongRegularizer" | "rateTooHigh" | "deadUnits";
 
+/** What the curves show. */
 export interface Finding {
   readonly kind: FindingKind;
   /** What was seen, with its numbers. */

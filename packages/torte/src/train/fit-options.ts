@@ -8,6 +8,7 @@ import { folderOption, readCheckpointOptions } from "./checkpoint/options.js";
 import type { Data } from "./model-data.js";
 import type { ClassWeight } from "./objective.js";
 
+/** Options of a model's `fit`. */
 export interface FitOptions extends ResumeOptions {
   /** The number of the last epoch, at least 1: as many passes over the data, where training begins with the first. Default 1. */
   readonly epochs?: number;

@@ -24,11 +24,13 @@ export type GradientData =
   | { readonly x: TensorOrList; readonly y: TensorOrList; readonly upstream?: undefined }
   | { readonly x: TensorOrList; readonly upstream: TensorOrList; readonly y?: undefined };
 
+/** Options of a model's `gradients`. */
 export interface GradientOptions {
   /** Layers work as in a training step, and moving averages move on. Default false. */
   readonly training?: boolean;
 }
 
+/** What a model's `gradients` gives. */
 export interface Gradients {
   /** The loss with its penalties, or Σ output·upstream. */
   readonly value: number;

@@ -22,6 +22,7 @@ export interface Best {
   readonly value: number;
 }
 
+/** What `fit` gives: the figures of each epoch. */
 export class History {
   /** The figures of each finished epoch. */
   readonly epochs: Logs[] = [];

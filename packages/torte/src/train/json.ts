@@ -1,6 +1,7 @@
 /** Plain JSON: what callbacks keep of themselves for a run that goes on later, and what goes into files beside a model. */
 import { DataError, OptionError, show } from "../errors.js";
 
+/** A value of JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /** Kinds of fields: "number?" may be null. */

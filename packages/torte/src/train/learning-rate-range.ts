@@ -8,6 +8,7 @@ import type { FitOptions } from "./fit-options.js";
 import type { History } from "./history.js";
 import { batchSizeOf, type BatchOptions, type Data, wholeOf } from "./model-data.js";
 
+/** Options of {@link learningRateRange}. */
 export interface LearningRateRangeOptions extends BatchOptions {
   /** The first rate, above 0. Default 1e-7. */
   readonly from?: number;

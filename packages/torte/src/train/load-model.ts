@@ -9,6 +9,7 @@ import { Model, type ModelOptions, type Outputs } from "./model.js";
 import { takeApart } from "./saved-training.js";
 import { compareWeights, fitting, readDescription, readExtras, requireAll } from "./saving.js";
 
+/** Options of {@link loadModel}. */
 export interface LoadOptions extends ModelOptions {
   /** The model is compiled as it was when it was saved, and training goes on from there. Default true, where the file has it. */
   readonly training?: boolean;

@@ -83,6 +83,7 @@ import { describeWhole, type SavedTraining, takeApart, trainingParts } from "./s
 export type { BatchOptions, BatchStream, Data, PartsTuple, PredictData, Rows } from "./model-data.js";
 export type { ClassWeight, CompileOptions, PerOutput } from "./objective.js";
 
+/** Options of {@link sequential} and {@link functional}: seed, threads, precision. */
 export interface ModelOptions extends BackendOptions {
   /** Of the first weights and of everything random while training. Default 0. */
   readonly seed?: number;
@@ -98,16 +99,19 @@ export type Outputs = Tensor | readonly Tensor[];
 /** A model, however many outputs it has. */
 export type AnyModel = Model<Outputs>;
 
+/** What goes into a file beside the weights. */
 export interface SaveOptions {
   /** Texts to keep in the file's header beside the model. Default none. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** Options of a model's `evaluate`. */
 export interface EvaluateOptions extends BatchOptions {
   /** Batches that are gone through, at least 1. Default: all. */
   readonly steps?: number;
 }
 
+/** Options of a model's `save`. */
 export interface SaveModelOptions extends SaveOptions {
   /**
    * What belongs to the model besides: encoders, labels, whatever `JSON.stringify` takes. After loading it is `model.extras`.
@@ -137,6 +141,7 @@ export interface TrainingProgress {
   readonly history: readonly Logs[];
 }
 
+/** Options of a model's `loadWeights`. */
 export interface LoadWeightsOptions {
   /** The file must have exactly the model's weights; false sets those that fit. Default true. */
   readonly strict?: boolean;

@@ -10,6 +10,7 @@ import type { Goal, Objective } from "./measure.js";
 /** For every output the same, or one each in the order of the outputs, or by the outputs' names. */
 export type PerOutput<T> = T | readonly T[] | Readonly<Record<string, T>>;
 
+/** Options of a model's `compile`. */
 export interface CompileOptions {
   /** Default "rmsprop", as in Keras. */
   readonly optimizer?: OptimizerOption;

@@ -11,6 +11,7 @@ import { isMapped } from "../transforms/trace.js";
 import { type AnyTransformed, transformed, type Transformed } from "../transforms/transformed.js";
 import { checkInputs } from "./checks.js";
 
+/** Options of the function that a model's `pure` gives. */
 export interface PureOptions {
   /** Layers work as in a training step: dropout drops, batch statistics are those of the batch. Default false. */
   readonly training?: boolean;

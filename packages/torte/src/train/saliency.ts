@@ -15,6 +15,7 @@ import { inputsOf } from "./model-data.js";
 import type { Model, Outputs } from "./model.js";
 import { substitutesFor } from "./pure.js";
 
+/** Options of {@link saliency}. */
 export interface SaliencyOptions {
   /**
    * "gradient": the size of the derivative, of a token the norm of that by its embedding; "gradientTimesInput": derivative

@@ -8,6 +8,7 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Json, plainJson } from "./json.js";
 
+/** A model's file as plain JSON. */
 export interface ModelDescription extends GraphDescription {
   readonly format: "torte-model";
   readonly version: 1;

@@ -10,11 +10,13 @@ import { type AnyFunction, asNode, checkDifferentiable, finish, type TracedCall,
 import { checkFunction, type Transformed, transformed } from "./transformed.js";
 import { leavesOf, type OnNodes, type OnTensors, type Path, withLeaves } from "./tree.js";
 
+/** Options of {@link grad} and {@link valueAndGrad}. */
 export interface GradOptions<Argument extends number | readonly number[] = number> {
   /** Number of the argument to differentiate by, or several of them, whose gradients come as a list. Default 0. */
   readonly argument?: Argument;
 }
 
+/** Whether a function gives something beside its value. */
 export interface AuxiliaryOptions<Argument extends number | readonly number[] = number> extends GradOptions<Argument> {
   /** The function gives [scalar, others]; the others, any tree, are given back as they are. Default false. */
   readonly auxiliary: true;

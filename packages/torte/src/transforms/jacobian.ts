@@ -12,6 +12,7 @@ import { type AnyFunction, finish, traceCall } from "./trace.js";
 import { checkFunction, type Transformed, transformed } from "./transformed.js";
 import { formatPath, leavesOf, type OnNodes, withLeaves } from "./tree.js";
 
+/** Options of {@link jacobian}. */
 export interface JacobianOptions<Argument extends number | readonly number[] = number> {
   /** Number of the argument to differentiate by, or several of them. Default 0. */
   readonly argument?: Argument;
@@ -110,6 +111,7 @@ export function jacobian<
   return transformed(where, f as AnyFunction, onNodes) as never;
 }
 
+/** Options of {@link hessian}. */
 export interface HessianOptions<Argument extends number | readonly number[] = number> {
   /** Number of the argument to differentiate by twice, or several of them. Default 0. */
   readonly argument?: Argument;

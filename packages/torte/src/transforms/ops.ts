@@ -69,6 +69,7 @@ function prepare(name: string, operation: Operation, args: readonly unknown[]): 
   return compileInline({ name, outputs: [result], updates: [] }, states);
 }
 
+/** The vocabulary that layers, losses and optimizers are written in: on nodes ops trace, on tensors they compute at once. */
 export const ops: Ops = /* @__PURE__ */ Object.freeze(
   Object.fromEntries(
     Object.entries(graphOps).map(([name, operation]) => [

@@ -3,6 +3,7 @@ import { GraphError, show } from "../errors.js";
 import { isNode, type Node } from "../graph/node.js";
 import { Tensor } from "../tensor/tensor.js";
 
+/** Leaves in arrays and plain objects. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [name: string]: Tree<Leaf> };
 
 /** The same tree with a tensor for each node; what is neither stays as it is. */

@@ -11,6 +11,7 @@ import { formatPath, leavesOf, type Path, withLeaves } from "./tree.js";
 /** An axis, null for none, or a tree of them like the argument's. */
 export type Axes = number | null | readonly Axes[] | { readonly [name: string]: Axes };
 
+/** Options of {@link vmap}. */
 export interface VmapOptions {
   /**
    * The axis of the examples, for each argument: a list, or one for all. null: the argument is the same for all examples.

@@ -6,6 +6,7 @@ import { curveFitting, medianStopping, none } from "./stopping.js";
 
 const SCHEDULERS = { none, asha, successiveHalving, hyperband, medianStopping, curveFitting } as const;
 
+/** The name of a scheduler. */
 export type SchedulerName = keyof typeof SCHEDULERS;
 
 export const SCHEDULER_NAMES = Object.keys(SCHEDULERS) as readonly SchedulerName[];

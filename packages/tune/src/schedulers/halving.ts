@@ -8,6 +8,7 @@ export interface Rung {
   readonly epochs: number;
 }
 
+/** Options of successive halving. */
 export interface HalvingOptions {
   /** One trial of so many goes on at each rung; at least 2. Default 3. */
   readonly eta?: number;

@@ -11,6 +11,7 @@ export interface ScheduledTrial {
   readonly curve: readonly number[];
 }
 
+/** What a scheduler knows of a study. */
 export interface Schedule {
   /** In the order of their numbers. */
   readonly trials: readonly ScheduledTrial[];

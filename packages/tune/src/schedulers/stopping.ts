@@ -13,6 +13,7 @@ function whole(schedule: Schedule): Task | "wait" | "done" {
   return startOrEnd(schedule, schedule.epochs);
 }
 
+/** Options of stopping by the median. */
 export interface MedianOptions {
   /** Epochs before which no trial is stopped. Default 1. */
   readonly after?: number;
@@ -46,6 +47,7 @@ export function medianStopping(options: MedianOptions = {}): Scheduler {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** Options of stopping by the learning curve. */
 export interface CurveOptions {
   /** Epochs before which no trial is stopped. Default 4. */
   readonly after?: number;

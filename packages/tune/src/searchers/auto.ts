@@ -28,6 +28,7 @@ export function auto(): Searcher {
 
 const SEARCHERS = { auto, random, sobol, grid, tpe, gp } as const;
 
+/** The name of a searcher. */
 export type SearcherName = keyof typeof SEARCHERS;
 
 /** @throws OptionError for a name that is unknown, and for what cannot propose. */

@@ -9,6 +9,7 @@ import { acquisition, type Candidate, climb, snapped, starts, type Surrogate } f
 import { type Ask, encode, finished, keyOf, type Observation, type Searcher, violation } from "./searcher.js";
 import { sobolPoint } from "./simple.js";
 
+/** Options of the searcher by Gaussian processes. */
 export interface GpOptions {
   /** Points of Sobol's sequence before results count. Default 10. */
   readonly startup?: number;

@@ -31,6 +31,7 @@ export function sobolPoint(space: Space, seed: number, i: number): Assignment {
   return valuesOf(space, (parameter, at) => fromUnit(parameter, point[at] ?? stream.uniform()));
 }
 
+/** Options of the searcher by a grid. */
 export interface GridOptions {
   /** Values of a hyperparameter that has more, evenly from end to end. Default 5. */
   readonly values?: number;

@@ -17,6 +17,7 @@ import {
 import { rankByObjectives } from "../numeric/pareto.js";
 import { drawn, finished, levelNumber, type Observation, type Searcher, violation } from "./searcher.js";
 
+/** Options of the searcher by Parzen estimators. */
 export interface TpeOptions {
   /** Settings that are drawn at random before results count. Default 10. */
   readonly startup?: number;

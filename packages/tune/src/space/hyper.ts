@@ -2,6 +2,7 @@
 import { checkOptions, OptionError, show } from "torte";
 import { checkParameter, contains, type Parameter, rangeOf, sameParameter, type Value } from "./parameter.js";
 
+/** Options of a hyperparameter with bounds. */
 export interface RangeOptions {
   /** The order of magnitude is what matters: 0.001 to 0.01 is as far as 0.01 to 0.1. Default false. */
   readonly log?: boolean;
@@ -9,11 +10,13 @@ export interface RangeOptions {
   readonly default?: number;
 }
 
+/** Options of an integer hyperparameter. */
 export interface IntOptions extends RangeOptions {
   /** Distance of neighbours; with `log` it is 1. Default 1. */
   readonly step?: number;
 }
 
+/** The setting that a hyperparameter has now. */
 export interface DefaultOption<T> {
   /** The present setting; a study tries it first. Default: none. */
   readonly default?: T;

@@ -13,6 +13,7 @@ interface Named {
   readonly default?: Value;
 }
 
+/** A hyperparameter that is a number between bounds. */
 export interface FloatParameter extends Named {
   readonly kind: "float";
   readonly min: number;
@@ -21,6 +22,7 @@ export interface FloatParameter extends Named {
   readonly log: boolean;
 }
 
+/** A hyperparameter that is an integer between bounds. */
 export interface IntParameter extends Named {
   readonly kind: "int";
   readonly min: number;
@@ -33,6 +35,7 @@ interface Choices extends Named {
   readonly choices: readonly Value[];
 }
 
+/** A hyperparameter that is one of several choices without an order. */
 export interface CategoricalParameter extends Choices {
   readonly kind: "categorical";
 }
@@ -42,10 +45,12 @@ export interface OrderedParameter extends Choices {
   readonly kind: "ordered";
 }
 
+/** A hyperparameter that is on or off. */
 export interface BooleanParameter extends Named {
   readonly kind: "boolean";
 }
 
+/** A hyperparameter of a search space. */
 export type Parameter = FloatParameter | IntParameter | CategoricalParameter | OrderedParameter | BooleanParameter;
 
 /** @throws OptionError for bounds or choices that leave nothing to choose. */

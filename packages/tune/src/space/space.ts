@@ -7,6 +7,7 @@ import { type Assignment, type Parameter, rangeOf, type Value } from "./paramete
 /** Continuous hyperparameters count as many values where combinations are counted. */
 const CONTINUOUS_VALUES = 100;
 
+/** How large a search space is. */
 export interface Size {
   /** How many combinations there are, a continuous hyperparameter counted with 100 values. */
   readonly combinations: number;

@@ -1,6 +1,7 @@
 /** How much a study may spend, over all its runs. */
 import { checkOptions, OptionError, show } from "torte";
 
+/** When a study ends. */
 export interface Budget {
   /** Trials that are begun. */
   readonly trials?: number;

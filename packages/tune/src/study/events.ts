@@ -86,5 +86,6 @@ export interface ConfirmEvent {
   readonly at: number;
 }
 
+/** An event in a study's journal. */
 export type JournalEvent =
   StudyEvent | OpenEvent | TrialEvent | TaskEvent | RoundEvent | EpochEvent | EndEvent | LostEvent | ConfirmEvent;

@@ -2,6 +2,7 @@
 import { checkOptions, hintFor, type Logs, oneOf, OptionError, show } from "torte";
 import type { Goal } from "./search.js";
 
+/** What a study makes small or large. */
 export interface Objective {
   /**
    * A metric of the model, which is taken of the validation data ("auroc" is the history's valAuroc), "loss", or a cost: "parameters",

@@ -10,6 +10,7 @@ import { propose } from "./propose.js";
 /** Whether less or more of an objective is better. */
 export type Goal = "min" | "max";
 
+/** Options of `search`. */
 export interface SearchOptions {
   /** What proposes: "auto", "gp", "tpe", "sobol", "random", "grid", or a searcher of your own. Default "auto". */
   readonly searcher?: SearcherName | Searcher;
@@ -19,6 +20,7 @@ export interface SearchOptions {
   readonly direction?: Goal | readonly Goal[];
 }
 
+/** A trial of a search: its values, and what came of it. */
 export interface SearchTrial {
   readonly number: number;
   readonly values: Assignment;

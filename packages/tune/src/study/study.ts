@@ -24,6 +24,7 @@ export interface BestTrial extends Trial {
   readonly confirmation: Confirmed | undefined;
 }
 
+/** A study: its trials, and the best of them. */
 export class Study {
   readonly space: Space;
   readonly objectives: readonly (Objective & { readonly direction: Goal })[];

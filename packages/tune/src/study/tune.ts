@@ -61,6 +61,7 @@ export interface Tunable {
   readonly value?: "best" | "last";
 }
 
+/** Options of `tune`. */
 export interface StudyOptions {
   /** Trials, epochs or seconds, whatever is spent first; of the study over all of its runs. */
   readonly budget: Budget;
@@ -89,6 +90,7 @@ export interface StudyOptions {
   readonly onEvent?: (event: JournalEvent, study: Study) => void;
 }
 
+/** Trials in processes of their own. */
 export interface WorkerProcesses {
   /** Trials at the same time. */
   readonly count: number;

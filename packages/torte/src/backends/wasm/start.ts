@@ -22,6 +22,7 @@ export interface Listener {
   fail: (error: Error) => void;
 }
 
+/** Options of {@link configureEngine}. */
 export interface EngineOptions {
   /**
    * The address of `torte/worker.js`, for pages whose Content-Security-Policy allows no worker from a `blob:` address.

@@ -17,6 +17,7 @@ import { balance, constantColumns, duplicates, leakingColumns, missing } from ".
 import { bySeverity, type Finding } from "./findings.js";
 import { invalidCharacters, lengthPerClass, nearTwins, padding } from "./sequences.js";
 
+/** Options of {@link audit}. */
 export interface AuditOptions {
   /** The column that is to be told. */
   readonly target: string;

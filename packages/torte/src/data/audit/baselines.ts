@@ -1,6 +1,7 @@
 /** Trivial baselines: what a target can be told by without a model of the sequence. */
 import { type Design, leastSquares, logisticRegression, score } from "./linear.js";
 
+/** What a rule that knows little scores; a model has to do better. */
 export interface Baseline {
   readonly name: "majority" | "mean" | "length" | "firstResidue" | "lastResidue" | "composition";
   /** In words, as `starts with "M"`. */

@@ -16,12 +16,14 @@ export interface Twins {
   readonly similarity: number;
 }
 
+/** How many rows a class has. */
 export interface ClassSize {
   readonly label: string;
   readonly count: number;
   readonly share: number;
 }
 
+/** The lengths of one class's sequences. */
 export interface ClassLength {
   readonly label: string;
   readonly least: number;
@@ -30,6 +32,7 @@ export interface ClassLength {
   readonly most: number;
 }
 
+/** What an audit found. */
 export type Finding = Common &
   (
     | { readonly kind: "missing"; readonly column: string; readonly count: number; readonly lines: readonly number[] }
@@ -88,6 +91,7 @@ export type Finding = Common &
       }
   );
 
+/** The kinds of findings. */
 export type FindingKind = Finding["kind"];
 
 const ORDER: readonly Severity[] = ["error", "warning", "info"];

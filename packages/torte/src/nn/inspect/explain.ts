@@ -9,6 +9,7 @@ import { formatBytes, PAGE, Report, thousands, wrap } from "./report.js";
 import { countParameters } from "./summary.js";
 import { type Call, kindOf, namesOf, typeOf, walk } from "./call-tree.js";
 
+/** An axis of a layer's result, in words. */
 export interface AxisExplanation {
   readonly kind: "batch" | "shape" | "channel";
   /** "batch", "length", "height", "width", "depth", "channels" or "features". */
@@ -17,6 +18,7 @@ export interface AxisExplanation {
   readonly size: number | null;
 }
 
+/** What an element of a layer's result sees of the model's input along an axis. */
 export interface ReceptiveField {
   /** The axis of the input: "length", "height", … */
   readonly axis: string;

@@ -9,6 +9,7 @@ import type { CommonOptions, LayerFunction } from "../layer.js";
 import type * as layers from "../layers/index.js";
 import type { RegularizerOption } from "../regularizers.js";
 
+/** What values a hyperparameter can take. */
 export type HyperparameterKind = "continuous" | "integer" | "categorical" | "boolean";
 
 /** What people usually choose from. */

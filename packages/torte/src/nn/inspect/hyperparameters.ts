@@ -19,8 +19,10 @@ import { kindOf, typeOf } from "./call-tree.js";
 
 type Options = Readonly<Record<string, unknown>>;
 
+/** The value of a hyperparameter. */
 export type HyperparameterValue = number | string | boolean | readonly unknown[] | null;
 
+/** A choice that a model's layers were made with. */
 export interface Hyperparameter {
   /** The layer, behind the blocks that it is part of: "block/conv1d". */
   readonly layer: string;

@@ -7,6 +7,7 @@ import type { Network } from "../network.js";
 import { PAGE, tableRow, thousands } from "./report.js";
 import { type Call, isChain, namesOf, typeOf, walk } from "./call-tree.js";
 
+/** Options of a model's `summary`. */
 export interface SummaryOptions {
   /** Shows the layers inside of blocks, too. Default false. */
   readonly expandNested?: boolean;

@@ -29,6 +29,7 @@ export function activation(option: ActivationOption, options: CommonOptions = {}
   });
 }
 
+/** Options of {@link relu}. */
 export interface ReluOptions extends CommonOptions {
   /** Upper limit. Default none. */
   readonly maxValue?: number;
@@ -66,6 +67,7 @@ export function relu(options: ReluOptions = {}): LayerFunction {
   });
 }
 
+/** Options of {@link leakyRelu}. */
 export interface LeakyReluOptions extends CommonOptions {
   /** Slope below 0, at least 0. Default 0.3, as in Keras; the activation of that name has 0.2 there. */
   readonly negativeSlope?: number;
@@ -86,6 +88,7 @@ export function leakyRelu(options: LeakyReluOptions = {}): LayerFunction {
   return elementwise("leakyRelu", options, (x) => ops.where(ops.less(0, x), x, ops.mul(x, slope)));
 }
 
+/** Options of {@link elu}. */
 export interface EluOptions extends CommonOptions {
   /** What −y tends to far below 0. Default 1. */
   readonly alpha?: number;
@@ -105,6 +108,7 @@ export function elu(options: EluOptions = {}): LayerFunction {
   return elementwise("elu", options, eluOf(numberIn("elu", "alpha", options.alpha ?? 1)));
 }
 
+/** Options of {@link prelu}. */
 export interface PreluOptions extends CommonOptions {
   /** Default zeros. */
   readonly alphaInitializer?: InitializerOption;
@@ -151,6 +155,7 @@ export function prelu(options: PreluOptions = {}): LayerFunction {
   });
 }
 
+/** Options of {@link softmax}. */
 export interface SoftmaxOptions extends CommonOptions {
   /** Counted with the batch as axis 0. Default −1. */
   readonly axis?: number;

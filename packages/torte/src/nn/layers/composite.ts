@@ -117,6 +117,7 @@ function only(x: SymbolicTensor | undefined, where: string): SymbolicTensor {
   return x;
 }
 
+/** Options of {@link residual}. */
 export interface ResidualOptions extends CommonOptions {
   /** A layer (or layers) for the input on its way around the body, W′ of equation 7.3. Default: the input as it is. */
   readonly project?: Body;

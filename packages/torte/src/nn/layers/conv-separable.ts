@@ -32,6 +32,7 @@ interface WindowedOptions extends Omit<KernelOptions, "kernelInitializer" | "ker
   readonly depthMultiplier?: number;
 }
 
+/** Options of depthwise convolutions. */
 export interface DepthwiseConvOptions extends WindowedOptions {
   /** Default glorotUniform. */
   readonly depthwiseInitializer?: InitializerOption;
@@ -41,6 +42,7 @@ export interface DepthwiseConvOptions extends WindowedOptions {
   readonly depthwiseConstraint?: ConstraintOption;
 }
 
+/** Options of separable convolutions. */
 export interface SeparableConvOptions extends DepthwiseConvOptions {
   /** Channels of the result, at least 1. */
   readonly filters: number;

@@ -9,6 +9,7 @@ import { masked } from "../masks.js";
 import { type PerAxis, POSITIONS, readGeometry, TAPS } from "../windows.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
+/** Options of transposed convolutions. */
 export interface ConvTransposeOptions extends KernelOptions {
   /** Channels of the result, at least 1. */
   readonly filters: number;

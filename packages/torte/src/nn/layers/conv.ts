@@ -17,6 +17,7 @@ import {
 } from "../windows.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
+/** Options of convolutions. */
 export interface ConvOptions extends KernelOptions {
   /** Channels of the result, at least 1. */
   readonly filters: number;

@@ -7,6 +7,7 @@ import { checkFeatures } from "../axes.js";
 import { masked } from "../masks.js";
 import { KERNEL_OPTIONS, type KernelOptions, readKernelOptions } from "../kernel.js";
 
+/** Options of {@link dense}. */
 export interface DenseOptions extends KernelOptions {
   /** Size of the result's last axis, at least 1. */
   readonly units: number;
@@ -45,6 +46,7 @@ export function dense(options: DenseOptions): LayerFunction {
   });
 }
 
+/** Options of {@link einsumDense}. */
 export interface EinsumDenseOptions extends Omit<KernelOptions, "useBias"> {
   /** As of einsum, "abc,cd->abd", the kernel second; "..." stands for the axes before, the batch included. */
   readonly equation: string;

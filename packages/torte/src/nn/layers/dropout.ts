@@ -7,16 +7,19 @@ import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction,
 import { checkRank } from "../axes.js";
 import { masked, spreadMask } from "../masks.js";
 
+/** What layers that draw random numbers have in common. */
 export interface NoiseOptions extends CommonOptions {
   /** Draws of its own, whatever the model's seed and the layer's name. Default: drawn from those. */
   readonly seed?: number;
 }
 
+/** Options of dropout of every kind. */
 export interface RateOptions extends NoiseOptions {
   /** Probability that a value is dropped, 0 up to below 1. */
   readonly rate: number;
 }
 
+/** Options of dropout whose draws may be shared along axes. */
 export interface NoiseShapeOptions extends RateOptions {
   /**
    * Shape of the draws, the batch included: 1 where all values along an axis share theirs, null where each has its own.
@@ -25,6 +28,7 @@ export interface NoiseShapeOptions extends RateOptions {
   readonly noiseShape?: readonly (number | null)[];
 }
 
+/** Options of {@link dropout}. */
 export interface DropoutOptions extends NoiseShapeOptions {
   /** Probability that a value is dropped, 0 up to below 1; 0.05 to 0.35 is usual. */
   readonly rate: number;
@@ -162,6 +166,7 @@ export function gaussianDropout(options: RateOptions): LayerFunction {
   });
 }
 
+/** Options of {@link gaussianNoise}. */
 export interface GaussianNoiseOptions extends NoiseOptions {
   /** Standard deviation, at least 0. */
   readonly stddev: number;

@@ -8,6 +8,7 @@ import { formatShape } from "../../tensor/shape.js";
 import { masked } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 
+/** Options of {@link embedding}. */
 export interface EmbeddingOptions extends CommonOptions {
   /** Number of tokens, at least 1; tokens are 0 … inputDim − 1. */
   readonly inputDim: number;

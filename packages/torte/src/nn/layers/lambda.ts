@@ -17,6 +17,7 @@ export function identity(options: CommonOptions = {}): LayerFunction {
   return layerFunction({ kind: "identity", options, integers: "accept", call: (inputs) => inputAt(inputs) });
 }
 
+/** Options of {@link lambda}. */
 export interface LambdaOptions extends CommonOptions {
   /**
    * What becomes of a mask: "keep" where positions stay what they are, "refuse" where the function cannot honour one.

@@ -24,6 +24,7 @@ export function dropMask(options: CommonOptions = {}): LayerFunction {
   });
 }
 
+/** Options of {@link masking}. */
 export interface MaskingOptions extends CommonOptions {
   /** A step is masked where all its features have this value. Default 0. */
   readonly maskValue?: number;

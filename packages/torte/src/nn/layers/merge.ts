@@ -126,6 +126,7 @@ export const minimum = (options: CommonOptions = {}): LayerFunction => merge("mi
 export const average = (options: CommonOptions = {}): LayerFunction =>
   merge("average", options, (values) => ops.mul(fold(ops.add)(values), 1 / values.length));
 
+/** Options of {@link concatenate}. */
 export interface ConcatenateOptions extends CommonOptions {
   /** Counted with the batch as axis 0. Default −1, the channels. */
   readonly axis?: number;
@@ -168,6 +169,7 @@ export function concatenate(options: ConcatenateOptions = {}): LayerFunction {
   });
 }
 
+/** Options of {@link dot}. */
 export interface DotOptions extends CommonOptions {
   /** The axis of both inputs to sum over, or one for each; counted with the batch as axis 0. */
   readonly axes: number | readonly [number, number];

@@ -23,6 +23,7 @@ import { masked, spreadMask } from "../masks.js";
 import { readRegularizer, type RegularizerOption } from "../regularizers.js";
 import { checkInner, wrapping } from "./composite.js";
 
+/** The trained scale γ and offset β of a normalization. */
 export interface AffineOptions extends CommonOptions {
   /** Adds β. Default true. */
   readonly center?: boolean;
@@ -42,11 +43,13 @@ export interface AffineOptions extends CommonOptions {
   readonly gammaConstraint?: ConstraintOption;
 }
 
+/** What normalizations have in common. */
 export interface NormalizationOptions extends AffineOptions {
   /** Added to the variance, above 0. Default 1e-3. */
   readonly epsilon?: number;
 }
 
+/** Options of {@link batchNormalization}. */
 export interface BatchNormalizationOptions extends NormalizationOptions {
   /** The axis of the channels, counted with the batch as axis 0. Default −1. */
   readonly axis?: number;
@@ -236,6 +239,7 @@ export function batchNormalization(options: BatchNormalizationOptions = {}): Lay
   });
 }
 
+/** Options of {@link layerNormalization}. */
 export interface LayerNormalizationOptions extends NormalizationOptions {
   /** Axis or axes to normalize over, counted with the batch as axis 0. Default −1, the features. */
   readonly axis?: number | readonly number[];
@@ -285,6 +289,7 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
   });
 }
 
+/** Options of {@link groupNormalization}. */
 export interface GroupNormalizationOptions extends NormalizationOptions {
   /** Groups of neighbouring channels, a divisor of their number; −1 for each channel by itself. Default 32. */
   readonly groups?: number;
@@ -336,6 +341,7 @@ export function groupNormalization(options: GroupNormalizationOptions = {}): Lay
   });
 }
 
+/** Options of {@link rmsNormalization}. */
 export interface RmsNormalizationOptions extends CommonOptions {
   /** Axis or axes to normalize over, counted with the batch as axis 0. Default −1, the features. */
   readonly axis?: number | readonly number[];
@@ -398,6 +404,7 @@ export function unitNormalization(
   });
 }
 
+/** Options of {@link spectralNormalization}. */
 export interface SpectralNormalizationOptions extends CommonOptions {
   /** Rounds of power iteration in each training step, 1 to 100. Default 1. */
   readonly powerIterations?: number;

@@ -18,6 +18,7 @@ import { spreadMask, validCount } from "../masks.js";
 import { windowed, type WindowOptions, windowsOf } from "../windows.js";
 import { checkSpatial, type PerAxis, perAxis } from "../windows.js";
 
+/** Options of maximum and average pooling. */
 export interface PoolingOptions extends CommonOptions {
   /** Positions in a window along each axis. Default 2. */
   readonly poolSize?: PerAxis;
@@ -111,6 +112,7 @@ export const averagePooling2d = (options: PoolingOptions = {}): LayerFunction =>
 export const averagePooling3d = (options: PoolingOptions = {}): LayerFunction =>
   pooling("averagePooling", 3, options, averagePool);
 
+/** Options of pooling over a whole sequence or image. */
 export interface GlobalPoolingOptions extends CommonOptions {
   /** Keeps the reduced axes with size 1. Default false. */
   readonly keepDims?: boolean;
@@ -192,6 +194,7 @@ export const globalMaxPooling2d = (options: GlobalPoolingOptions = {}): LayerFun
 export const globalMaxPooling3d = (options: GlobalPoolingOptions = {}): LayerFunction =>
   globalPooling("globalMaxPooling", 3, options, globalMax);
 
+/** Options of pooling to a given size. */
 export interface AdaptivePoolingOptions extends CommonOptions {
   /** Positions of the result along each axis, 1 to 4096. */
   readonly outputSize: PerAxis;

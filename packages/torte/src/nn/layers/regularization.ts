@@ -5,6 +5,7 @@ import { sizeAt } from "../../tensor/shape.js";
 import { COMMON, type CommonOptions, inputAt, type LayerFunction, layerFunction } from "../layer.js";
 import { l1l2 } from "../regularizers.js";
 
+/** Options of {@link activityRegularization}. */
 export interface ActivityRegularizationOptions extends CommonOptions {
   /** Factor of Σ|x|, at least 0. Default 0. */
   readonly l1?: number;

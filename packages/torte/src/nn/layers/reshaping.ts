@@ -31,6 +31,7 @@ export function flatten(options: CommonOptions = {}): LayerFunction {
   });
 }
 
+/** Options of {@link reshape}. */
 export interface ReshapeOptions extends CommonOptions {
   /** Shape of the result without the batch; one size may be −1. */
   readonly targetShape: readonly number[];
@@ -77,6 +78,7 @@ export function reshape(options: ReshapeOptions): LayerFunction {
   });
 }
 
+/** Options of {@link permute}. */
 export interface PermuteOptions extends CommonOptions {
   /** The axes of the input in their new order, counted from 1 (the batch is 0 and stays). */
   readonly dims: readonly number[];
@@ -171,6 +173,7 @@ function readMargins(where: string, name: string, rank: number, margins: Margins
   });
 }
 
+/** Options of zero padding. */
 export interface ZeroPaddingOptions extends CommonOptions {
   /** Positions of zeros around each axis. Default 1. */
   readonly padding?: Margins;
@@ -217,6 +220,7 @@ export const zeroPadding2d = (options: ZeroPaddingOptions = {}): LayerFunction =
 /** Around volumes; otherwise as zeroPadding1d. */
 export const zeroPadding3d = (options: ZeroPaddingOptions = {}): LayerFunction => zeroPadding(3, options);
 
+/** Options of cropping. */
 export interface CroppingOptions extends CommonOptions {
   /** Positions cut away around each axis. Default 1, as in Keras; of images 0. */
   readonly cropping?: Margins;
@@ -268,6 +272,7 @@ export const cropping2d = (options: CroppingOptions = {}): LayerFunction => crop
 /** Of volumes; otherwise as cropping1d. */
 export const cropping3d = (options: CroppingOptions = {}): LayerFunction => cropping(3, options);
 
+/** Options of up-sampling. */
 export interface UpSamplingOptions extends CommonOptions {
   /** How often each position is repeated along each axis. Default 2. */
   readonly size?: PerAxis;

@@ -9,6 +9,7 @@ import { recipeOf } from "../factories.js";
 import { input, Network } from "../network.js";
 import { follow, type LayerFactory, LAYERS } from "./registry.js";
 
+/** An input of a network as plain JSON. */
 export interface InputDescription {
   readonly name: string;
   /** Of one example; null where sequences may be of any length. */
@@ -24,12 +25,14 @@ export interface CallDescription {
   readonly shape: readonly (number | null)[];
 }
 
+/** A network as plain JSON. */
 export interface NetworkDescription {
   readonly inputs: readonly InputDescription[];
   readonly calls: readonly CallDescription[];
   readonly outputs: readonly number[];
 }
 
+/** A layer as plain JSON. */
 export interface LayerDescription {
   readonly name: string;
   readonly kind: string;

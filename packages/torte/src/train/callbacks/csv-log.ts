@@ -5,6 +5,7 @@ import { builtin } from "../../builtin.js";
 import type { Callback, Logs } from "../callbacks.js";
 import { readState } from "../json.js";
 
+/** Options of {@link csvLog}. */
 export interface CsvLogOptions {
   /** The file. */
   readonly filename: string;

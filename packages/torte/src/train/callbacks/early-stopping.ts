@@ -4,6 +4,7 @@ import type { Callback } from "../callbacks.js";
 import { readState } from "../json.js";
 import { Monitor, MONITOR_OPTIONS, type MonitorOptions } from "./monitor.js";
 
+/** Options of {@link earlyStopping}. */
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** Epochs without improvement before training ends, at least 0; 0 is as 1. Default 0. */
   readonly patience?: number;

@@ -7,6 +7,7 @@ import type { Callback, Logs } from "../callbacks.js";
 import { readState } from "../json.js";
 import { Monitor, MONITOR_OPTIONS, type MonitorOptions } from "./monitor.js";
 
+/** Options of {@link modelCheckpoint}. */
 export interface ModelCheckpointOptions extends MonitorOptions {
   /** Where the model goes: a path, or a function of the epoch, counted from 0, and its figures that gives one. */
   readonly filepath: string | ((epoch: number, logs: Logs) => string);

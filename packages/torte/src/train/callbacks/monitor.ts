@@ -2,6 +2,7 @@
 import { hintFor, numberIn, oneOf, OptionError } from "../../errors.js";
 import type { Logs, TrainingControl } from "../callbacks.js";
 
+/** Which figure a callback watches, and what counts as better. */
 export interface MonitorOptions {
   /** The figure to watch. Default "valLoss". */
   readonly monitor?: string;

@@ -6,6 +6,7 @@ import type { Callback, Logs, Progress } from "../callbacks.js";
 /** 0 says nothing, 1 draws a bar for each epoch as it goes on, 2 writes a line for each. */
 export type Verbosity = 0 | 1 | 2;
 
+/** Options of {@link progress}. */
 export interface ProgressOptions {
   /** 0 says nothing, 1 draws a bar on a terminal and writes lines elsewhere, 2 writes a line for each epoch. Default 1. */
   readonly verbose?: Verbosity;

@@ -4,6 +4,7 @@ import type { Callback } from "../callbacks.js";
 import { readState } from "../json.js";
 import { Monitor, MONITOR_OPTIONS, type MonitorOptions } from "./monitor.js";
 
+/** Options of {@link reduceLROnPlateau}. */
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
   /** What the rate is multiplied by, above 0 and below 1. Default 0.1. */
   readonly factor?: number;

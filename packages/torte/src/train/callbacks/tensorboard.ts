@@ -5,6 +5,7 @@ import type { Callback, Logs, TrainingControl } from "../callbacks.js";
 import { readState } from "../json.js";
 import { EventWriter } from "../tensorboard/writer.js";
 
+/** Options of {@link tensorBoard}. */
 export interface TensorBoardOptions {
   /** The folder of the run; TensorBoard shows all runs of the folder that it is in. Default "logs". */
   readonly logDir?: string;

@@ -16,6 +16,7 @@ import { type CheckpointOptions, folderOption, readCheckpointOptions } from "./o
 import type { CallbackState, Identity, RunState } from "./record.js";
 import { readNewest, type Resumed, restoreArrays } from "./resume.js";
 
+/** Checkpoints of a run, and going on from them. */
 export interface ResumeOptions {
   /**
    * Keeps what the run needs to go on after whatever ends it, in a folder (Node). A run that goes on from a checkpoint comes to

@@ -12,6 +12,7 @@ export interface CheckpointInterval {
   readonly seconds?: number;
 }
 
+/** Where and how often a run keeps a checkpoint. */
 export interface CheckpointOptions {
   /** Where checkpoints go, and nothing else: made where it is missing. Not the folder of another run, unless `resume` goes on with that. */
   readonly folder: string;

@@ -6,6 +6,7 @@ import type { Tensor } from "../../tensor/tensor.js";
 import { buckets, firstEvent, histogram, record, startEvent, scalar, type Shown, text, valueEvent } from "./events.js";
 import { joined } from "./protobuf.js";
 
+/** Options of {@link EventWriter}. */
 export interface EventWriterOptions {
   /** Values of this step and later that are in the folder already are void: the run goes on from a checkpoint. Default none. */
   readonly restartAt?: number;
