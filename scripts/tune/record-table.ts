@@ -32,8 +32,8 @@ function generated(rows: number): Dataset {
   return Dataset.fromTensors({ x: tensor(x), y: tensor(y) });
 }
 
-const all = generated(768);
-const [train, validation] = [all.take(512), all.skip(512)];
+const all = generated(2560);
+const [train, validation] = [all.take(2048), all.skip(2048)];
 
 function made(h: Hyper) {
   const activation = h.categorical("activation", ["relu", "tanh", "gelu"]);
@@ -78,7 +78,7 @@ for (let i = 0; i < settings; i++) {
   await model.close();
   losses.push(curve);
   search.tell(trial.number, curve.at(-1) ?? NaN);
-  if (i % 50 === 0) console.log(i, curve.at(-1));
+  if (i % 25 === 0) console.log(i, curve.at(-1));
 }
 const rounded = (value: unknown): unknown => (typeof value === "number" ? Number(value.toPrecision(4)) : value);
 const values = search.trials.map(({ values: all }) =>

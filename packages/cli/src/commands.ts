@@ -266,6 +266,7 @@ function addTune(program: Command, onTune: Actions["tune"]): void {
         "curveFitting",
       ]),
     )
+    .option("--from <dirs>", "folders of earlier studies of related data, with commas between", folders)
     .option("--workers <n>", "processes that train; 1 trains in this one (default: 1)", whole(1, 256))
     .option("--reproducible", "the same study whatever the number of workers")
     .option("--out <dir>", "the study's folder (default: runs/<file>-study)", text)
@@ -273,10 +274,13 @@ function addTune(program: Command, onTune: Actions["tune"]): void {
   speaking(running(command)).addHelpText("after", TUNE_HELP).action(onTune);
 }
 
+const folders = (given: string): readonly string[] => given.split(",").map((folder) => text(folder.trim()));
+
 const TUNE_HELP = `
 Examples:
   torte tune experiment.ts --budget 30m
   torte tune runs/experiment-study --resume --trials 100
+  torte tune other.ts --trials 40 --from runs/experiment-study
 
 Ctrl-C ends a study; --resume goes on with it. At the end the best three trials are
 trained again with fresh seeds: what was seen is the best of many, and too good.

@@ -20,6 +20,8 @@ export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs"> {
   readonly objective?: string;
   readonly searcher?: SearcherName;
   readonly scheduler?: SchedulerName;
+  /** Folders of earlier studies. */
+  readonly from?: readonly string[];
   readonly workers?: number;
   readonly reproducible?: boolean;
   readonly out?: string;
@@ -58,6 +60,7 @@ export async function tuneCommand(
       ...(trials === undefined ? {} : { trials }),
       ...(epochs === undefined ? {} : { epochs }),
     },
+    ...(options.from === undefined || asked.resume === true ? {} : { from: options.from }),
     ...(searcher === undefined ? {} : { searcher }),
     ...(scheduler === undefined ? {} : { scheduler }),
     ...(options.reproducible === true ? { parallel: { mode: "reproducible" } } : {}),

@@ -16,7 +16,7 @@ export type {
   Parameter,
   Value,
 } from "./space/parameter.js";
-export type { Ask, Observation, Searcher } from "./searchers/searcher.js";
+export type { Ask, Earlier, Observation, Searcher } from "./searchers/searcher.js";
 export { auto, type SearcherName } from "./searchers/auto.js";
 export { gp, type GpOptions } from "./searchers/gp.js";
 export { tpe, type TpeOptions } from "./searchers/tpe.js";

@@ -141,10 +141,20 @@ export interface Posterior {
   readonly variance: number;
 }
 
+/** What is expected of a function at a point. */
+export interface Process {
+  readonly parameters: KernelParameters;
+  /** Mean and variance of the function, without noise. */
+  posterior(x: Float64Array): Posterior;
+  /** Also the derivatives of both by the coordinates; those of categories are 0. */
+  gradients(x: Float64Array, byMean: Float64Array, byVariance: Float64Array): Posterior;
+}
+
 /** A process that has seen values at points. */
-export class GaussianProcess {
+export class GaussianProcess implements Process {
   readonly parameters: KernelParameters;
   readonly #points: Points;
+  readonly #values: Float64Array;
   readonly #lower: Float64Array;
   /** Lᵀ, so that both solutions go along rows. */
   readonly #upper: Float64Array;
@@ -157,6 +167,7 @@ export class GaussianProcess {
   constructor(points: Points, y: Float64Array, parameters: KernelParameters) {
     const { count: n, categorical } = points;
     this.#points = points;
+    this.#values = y;
     this.parameters = parameters;
     const lower = new Float64Array(n * n);
     const d = categorical.length;
@@ -176,7 +187,21 @@ export class GaussianProcess {
     this.#solved = new Float64Array(n);
   }
 
-  /** Mean and variance of the function, without noise, at a point. */
+  /**
+   * What each known value would be expected to be without it, with its noise: yᵢ − αᵢ/cᵢ and 1/cᵢ, where C is the covariance, α = C⁻¹·y and
+   * c the diagonal of C⁻¹.
+   *
+   * Source: C. Rasmussen and C. Williams, Gaussian processes for machine learning (2006), 5.4.2.
+   */
+  get leaveOneOut(): readonly Posterior[] {
+    const n = this.#points.count;
+    const inverted = inverse(this.#lower, n);
+    return Array.from(this.#values, (value, i) => {
+      const precision = inverted[i * n + i] as number;
+      return { mean: value - (this.#alpha[i] as number) / precision, variance: 1 / precision };
+    });
+  }
+
   posterior(x: Float64Array): Posterior {
     const { count: n } = this.#points;
     for (let i = 0; i < n; i++) {
@@ -193,7 +218,6 @@ export class GaussianProcess {
     return { mean, variance };
   }
 
-  /** Also the derivatives of both by the coordinates; those of categories are 0. */
   gradients(x: Float64Array, byMean: Float64Array, byVariance: Float64Array): Posterior {
     const { count: n, data, categorical } = this.#points;
     const { inverseSquared } = this.parameters;

@@ -1,5 +1,5 @@
 /** What a Gaussian process expects of a setting, and the setting of which it expects most. */
-import type { GaussianProcess } from "../numeric/gaussian-process.js";
+import type { Process } from "../numeric/gaussian-process.js";
 import { logImprovement, logImprovementSlope } from "../numeric/log-expected-improvement.js";
 import { minimize } from "../numeric/minimize.js";
 import { density, logCumulative } from "../numeric/normal.js";
@@ -11,18 +11,18 @@ const LEAST_VARIANCE = 1e-12;
 
 /** Processes of the loss and of each constraint; all of standardized values. */
 export interface Surrogate {
-  readonly loss: GaussianProcess;
+  readonly loss: Process;
   /** The best loss so far; undefined where no trial has kept the constraints yet. */
   readonly best: number | undefined;
   /** A constraint is kept where its value is at most the limit. */
-  readonly constraints: readonly { readonly process: GaussianProcess; readonly limit: number }[];
+  readonly constraints: readonly { readonly process: Process; readonly limit: number }[];
 }
 
 /** log of the expected improvement, plus log of the probability that each constraint is kept; fills in its gradient. */
 export function acquisition(surrogate: Surrogate, x: Float64Array, gradient?: Float64Array): number {
   const { loss, best, constraints } = surrogate;
   const [byMean, byVariance] = [new Float64Array(x.length), new Float64Array(x.length)];
-  const of = (process: GaussianProcess): { mean: number; deviation: number } => {
+  const of = (process: Process): { mean: number; deviation: number } => {
     const { mean, variance } = gradient === undefined ? process.posterior(x) : process.gradients(x, byMean, byVariance);
     return { mean, deviation: Math.sqrt(variance + LEAST_VARIANCE) };
   };

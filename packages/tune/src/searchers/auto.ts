@@ -1,7 +1,8 @@
 /** The searcher that a study has by default, and the searchers by name. */
 import { oneOf, OptionError, show } from "torte";
 import { gp } from "./gp.js";
-import type { Searcher } from "./searcher.js";
+import type { Assignment } from "../space/parameter.js";
+import type { Earlier, Searcher } from "./searcher.js";
 import { grid, random, sobol, sobolPoint } from "./simple.js";
 import { tpe } from "./tpe.js";
 
@@ -9,7 +10,7 @@ import { tpe } from "./tpe.js";
 const STARTUP = 10;
 
 /**
- * The present setting first, where the space has one; points of Sobol's sequence up to ten trials; then a Gaussian process, or a Parzen
+ * The present setting first, where the space has one; the best settings of earlier studies, where there are any; points of Sobol's sequence up to ten trials; then a Gaussian process, or a Parzen
  * estimator where the space has conditions.
  */
 export function auto(): Searcher {
@@ -17,13 +18,25 @@ export function auto(): Searcher {
   return {
     name: "auto",
     propose: (ask) => {
-      const { space, seed, number, trials } = ask;
-      if (number === 0 && space.present !== undefined) return space.present;
+      const { space, seed, number, trials, earlier = [] } = ask;
+      const first = [...(space.present === undefined ? [] : [space.present]), ...bestOf(earlier)];
+      if (number < first.length) return first[number];
       const told = trials.filter(({ losses }) => losses?.every(Number.isFinite) === true).length;
-      if (number < STARTUP || told < 3) return sobolPoint(space, seed, number);
+      // What earlier studies have found stands for the points that only explore.
+      const startup = earlier.length > 0 && space.conditional.size === 0 ? 3 : STARTUP;
+      if (number < startup || told < 3) return sobolPoint(space, seed, number);
       return (space.conditional.size > 0 ? estimator : process).propose(ask);
     },
   };
+}
+
+/** The best settings of earlier studies, one of each after the other, at least two and at most five. */
+function bestOf(earlier: readonly Earlier[]): readonly Assignment[] {
+  const ordered = earlier.map(({ trials }) => [...trials].sort((a, b) => a.loss - b.loss));
+  const count = earlier.length === 0 ? 0 : Math.min(5, Math.max(2, earlier.length));
+  return Array.from({ length: count }, (_, i) => ordered[i % ordered.length]?.[Math.floor(i / ordered.length)]).flatMap(
+    (trial) => (trial === undefined ? [] : [trial.values]),
+  );
 }
 
 const SEARCHERS = { auto, random, sobol, grid, tpe, gp } as const;

@@ -1,12 +1,28 @@
 /** Bayesian optimization with a Gaussian process: the setting of which the largest improvement is expected. */
 import { checkOptions, OptionError, positiveInteger } from "torte";
-import { fitKernel, GaussianProcess, type KernelParameters, type Points } from "../numeric/gaussian-process.js";
+import { Ensemble, OwnStudy, rankWeights } from "../numeric/ensemble.js";
+import {
+  fitKernel,
+  GaussianProcess,
+  type KernelParameters,
+  type Points,
+  type Process,
+} from "../numeric/gaussian-process.js";
 import { powerTransform } from "../numeric/power-transform.js";
 import { MOST_DIMENSIONS, SobolSequence } from "../numeric/sobol.js";
 import { Random } from "../random.js";
 import { type Assignment, fromUnit, isNumeric, levels, type Parameter, valueAt } from "../space/parameter.js";
 import { acquisition, type Candidate, climb, snapped, starts, type Surrogate } from "./acquisition.js";
-import { type Ask, encode, finished, keyOf, type Observation, type Searcher, violation } from "./searcher.js";
+import {
+  type Ask,
+  type Earlier,
+  encode,
+  finished,
+  keyOf,
+  type Observation,
+  type Searcher,
+  violation,
+} from "./searcher.js";
 import { sobolPoint } from "./simple.js";
 
 /** Options of the searcher by Gaussian processes. */
@@ -51,17 +67,14 @@ export function gp(options: GpOptions = {}): Searcher {
 
 type Told = Observation & { readonly losses: readonly number[] };
 
-function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): Assignment {
+function proposed({ space, seed, number, trials, earlier = [] }: Ask, told: readonly Told[]): Assignment {
   const { parameters } = space;
   const random = new Random(seed, "gp", number);
   const points = pointsOf(parameters, told);
   const losses = powerTransform(standardized(scalarized(told, random)).values);
-  const surrogate = withRunning(
-    surrogateOf(points, losses, told),
-    points,
-    trials.filter(({ losses: running }) => running === undefined).map(({ values }) => encode(parameters, values)),
-    standardized(losses).values,
-  );
+  const running = trials.filter((trial) => trial.losses === undefined).map(({ values }) => encode(parameters, values));
+  const before = earlier.map((one) => earlierResults(parameters, one));
+  const surrogate = surrogateOf(points, losses, told, running, { before, random });
   const known = new Set(trials.map(({ values }) => keyOf(values)));
   const candidates = candidatesFor(parameters, points.count, random, { seed, number });
   const valued = candidates.map((x): Candidate => ({ x, value: acquisition(surrogate, x) }));
@@ -77,7 +90,7 @@ function proposed({ space, seed, number, trials }: Ask, told: readonly Told[]): 
   return sobolPoint(space, seed, number);
 }
 
-function pointsOf(parameters: readonly Parameter[], told: readonly Observation[]): Points {
+function pointsOf(parameters: readonly Parameter[], told: readonly Pick<Observation, "values">[]): Points {
   const d = parameters.length;
   const data = new Float64Array(told.length * d);
   told.forEach(({ values }, i) => data.set(encode(parameters, values), i * d));
@@ -123,10 +136,15 @@ function standardized(values: Float64Array): Standardized {
   return { values: values.map((value) => (value - mean) / deviation), mean, deviation };
 }
 
-function surrogateOf(points: Points, losses: Float64Array, told: readonly Told[]): Surrogate {
+function surrogateOf(
+  points: Points,
+  losses: Float64Array,
+  told: readonly Told[],
+  running: readonly Float64Array[],
+  related: Related,
+): Surrogate {
   const { values } = standardized(losses);
-  const feasible = told.map((trial) => violation(trial) === 0);
-  const kept = values.filter((_, i) => feasible[i]);
+  const kept = values.filter((_, i) => violation(told[i] as Told) === 0);
   const count = Math.max(0, ...told.map(({ violations }) => violations.length));
   const constraints = Array.from({ length: count }, (_, c) => {
     const measured = told.flatMap(({ violations }, i) => (Number.isFinite(violations[c] ?? NaN) ? [i] : []));
@@ -134,7 +152,77 @@ function surrogateOf(points: Points, losses: Float64Array, told: readonly Told[]
     const own = subset(points, measured);
     return { process: fitted(own, column.values), limit: -column.mean / column.deviation };
   });
-  return { loss: fitted(points, values), best: kept.length === 0 ? undefined : Math.min(...kept), constraints };
+  return {
+    loss: lossProcess(points, values, running, related),
+    best: kept.length === 0 ? undefined : Math.min(...kept),
+    constraints,
+  };
+}
+
+interface Results {
+  readonly points: Points;
+  /** Standardized. */
+  readonly values: Float64Array;
+}
+
+interface Related {
+  readonly before: readonly Results[];
+  readonly random: Random;
+}
+
+/**
+ * The process of this study alone, or a rank-weighted ensemble of it and, for each earlier study, of one that has seen both: whose study a
+ * point is of is a category like others, so that how alike both studies are is a length scale that the results determine.
+ */
+function lossProcess(
+  points: Points,
+  values: Float64Array,
+  running: readonly Float64Array[],
+  { before, random }: Related,
+): Process {
+  const alone = fitted(points, values);
+  const own = withRunning(alone, points, running, values);
+  if (before.length === 0) return own;
+  const joint = before.map((results) => {
+    const both = joined({ points, values }, results);
+    const process = fitted(both.points, both.values);
+    const more = running.map((x) => Float64Array.of(...x, 0));
+    return {
+      leftOut: process.leaveOneOut.slice(0, points.count),
+      process: withRunning(process, both.points, more, both.values),
+    };
+  });
+  const weights = rankWeights([...joint.map(({ leftOut }) => leftOut), alone.leaveOneOut], values, random);
+  const members = [...joint.map(({ process }) => new OwnStudy(process)), own];
+  return new Ensemble(members.map((process, i) => ({ process, weight: weights[i] ?? 0 })));
+}
+
+/** This study's results, 0 in a further coordinate, and after them those of another one, with 1. */
+function joined(own: Results, other: Results): Results {
+  const d = own.points.categorical.length;
+  const data = new Float64Array((own.points.count + other.points.count) * (d + 1));
+  [own, other].forEach(({ points }, study) => {
+    for (let i = 0; i < points.count; i++) {
+      const at = (i + study * own.points.count) * (d + 1);
+      data.set(points.data.subarray(i * d, (i + 1) * d), at);
+      data[at + d] = study;
+    }
+  });
+  const points = { data, count: own.points.count + other.points.count, categorical: [...own.points.categorical, true] };
+  return { points, values: Float64Array.of(...own.values, ...other.values) };
+}
+
+/** Of an earlier study, at most: the best half as many, and the rest evenly. */
+const EARLIER_TRIALS = 80;
+
+function earlierResults(parameters: readonly Parameter[], { trials }: Earlier): Results {
+  const losses = standardized(Float64Array.from(trials, ({ loss }) => loss)).values;
+  const values = standardized(powerTransform(losses)).values;
+  const rows = bestAndSpread(values, EARLIER_TRIALS);
+  return {
+    points: subset(pointsOf(parameters, trials), rows),
+    values: Float64Array.from(rows, (i) => values[i] as number),
+  };
 }
 
 function subset({ data, categorical }: Points, rows: readonly number[]): Points {
@@ -148,37 +236,42 @@ function fitted(points: Points, values: Float64Array): GaussianProcess {
   return new GaussianProcess(points, values, kernelOf(points, values));
 }
 
-/** Of more trials than are needed the best half as many, and the rest evenly by the order in which they came. */
 function kernelOf(points: Points, values: Float64Array): KernelParameters {
   if (points.count <= FIT_TRIALS) return fitKernel(points, values);
-  const order = Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
-  const half = FIT_TRIALS / 2;
-  const rest = order.slice(half).sort((a, b) => a - b);
-  const spread = Array.from({ length: half }, (_, i) => rest[Math.floor((i * rest.length) / half)] as number);
-  const rows = [...order.slice(0, half), ...spread].sort((a, b) => a - b);
+  const rows = bestAndSpread(values, FIT_TRIALS);
   return fitKernel(
     subset(points, rows),
-    values.filter((_, i) => rows.includes(i)),
+    Float64Array.from(rows, (i) => values[i] as number),
     30,
   );
 }
 
-/** Trials that run, with the loss that is expected of them. */
+/** Of more values than are wanted the best half as many, and the rest evenly by the order in which they came. */
+function bestAndSpread(values: Float64Array, most: number): readonly number[] {
+  const all = Array.from(values.keys());
+  if (values.length <= most) return all;
+  const order = all.sort((a, b) => (values[a] as number) - (values[b] as number));
+  const half = most / 2;
+  const rest = order.slice(half).sort((a, b) => a - b);
+  const spread = Array.from({ length: half }, (_, i) => rest[Math.floor((i * rest.length) / half)] as number);
+  return [...order.slice(0, half), ...spread].sort((a, b) => a - b);
+}
+
+/** Trials that run count with the loss that is expected of them. */
 function withRunning(
-  surrogate: Surrogate,
+  process: GaussianProcess,
   points: Points,
   running: readonly Float64Array[],
   values: Float64Array,
-): Surrogate {
+): GaussianProcess {
   const complete = running.filter((x) => !x.some(Number.isNaN));
-  if (complete.length === 0) return surrogate;
+  if (complete.length === 0) return process;
   const d = points.categorical.length;
   const data = new Float64Array((points.count + complete.length) * d);
   data.set(points.data);
   complete.forEach((x, i) => data.set(x, (points.count + i) * d));
-  const all = Float64Array.from([...values, ...complete.map((x) => surrogate.loss.posterior(x).mean)]);
-  const more = { ...points, data, count: points.count + complete.length };
-  return { ...surrogate, loss: new GaussianProcess(more, all, surrogate.loss.parameters) };
+  const all = Float64Array.from([...values, ...complete.map((x) => process.posterior(x).mean)]);
+  return new GaussianProcess({ ...points, data, count: points.count + complete.length }, all, process.parameters);
 }
 
 /** Points of Sobol's sequence: fewer where there are many trials, so that they take about as long. */

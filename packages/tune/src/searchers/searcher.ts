@@ -13,6 +13,17 @@ export interface Observation {
   readonly violations: readonly number[];
 }
 
+/** What an earlier study of related data has found. */
+export interface Earlier {
+  /** Where it comes from, for people. */
+  readonly name: string;
+  readonly trials: readonly {
+    readonly values: Assignment;
+    /** The first objective, less is better. */
+    readonly loss: number;
+  }[];
+}
+
 /** What a proposal is a function of: nothing else may go into it, so that a study can be replayed. */
 export interface Ask {
   readonly space: Space;
@@ -24,6 +35,8 @@ export interface Ask {
   readonly trials: readonly Observation[];
   /** How many objectives there are. */
   readonly objectives: number;
+  /** Earlier studies to learn from. Default: none. */
+  readonly earlier?: readonly Earlier[];
 }
 
 /** Proposes settings. One of your own needs the one function. */

@@ -1,5 +1,6 @@
 /** What happens in a study, as its journal has it: plain JSON, one event a line. */
 import type { Assignment, Parameter } from "../space/parameter.js";
+import type { Earlier } from "../searchers/searcher.js";
 import type { Goal } from "./search.js";
 
 /** What the study is; it must be the same where the study is resumed. */
@@ -16,6 +17,8 @@ export interface StudyEvent {
   readonly scheduler: string;
   /** Tasks of a round; results are told at its end. 0 where they are told as they come. */
   readonly round: number;
+  /** What earlier studies have found, as it was when this one was begun. */
+  readonly earlier?: readonly Earlier[];
 }
 
 /** A process begins to lead the study. */

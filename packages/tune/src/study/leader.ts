@@ -190,6 +190,7 @@ export class Leader {
       seed: header.seed,
       number: trial,
       objectives: header.objectives.length,
+      ...(header.earlier === undefined ? {} : { earlier: header.earlier }),
       trials: this.ledger.observed,
     };
     const resolved = propose(space, searcher, ask, this.ledger.settings);

@@ -30,6 +30,11 @@ export function checkSame(before: StudyEvent, now: StudyEvent, where: string): v
   }
   const added = now.parameters.find(({ name }) => !before.parameters.some((other) => other.name === name));
   if (added !== undefined) changed(`the hyperparameter ${added.name}`, "nothing", added);
+  // Where it is not said again, the journal knows.
+  if (now.earlier !== undefined && JSON.stringify(now.earlier) !== JSON.stringify(before.earlier)) {
+    const names = (study: StudyEvent): string => (study.earlier ?? []).map(({ name }) => name).join(", ") || "nothing";
+    changed("what earlier studies have found", names(before), names(now));
+  }
   for (const name of ["seed", "objectives", "value", "epochs", "repeats", "searcher", "scheduler", "round"] as const)
     if (JSON.stringify(before[name]) !== JSON.stringify(now[name])) changed(name, before[name], now[name]);
 }

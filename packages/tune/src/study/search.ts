@@ -2,9 +2,10 @@
 import { checkOptions, oneOf, OptionError, seedOption, show, TorteError } from "torte";
 import { paretoFront } from "../numeric/pareto.js";
 import { readSearcher, type SearcherName } from "../searchers/auto.js";
-import type { Observation, Searcher } from "../searchers/searcher.js";
+import type { Earlier, Observation, Searcher } from "../searchers/searcher.js";
 import type { Assignment } from "../space/parameter.js";
 import type { Space } from "../space/space.js";
+import { fitting } from "../searchers/earlier.js";
 import { propose } from "./propose.js";
 
 /** Whether less or more of an objective is better. */
@@ -18,6 +19,8 @@ export interface SearchOptions {
   readonly seed?: number;
   /** Of the objective, or of each. Default "min". */
   readonly direction?: Goal | readonly Goal[];
+  /** Earlier searches of related functions, whose results a Gaussian process learns from as far as they fit. Default: none. */
+  readonly earlier?: readonly Earlier[];
 }
 
 /** A trial of a search: its values, and what came of it. */
@@ -57,15 +60,17 @@ export class Search<T> {
   readonly #searcher: Searcher;
   readonly #seed: number;
   readonly #signs: readonly number[];
+  readonly #earlier: readonly Earlier[];
   readonly #trials: SearchTrial[] = [];
   /** Numbers of the trials in the order in which their results came. */
   readonly #told: number[] = [];
 
   constructor(space: Space<T>, options: SearchOptions = {}) {
-    checkOptions("search", options, ["searcher", "seed", "direction"]);
+    checkOptions("search", options, ["searcher", "seed", "direction", "earlier"]);
     this.space = space;
     this.#searcher = readSearcher(options.searcher ?? "auto");
     this.#seed = seedOption("search", options.seed ?? 0);
+    this.#earlier = fitting(space, options.earlier ?? []);
     this.#signs = [options.direction ?? "min"].flat().map(signOf);
   }
 
@@ -82,6 +87,7 @@ export class Search<T> {
       seed: this.#seed,
       number,
       objectives: this.#signs.length,
+      earlier: this.#earlier,
       trials: trials.map((at) => this.#observed(this.#trial(at))),
     });
     if (resolved === undefined) return undefined;

@@ -25,6 +25,8 @@ import { takeLock } from "../storage/lock.js";
 import { serve } from "../storage/worker.js";
 import { Workers } from "../storage/workers.js";
 import { type Budget, checkBudget } from "./budget.js";
+import { fitting } from "../searchers/earlier.js";
+import { readEarlier } from "./earlier.js";
 import type { JournalEvent, StudyEvent } from "./events.js";
 import { InProcess } from "./in-process.js";
 import { type Executor, type Job, Leader } from "./leader.js";
@@ -82,6 +84,11 @@ export interface StudyOptions {
   readonly parallel?: { readonly mode: "reproducible"; readonly round?: number };
   /** Where the study is kept; it goes on from there where it was begun before. Default: in memory. */
   readonly folder?: string;
+  /**
+   * Folders of earlier studies of related data: their best settings are tried first, and the Gaussian process learns from their results as
+   * far as they rank those of this study. Default: none.
+   */
+  readonly from?: readonly string[];
   /** Processes that train, instead of this one. Their program calls `serveTrials`. Default: none. */
   readonly workers?: WorkerProcesses;
   /** Ends the study; it can be resumed where it has a folder. */
@@ -113,6 +120,7 @@ const STUDY = [
   "confirm",
   "parallel",
   "folder",
+  "from",
   "workers",
   "signal",
   "onEvent",
@@ -295,9 +303,10 @@ export async function lead(
     searcher: searcher.name,
     scheduler: scheduler.name,
     round: roundOf(options.parallel),
+    ...(options.from === undefined ? {} : { earlier: fitting(space, options.from.map(readEarlier)) }),
   };
   // Before anybody is started: a folder that is another's is refused.
-  const store = options.folder === undefined ? IN_MEMORY : openFolder(options.folder, header);
+  const store = options.folder === undefined ? { ...IN_MEMORY, header } : openFolder(options.folder, header);
   let executor: Executor | undefined;
   try {
     executor = start();
@@ -305,7 +314,7 @@ export async function lead(
       space,
       searcher,
       scheduler,
-      header,
+      header: store.header,
       directions,
       budget: options.budget,
       confirm: confirmOf(options.confirm),
@@ -325,12 +334,14 @@ export async function lead(
 }
 
 interface Store {
+  /** As the journal has it. */
+  readonly header: StudyEvent;
   readonly events: readonly JournalEvent[];
   readonly append: (event: JournalEvent) => void;
   readonly close: () => void;
 }
 
-const IN_MEMORY: Store = { events: [], append: () => undefined, close: () => undefined };
+const IN_MEMORY: Omit<Store, "header"> = { events: [], append: () => undefined, close: () => undefined };
 
 function openFolder(folder: string, header: StudyEvent): Store {
   const release = takeLock(folder);
@@ -348,6 +359,7 @@ function openFolder(folder: string, header: StudyEvent): Store {
           received: first.event,
         });
       return {
+        header: first ?? header,
         events,
         append: (event) => journal.append(event),
         close: () => {

@@ -1,5 +1,5 @@
 /** Functions with a known least value, on which searchers are compared. */
-import { type Hyper, Search, type SearcherName, space } from "../index.js";
+import { type Earlier, type Hyper, Search, type SearcherName, space } from "../index.js";
 
 export interface TestFunction {
   readonly name: string;
@@ -49,8 +49,8 @@ function ackley(x: readonly number[]): number {
 const rosenbrock = (x: readonly number[]): number =>
   x.slice(1).reduce((sum, at, i) => sum + 100 * (at - (x[i] ?? 0) ** 2) ** 2 + (1 - (x[i] ?? 0)) ** 2, 0);
 
-/** A valley in the logarithms, with whole numbers and categories, as of a small network. */
-function mixed(h: Hyper): number {
+/** A valley in the logarithms, with whole numbers and categories, as of a small network. `moved`: the same network with other data. */
+function mixed(h: Hyper, moved = 0): number {
   const rate = h.float("rate", 1e-5, 1, { log: true });
   const units = h.int("units", 8, 512, { log: true });
   const kind = h.categorical("kind", ["relu", "tanh", "swish", "linear"]);
@@ -60,8 +60,8 @@ function mixed(h: Hyper): number {
   const offset = { relu: 0.05, tanh: 0.1, swish: 0, linear: 0.4 }[kind] + (norm ? 0 : 0.1);
   return (
     offset +
-    0.3 * (Math.log10(rate) - best) ** 2 +
-    0.1 * (Math.log2(units) - 7) ** 2 +
+    0.3 * (1 + moved) * (Math.log10(rate) - best - moved) ** 2 +
+    0.1 * (Math.log2(units) - 7 + moved) ** 2 +
     0.08 * (depth - (norm ? 4 : 2)) ** 2
   );
 }
@@ -92,7 +92,7 @@ export const FUNCTIONS: readonly TestFunction[] = [
   { name: "Hartmann6", least: -3.32236801141551, define: (h) => hartmann6(coordinates(h, 6, 0, 1)) },
   { name: "Ackley5", least: 0, define: (h) => ackley(coordinates(h, 5, -32.768, 32.768)) },
   { name: "Rosenbrock4", least: 0, define: (h) => rosenbrock(coordinates(h, 4, -5, 10)) },
-  { name: "mixed", least: 0, define: mixed },
+  { name: "mixed", least: 0, define: (h) => mixed(h) },
   { name: "conditional", least: 0, define: conditional },
 ];
 
@@ -102,8 +102,9 @@ export function regrets(
   searcher: SearcherName,
   trials: number,
   seed: number,
+  earlier: readonly Earlier[] = [],
 ): number[] {
-  const search = new Search(space(define), { searcher, seed });
+  const search = new Search(space(define), { searcher, seed, earlier });
   let best = Infinity;
   return Array.from({ length: trials }, () => {
     const trial = search.ask();
@@ -114,6 +115,35 @@ export function regrets(
     }
     return best;
   });
+}
+
+/** Functions that are moved, scaled and tilted: the same tasks with other data. */
+export const RELATED: readonly { readonly target: TestFunction; readonly earlier: TestFunction }[] = [
+  {
+    target: FUNCTIONS[4] as TestFunction,
+    earlier: { name: "mixed, moved", least: 0, define: (h) => 3 + 2 * mixed(h, 0.3) },
+  },
+  {
+    target: FUNCTIONS[1] as TestFunction,
+    earlier: {
+      name: "Hartmann6, moved",
+      least: 0,
+      define: (h) => {
+        const x = coordinates(h, 6, 0, 1);
+        return 0.8 * hartmann6(x.map((at, i) => at + 0.03 * (i % 2 === 0 ? 1 : -1))) + 0.1 * (x[0] ?? 0);
+      },
+    },
+  },
+];
+
+/** Trials as what an earlier study has found. */
+export function earlierOf({ name, define }: TestFunction, trials: number, seed: number): Earlier {
+  const search = new Search(space(define), { seed });
+  for (let i = 0; i < trials; i++) {
+    const trial = search.ask();
+    if (trial !== undefined) search.tell(trial.number, trial.build());
+  }
+  return { name, trials: search.trials.map(({ values, results }) => ({ values, loss: results?.[0] ?? NaN })) };
 }
 
 export function median(values: readonly number[]): number {
