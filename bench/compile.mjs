@@ -9,6 +9,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import {
   activation,
+  adam,
   batchNormalization,
   conv1d,
   dense,
@@ -19,14 +20,13 @@ import {
 import { compileModule } from "../packages/torte/dist/backends/wasm/module.js";
 import { hasRelaxedSimd } from "../packages/torte/dist/backends/wasm/session.js";
 import { State } from "../packages/torte/dist/graph/node.js";
-import { adam } from "../packages/torte/dist/optim/optimizers.js";
 import { readGoals } from "../packages/torte/dist/train/objective.js";
-import { trainable, trainingStates, trainProgram } from "../packages/torte/dist/train/programs.js";
+import { Compiled } from "../packages/torte/dist/train/compiled.js";
+import { trainProgram } from "../packages/torte/dist/train/programs.js";
+import { atOnce } from "../packages/torte/dist/turns.js";
 import { models } from "./workloads.mjs";
 
 const BATCH = 16;
-/** What is summed up for the history besides the rows: the loss. */
-const FIGURES = 1;
 /** @type {Record<string, () => import("torte").Model>} */
 const networks = {
   "chapter's model, 11 layers": () => /** @type {any} */ (models["chapter"])({}),
@@ -50,15 +50,15 @@ async function compileOnce(name) {
   const spec = model?.network.inputSpecs[0];
   if (model === undefined || spec === undefined) throw new Error(`no network ${name}`);
   const objective = { network: model.network, goals: readGoals(model.network, { loss: "binaryCrossentropy" }) };
-  const optimizer = adam();
-  const states = trainingStates(trainable(model.network), optimizer, FIGURES);
   const data = {
     x: [new State("x", [BATCH, ...spec.shape], spec.dtype)],
     y: [new State("y", [BATCH, 1], "float32")],
+    w: [],
     order: new State("order", [BATCH], "int32"),
     cursor: new State("cursor", [], "int32"),
+    flag: new State("flag", [4], "int32"),
   };
-  const program = trainProgram(objective, optimizer, states, data, BATCH);
+  const program = atOnce(trainProgram(new Compiled(objective, adam()), data, BATCH));
   const traced = performance.now();
   let end = 65536;
   const place = (/** @type {number} */ bytes) => (end += Math.ceil(bytes / 64) * 64) - Math.ceil(bytes / 64) * 64;
@@ -77,13 +77,13 @@ async function compileOnce(name) {
     },
   );
   const compiled = performance.now();
-  await WebAssembly.compile(Uint8Array.from(module.bytes));
+  await WebAssembly.compile(Uint8Array.from(module.code));
   const ready = performance.now();
   return {
     traceMs: traced - start,
     compileMs: compiled - traced,
     hostMs: ready - compiled,
-    bytes: module.bytes.length,
+    bytes: module.code.length,
     kernels: module.kernels.length,
     arena: module.plan.bytes / Math.max(1, module.plan.lowerBound),
   };
