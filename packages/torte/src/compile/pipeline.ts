@@ -20,7 +20,7 @@ import { sinkClamp } from "./rewrite/max-before-relu.js";
 import { layOutOperands } from "./rewrite/operand-layout.js";
 import { splitReductions } from "./rewrite/split-reductions.js";
 import { fastConvolutions } from "./rewrite/winograd.js";
-import { type MemoryPlan, planMemory } from "./schedule/memory.js";
+import { type MemoryPlan, planningMemory } from "./schedule/memory.js";
 import {
   type Assignment,
   costOf,
@@ -126,7 +126,7 @@ export function* compileEach<K extends KernelSummary>(
   const states = new Map([...fused.stateBuffers].map(([state, buffer]) => [buffer, state]));
   const outputs = fused.program.outputs.map((node) => ({ node, buffer: bufferOf(fused, node) }));
   const kept = new Set(outputs.map(({ buffer }) => buffer));
-  const memory = planMemory(kernels, new Set(states.keys()), kept, threads);
+  const memory = yield* planningMemory(kernels, new Set(states.keys()), kept, threads);
   yield;
   const assignments = scheduleThreads(kernels, spans(memory, [...states.keys()]), threads);
   return { outputs, states, kernels, memory, threads, assignments, cost };

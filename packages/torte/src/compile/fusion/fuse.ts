@@ -93,14 +93,16 @@ class KernelBuilder {
     this.#program = program;
     this.#realized = realized;
     this.#order = [...nodesOf(program)];
-    for (const node of this.#order) {
-      if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
-      if (realized.has(node)) this.#addNode(node);
-    }
   }
 
-  /** Gives the new values of states their places. */
+  /** Gives nodes that are kept, and the new values of states, their places. */
   *assignAll(): Generator<undefined, void> {
+    for (const node of this.#order) {
+      if (node.op === "state") this.#storage.set(node, this.#stateBuffer(node.attributes.state));
+      if (!this.#realized.has(node)) continue;
+      this.#addNode(node);
+      yield;
+    }
     const updates: Update[] = [];
     for (const { state, value } of this.#program.updates) {
       updates.push({ state, value: this.#assign(state, value) });

@@ -1,6 +1,7 @@
 /** Arena allocation by liveness: temporaries whose live ranges (from the first kernel to the last that touches them) meet do not overlap. */
 import type { Buffer } from "../loops/expr.js";
 import type { KernelSummary } from "../loops/loops.js";
+import { atOnce } from "../../turns.js";
 
 const ALIGNMENT = 64;
 
@@ -36,24 +37,28 @@ interface Placed extends LiveRange {
 const SLACK = 1.25;
 
 /** `persistent` buffers lie elsewhere; `kept` ones stay alive to the end. */
-export function planMemory(
+export const planMemory = (...given: Parameters<typeof planningMemory>): MemoryPlan => atOnce(planningMemory(...given));
+
+/** The same, in steps. */
+export function* planningMemory(
   kernels: readonly KernelSummary[],
   persistent: ReadonlySet<Buffer>,
   kept: ReadonlySet<Buffer>,
   threads: number,
-): MemoryPlan {
+): Generator<undefined, MemoryPlan> {
   const ranges = liveRangesOf(kernels, persistent, kept);
   const lowerBound = peakLive(ranges, kernels.length);
   const most = SLACK * lowerBound;
-  const aligned = threads > 1 ? place(ranges, most) : undefined;
-  const spans = aligned !== undefined && endOf(aligned) <= most ? aligned : place(ranges, 0);
+  yield;
+  const aligned = threads > 1 ? yield* place(ranges, most) : undefined;
+  const spans = aligned !== undefined && endOf(aligned) <= most ? aligned : yield* place(ranges, 0);
   return { offsets: new Map(spans.map(({ buffer, at }) => [buffer, at])), bytes: endOf(spans), lowerBound, spans };
 }
 
 const endOf = (spans: readonly Placed[]): number => spans.reduce((end, { at, bytes }) => Math.max(end, at + bytes), 0);
 
 /** The largest first: in the middle of an earlier one while all stay within `most` bytes, then where there is room. */
-function place(ranges: readonly LiveRange[], most: number): Placed[] {
+function* place(ranges: readonly LiveRange[], most: number): Generator<undefined, Placed[]> {
   /** From the lowest place to the highest. */
   const placed: Placed[] = [];
   /** Arrays that others have their middle in common with, the smallest last. */
@@ -73,6 +78,7 @@ function place(ranges: readonly LiveRange[], most: number): Placed[] {
     const above = placed.findIndex((other) => other.at > at);
     placed.splice(above < 0 ? placed.length : above, 0, own);
     total = Math.max(total, at + bytes);
+    yield;
   }
   return placed;
 }
