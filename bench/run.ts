@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --quick] [--only NAME] [--json FILE]`: training steps in Torte and in whichever peers are
+ * `npm run bench [-- --quick] [--only NAME] [--rounds 30] [--json FILE]`: training steps in Torte and in whichever peers are
  * installed, each in a process of its own, samples taken in turn. All start from the same weights and see the same batches;
  * their losses are compared, so that nobody computes something else. `npm run bench:predict` takes the same options and does
  * the same for predictions.
@@ -7,12 +7,14 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeJob } from "./contestants/job.mjs";
 import { dataOf, models, predictions, trainings, type Workload } from "./workloads.mjs";
+
+type Mode = "train" | "predict";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -116,9 +118,10 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string" },
     json: { type: "string" },
+    rounds: { type: "string" },
   },
 });
-const mode = values.predict ? "predict" : "train";
+const mode: Mode = values.predict ? "predict" : "train";
 const workloads = values.predict ? predictions : trainings;
 /** What is compared. */
 const FIGURES = { train: "losses", predict: "predictions" };
@@ -131,26 +134,52 @@ const SLOW_ROUNDS = 3;
 
 /** The data, and first weights drawn by Torte, on disk for every contestant. */
 async function makeJob(workload: Workload): Promise<string> {
-  const { name, model, batch, steps, shape, classes } = workload;
+  const { name, model, batch, steps, shape, classes, tokens } = workload;
   const first = models[model]?.({});
   if (first === undefined) throw new Error(`no model ${model}`);
   const weights = await first.getWeights();
   await first.close();
   const file = join(folder, name.replaceAll(/[^a-z0-9]+/gi, "-"));
-  writeJob(file, { mode, model, batch, rows: batch * steps, shape, classes }, weights, dataOf(workload));
+  const description = {
+    mode,
+    model,
+    batch,
+    rows: batch * steps,
+    shape,
+    classes,
+    ...(tokens === undefined ? {} : { tokens }),
+  };
+  writeJob(file, description, weights, dataOf(workload));
   return file;
 }
 
+/** A way to run a contestant besides the plain one. */
+interface Variant {
+  readonly name: string;
+  readonly options?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Of the C library. PyTorch allocates its large arrays anew in every step; if it keeps their memory, that saves a page fault
- * for each 4 KiB of them.
+ * By settings of the C library. PyTorch allocates its large arrays anew in every step; if it keeps their memory, that saves a
+ * page fault for each 4 KiB of them.
  */
-const KEEP_MEMORY = {
-  MALLOC_MMAP_MAX_: "0",
-  MALLOC_TRIM_THRESHOLD_: String(2 ** 33),
-  MALLOC_TOP_PAD_: String(2 ** 26),
+const KEPT: Variant = {
+  name: "memory kept",
+  env: { MALLOC_MMAP_MAX_: "0", MALLOC_TRIM_THRESHOLD_: String(2 ** 33), MALLOC_TOP_PAD_: String(2 ** 26) },
 };
-const KEPT = "memory kept";
+/** Adam in one pass over the weights. */
+const FUSED: Variant = { name: "fused Adam, memory kept", options: ["fused"], env: KEPT.env ?? {} };
+const COMPILED: Variant = {
+  name: "compiled, fused Adam, memory kept",
+  options: ["fused", "compiled"],
+  env: KEPT.env ?? {},
+};
+
+/** Those that may have PyTorch or Keras: of the list in TORTE_BENCH_PYTHON, otherwise the system's. */
+const INTERPRETERS = (process.env["TORTE_BENCH_PYTHON"] ?? "/usr/bin/python3")
+  .split(delimiter)
+  .filter((path) => path !== "");
 
 function commands(job: string, { model, batch }: Workload): Command[] {
   const node = process.execPath;
@@ -159,20 +188,29 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     program: node,
     args: [here("contestants/torte.mjs"), job, String(threads), precision, backend],
   });
-  const torch = (threads: number, keepsMemory = false): Command => ({
+  const python = (interpreter: string, script: string, threads: number, variant?: Variant): Command => ({
     threads,
-    ...(keepsMemory ? { variant: KEPT } : {}),
-    program: "/usr/bin/python3",
-    args: [here("contestants/pytorch.py"), job, String(threads)],
+    ...(variant === undefined ? {} : { variant: variant.name }),
+    program: interpreter,
+    args: [here(`contestants/${script}.py`), job, String(threads), ...(variant?.options ?? [])],
     env: {
       OMP_NUM_THREADS: String(threads),
       OPENBLAS_NUM_THREADS: String(threads),
       // Kernels for another CPU than this one make it slower; without these it chooses its own.
       OPENBLAS_CORETYPE: undefined,
       OPENBLAS_L2_SIZE: undefined,
-      ...(keepsMemory ? KEEP_MEMORY : {}),
+      ...variant?.env,
     },
   });
+  const rivals = INTERPRETERS.flatMap((interpreter) => [
+    python(interpreter, "pytorch", 2),
+    python(interpreter, "pytorch", 1, KEPT),
+    python(interpreter, "pytorch", 2, KEPT),
+    ...(mode === "train"
+      ? [python(interpreter, "pytorch", 2, FUSED), python(interpreter, "pytorch", 2, COMPILED)]
+      : []),
+    python(interpreter, "keras_jax", 2),
+  ]);
   // jax-js needs a newer Node than Torte does; the bench's own package brings one.
   const newest = existsSync(here("node_modules/node/bin/node")) ? here("node_modules/node/bin/node") : node;
   const script = (name: string, packageName: string, program: string): Command[] =>
@@ -185,10 +223,7 @@ function commands(job: string, { model, batch }: Workload): Command[] {
     torte(1, "fast", "native"),
     torte(2, "fast", "native"),
     ...(mode === "train" ? [torte(2, "reproducible")] : []),
-    torch(1),
-    torch(2),
-    torch(1, true),
-    torch(2, true),
+    ...rivals,
     ...script("jax-js", "@jax-js/jax", newest),
     ...script("tfjs", "@tensorflow/tfjs", node),
   ];
@@ -226,7 +261,7 @@ async function compare(workload: Workload): Promise<Comparison> {
   try {
     for (const contestant of ready)
       contestant.first = await contestant.run(mode === "train" ? LOSS_STEPS : workload.steps);
-    const rounds = values.quick ? 5 : 30;
+    const rounds = Number(values.rounds ?? (values.quick ? 5 : 30));
     for (let round = -2; round < rounds; round++) {
       for (const contestant of ready) {
         const slow = contestant.command.slow === true;
@@ -250,10 +285,11 @@ async function compare(workload: Workload): Promise<Comparison> {
 }
 
 function show({ name, difference, contestants }: Comparison): void {
-  const best = (peer: string, kept: boolean): number => {
-    const own = contestants.filter((result) => result.name.startsWith(peer) && result.name.endsWith(KEPT) === kept);
-    return Math.min(...own.map(({ medianMs }) => medianMs));
-  };
+  const fastest = (own: readonly Result[]): Result | undefined =>
+    own.reduce<Result | undefined>(
+      (best, one) => (best === undefined || one.medianMs < best.medianMs ? one : best),
+      undefined,
+    );
   const own = contestants.find((result) => result.name === "Torte" && result.threads === 2)?.medianMs ?? NaN;
   console.log(`\n${name}`);
   console.log(`${" ".repeat(43)}threads   ms/step       p10       p90  examples/s  peak MB     loss    ratio`);
@@ -272,11 +308,14 @@ function show({ name, difference, contestants }: Comparison): void {
     console.log(cells.join(""));
   }
   console.log(`  The ${FIGURES[mode]} differ by ${difference.toExponential(1)} or less.`);
-  const ratio = (kept: boolean): string => (best("PyTorch", kept) / best("Torte", false)).toFixed(2);
-  if (best("PyTorch", false) < Infinity)
-    console.log(
-      `  Torte is ${ratio(false)} times as fast as PyTorch, ${ratio(true)} times if that keeps its memory, each with its better number of threads.`,
-    );
+  const rival = fastest(contestants.filter((result) => !result.name.startsWith("Torte")));
+  for (const kind of ["Torte", "Torte native"]) {
+    const best = fastest(contestants.filter((result) => result.name === kind));
+    if (best !== undefined && rival !== undefined)
+      console.log(
+        `  ${kind} is ${(rival.medianMs / best.medianMs).toFixed(2)} times as fast as the best rival, ${rival.name}, each with its better number of threads.`,
+      );
+  }
 }
 
 const warnings = new Set<string>();

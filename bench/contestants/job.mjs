@@ -16,6 +16,7 @@ import { readFileSync, writeFileSync } from "node:fs";
  * @property {number} rows
  * @property {readonly number[]} shape Of a row.
  * @property {number} classes
+ * @property {number} [tokens]
  */
 
 /** @param {string} path */
@@ -50,6 +51,6 @@ export function readJob(path) {
   const weights = Object.fromEntries(
     list.map(({ name, shape, offset, size }) => [name, { shape, data: all.subarray(offset, offset + size) }]),
   );
-  const x = new (description.classes === 1 ? Int32Array : Float32Array)(bytes(`${path}.x`));
+  const x = new (description.tokens !== undefined ? Int32Array : Float32Array)(bytes(`${path}.x`));
   return { ...description, weights, x, y: new Float32Array(bytes(`${path}.y`)) };
 }

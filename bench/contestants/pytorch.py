@@ -1,5 +1,5 @@
 """PyTorch: for each line with a number, as many steps of training or prediction over the first batches of the job's data,
-answered in JSON."""
+answered in JSON. Arguments: job, threads, and of "fused" (Adam in one pass) and "compiled" those that are wanted."""
 import json
 import pathlib
 import re
@@ -29,7 +29,7 @@ def blas():
     return next((name for part, name in names.items() if re.search(part, "\n".join(files))), "reference BLAS")
 
 
-path, threads = sys.argv[1], int(sys.argv[2])
+path, threads, options = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 torch.set_num_threads(threads)
 job = json.load(open(path))
 batch, rows, classes = job["batch"], job["rows"], job["classes"]
@@ -41,14 +41,14 @@ def read(suffix, dtype):
 
 flat = read(".weights", torch.float32)
 weights = {w["name"]: flat[w["offset"] : w["offset"] + w["size"]].reshape(w["shape"]) for w in job["weights"]}
-X = read(".x", torch.int32 if classes == 1 else torch.float32).reshape(rows, *job["shape"])
+tokens = "tokens" in job
+X = read(".x", torch.int32 if tokens else torch.float32).reshape(rows, *job["shape"])
 Y = read(".y", torch.float32)
-if classes == 1:
-    X, Y = X.long(), Y.reshape(rows, 1)
-else:
-    Y = Y.long()
-    if X.dim() > 2:
-        X = X.movedim(-1, 1).contiguous()
+Y = Y.reshape(rows, 1) if classes == 1 else Y.long()
+if tokens:
+    X = X.long()
+elif X.dim() > 2:
+    X = X.movedim(-1, 1).contiguous()
 
 
 class Channels(nn.Module):
@@ -59,9 +59,9 @@ class Channels(nn.Module):
 
 
 class Tokens(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, count=21):
         super().__init__()
-        self.embedding = nn.Embedding(21, width)
+        self.embedding = nn.Embedding(count, width)
 
     def forward(self, x):
         return self.embedding(x).transpose(1, 2)
@@ -108,28 +108,93 @@ def conv3d():
     return nn.Sequential(*convs, Channels(), nn.Linear(32 * 6**3, 10))
 
 
-model = {f.__name__: f for f in (chapter, mlp, cnn, residual, conv3d)}[job["model"]]()
+def norm2d(width):
+    return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)
+
+
+def vgg():
+    convs = []
+    for i, o in ((3, 64), (64, 128), (128, 256)):
+        convs += [nn.Conv2d(i, o, 3, padding=1), nn.ReLU(), nn.Conv2d(o, o, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*convs, Channels(), nn.Linear(256 * 16, 256), nn.ReLU(), nn.Linear(256, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        conv = lambda i, stride: nn.Conv2d(i, o, 3, stride=stride, padding=1, bias=False)
+        self.body = nn.Sequential(conv(i, stride), norm2d(o), nn.ReLU(), conv(o, 1), norm2d(o))
+        self.along = nn.Conv2d(i, o, 1, stride=stride, bias=False) if stride > 1 else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.along(x))
+
+
+class Average2d(nn.Module):
+    def forward(self, x):
+        return x.mean((-2, -1))
+
+
+def resnet():
+    sizes = [(16, 16, 1), (16, 16, 1), (16, 16, 1), (16, 32, 2), (32, 32, 1), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, 64, 1)]
+    first = [nn.Conv2d(3, 16, 3, padding=1, bias=False), norm2d(16), nn.ReLU()]
+    return nn.Sequential(*first, *[Block(*size) for size in sizes], Average2d(), nn.Linear(64, 10))
+
+
+def mobilenet():
+    layers = [nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False), norm2d(64), nn.ReLU()]
+    width = 64
+    for filters, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1)):
+        layers += [nn.Conv2d(width, width, 3, stride=stride, padding=1, groups=width, bias=False), norm2d(width), nn.ReLU()]
+        layers += [nn.Conv2d(width, filters, 1, bias=False), norm2d(filters), nn.ReLU()]
+        width = filters
+    return nn.Sequential(*layers, Average2d(), nn.Linear(256, 10))
+
+
+class Largest(nn.Module):
+    def forward(self, x):
+        return x.amax(-1)
+
+
+def text():
+    return nn.Sequential(Tokens(128, 20_000), nn.Conv1d(128, 128, 5), nn.ReLU(), Largest(), nn.Linear(128, 1))
+
+
+def wide():
+    hidden = [m for i in (256, 2048) for m in (nn.Linear(i, 2048), nn.LayerNorm(2048, eps=1e-3), nn.GELU())]
+    return nn.Sequential(*hidden, nn.Linear(2048, 1))
+
+
+models = (chapter, mlp, cnn, residual, conv3d, vgg, resnet, mobilenet, text, wide)
+model = {f.__name__: f for f in models}[job["model"]]()
 with torch.no_grad():
     count = {}
     for layer in model.modules():
-        kinds = (nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d)
+        kinds = (nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
         if not isinstance(layer, kinds):
             continue
-        names = ("embedding", "conv1d", "conv2d", "conv3d", "dense", "batchNormalization")
-        kind = dict(zip(kinds, names))[type(layer)]
+        kind = dict(zip(kinds, ("embedding", "conv1d", "conv2d", "conv3d", "dense")))[type(layer)]
+        depthwise = kind == "conv2d" and layer.groups > 1
+        if depthwise:
+            kind = "depthwise_conv2d"
         name = kind + (f"_{count[kind]}" if kind in count else "")
         count[kind] = count.get(kind, 0) + 1
         if kind == "embedding":
             layer.weight.copy_(weights[name + ".embeddings"])
+            continue
+        kernel = weights[name + ".kernel"]
+        if depthwise:
+            layer.weight.copy_(kernel.permute(2, 3, 0, 1))
         elif kind == "dense":
-            layer.weight.copy_(weights[name + ".kernel"].T)
-            layer.bias.copy_(weights[name + ".bias"])
-        elif kind.startswith("conv"):
-            kernel = weights[name + ".kernel"]
+            layer.weight.copy_(kernel.T)
+        else:
             layer.weight.copy_(kernel.permute(-1, -2, *range(kernel.dim() - 2)))
+        if layer.bias is not None:
             layer.bias.copy_(weights[name + ".bias"])
 model.train(job["mode"] == "train")
-optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12)
+optimizer = torch.optim.Adam(model.parameters(), 1e-3, eps=1e-12, **({"fused": True} if "fused" in options else {}))
+if "compiled" in options:
+    model = torch.compile(model)
 loss_of = F.binary_cross_entropy_with_logits if classes == 1 else F.cross_entropy
 
 

@@ -6,14 +6,14 @@ import { adam, Dataset, Tensor } from "torte";
 import { models } from "../workloads.mjs";
 import { readJob } from "./job.mjs";
 
-const { mode, model: name, batch, rows, shape, classes, x, y, weights } = readJob(process.argv[2]);
+const { mode, model: name, batch, rows, shape, classes, tokens, x, y, weights } = readJob(process.argv[2]);
 const [threads, precision, backend] = [Number(process.argv[3]), process.argv[4], process.argv[5]];
 const model = models[name]({ threads, precision, backend });
 const optimizer = adam({ learningRate: 1e-3, epsilon: 1e-12 });
 model.compile({ optimizer, loss: classes === 1 ? "binaryCrossentropy" : "sparseCategoricalCrossentropy" });
 const tensors = Object.entries(weights).map(([key, w]) => [key, new Tensor(w.data, w.shape, "float32")]);
 await model.setWeights(Object.fromEntries(tensors));
-const inputs = new Tensor(x, [rows, ...shape], classes === 1 ? "int32" : "float32");
+const inputs = new Tensor(x, [rows, ...shape], tokens === undefined ? "float32" : "int32");
 const data = Dataset.fromTensors({ x: inputs, y: new Tensor(y, [rows, 1], "float32") });
 
 const modes = {
