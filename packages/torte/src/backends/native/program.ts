@@ -6,6 +6,7 @@
 import type { Buffer } from "../../compile/loops/expr.js";
 import { type KernelSummary, widthsUpTo } from "../../compile/loops/loops.js";
 import type { FusedProgram } from "../../compile/fusion/fuse.js";
+import type { State } from "../../graph/node.js";
 import { compileEach } from "../../compile/pipeline.js";
 import type { Assignment } from "../../compile/schedule/threads.js";
 import type { CompiledProgram, Placement } from "../compiled-program.js";
@@ -35,6 +36,8 @@ export interface NativeProgram extends CompiledProgram {
   readonly source: string;
   /** Where the arrays lie, in the order in which the source numbers them. */
   readonly places: Uint32Array<ArrayBuffer>;
+  /** These arrays, in that order; of a state, which one. */
+  readonly arrays: readonly { readonly bytes: number; readonly state: State | undefined }[];
 }
 
 /** Kernel by kernel. */
@@ -88,6 +91,7 @@ export function* compileNative(
   return {
     source,
     places: Uint32Array.from([...[...numbers.keys()].map(address), arena + memory.bytes]),
+    arrays: [...numbers.keys()].map((buffer) => ({ bytes: 4 * buffer.size, state: states.get(buffer) })),
     threads,
     work: cost,
     outputs: outputs.map(({ node, buffer }) => ({ address: address(buffer), shape: node.shape, dtype: node.dtype })),
