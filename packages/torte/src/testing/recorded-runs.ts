@@ -6,7 +6,7 @@ import { vi } from "vitest";
 import type { Executable, RunOptions, Session } from "../backends/backend.js";
 import { createWasmBackend } from "../backends/wasm/session.js";
 import { type Node, type Program, roots, type State, topological } from "../graph/node.js";
-import { Tensor } from "../tensor/tensor.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 /** A program, and what its states hold before it runs. */
 export interface Run {
@@ -40,9 +40,12 @@ async function before(session: Session, program: Program, { writes = [] }: RunOp
   const read = topological(roots(program)).flatMap((node) => (node.op === "state" ? [node.attributes.state] : []));
   const states = [...new Set([...read, ...program.updates.map(({ state }) => state)])];
   const written = writes.map(({ state, value }) => ({ state, values: value.data.slice() }));
-  const held = await Promise.all(states.map((state) => session.read(state)));
-  const data = new Map(states.map((state, i) => [state, held[i] ?? Tensor.zeros(state.shape)]));
-  for (const { state, values } of written) data.get(state)?.data.set(values as never);
+  const held = await Promise.all(states.map(async (state) => [state, await session.read(state)] as const));
+  const data = new Map(held);
+  for (const { state, values } of written) {
+    const { data: before = [] } = data.get(state) ?? {};
+    for (let i = 0; i < values.length; i++) before[i] = values[i] ?? 0;
+  }
   return { program, data };
 }
 
