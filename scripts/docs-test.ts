@@ -4,7 +4,7 @@
  * is asked of another machine.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "./browser/chromium.js";
@@ -52,6 +52,8 @@ const PAGES = [
   "pages/pictures.html",
   "pages/layers.html",
   "chapter/readme.html",
+  "chapter/7.2-layers.html",
+  "chapter/7.6-regularization.html",
 ];
 
 const PHONE = { width: 390, height: 844 };
@@ -72,7 +74,7 @@ for (const path of PAGES) {
       const page = await open(path, size);
       if (screenshots !== undefined) {
         mkdirSync(screenshots, { recursive: true });
-        await page.screenshot({ path: join(screenshots, `${name}-${kind}.png`), fullPage: path.startsWith("guide/") }); // prettier-ignore
+        await page.screenshot({ path: join(screenshots, `${name}-${kind}.png`), fullPage: /^(guide|chapter)/.test(path) }); // prettier-ignore
       }
       const wide = await page.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
@@ -144,11 +146,16 @@ await check(
   },
 );
 
-const GUIDE = ["activations", "browser", "first-model", "layers-and-shapes", "masks", "own-parts", "regularization", "reproducibility", "residual", "training"]; // prettier-ignore
-await check("every example of the guide that a page can run does", async () => {
+/** The pages of a folder of the documentation. */
+const pagesIn = (folder: string): string[] =>
+  readdirSync(join(root, "docs", folder))
+    .filter((file) => file.endsWith(".md"))
+    .map((file) => `${folder}/${file.replace(/\.md$/, ".html").toLowerCase()}`);
+
+await check("every example of the guide and of the chapter that a page can run does", async () => {
   let ran = 0;
-  for (const name of GUIDE) {
-    const page = await open(`guide/${name}.html`);
+  for (const name of [...pagesIn("guide"), ...pagesIn("chapter")]) {
+    const page = await open(name);
     const count = await page.locator(".play-bar").count();
     for (let i = 0; i < count; i++) {
       const said = await run(page, i);
@@ -157,7 +164,7 @@ await check("every example of the guide that a page can run does", async () => {
     }
     await page.close();
   }
-  assert(ran >= 15, `only ${ran}`);
+  assert(ran >= 50, `only ${ran}`);
   console.log(`        ${ran} examples`);
 });
 

@@ -1,10 +1,11 @@
 /**
  * Draws the gallery: `npm run pictures -- FOLDER [NAME…]` writes each figure as SVG and PNG, for desktops and for phones;
- * `npm run pictures` without a folder writes docs/pictures.md and the pictures that it shows.
+ * `npm run pictures` without a folder writes docs/pictures.md and the pictures of the documentation.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { chapterFigures } from "./pictures/chapter.js";
 import { GALLERY } from "./pictures/gallery.js";
 import { pageText } from "./pictures/page.js";
 
@@ -31,6 +32,8 @@ async function page(): Promise<void> {
   const { text, pictures } = await pageText();
   writeFileSync(join(docs, "pictures.md"), text);
   for (const [name, svg] of pictures) writeFileSync(join(docs, "pictures", `${name}.svg`), svg);
+  for (const [name, figure] of Object.entries(chapterFigures()))
+    writeFileSync(join(docs, "pictures", `${name}.svg`), await figure.toSVG());
 }
 
 await (folder === undefined ? page() : gallery(folder));

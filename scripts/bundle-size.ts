@@ -1,0 +1,57 @@
+/**
+ * `npm run bundle-size`: what a page downloads for a minimal model, gzipped, with its loss and optimizer as imported functions and
+ * as names. Fails where it grows. The aim is 85 and 110: most of what is left over is the native backend, what models tell of
+ * themselves, and checkpoints, which are loaded with every model so far.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "vite";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+const program = (imports: string, compiled: string): string => `
+import { ${imports}dense, input, sequential, tensor } from "torte";
+const model = sequential(input({ shape: [2] }), dense({ units: 8, activation: "relu" }), dense({ units: 1 }));
+model.compile(${compiled});
+model.fit({ x: tensor([[0, 1]]), y: tensor([[1]]) }, { epochs: 1 }).then(console.log);
+`;
+
+/** In kilobytes of 1000 bytes. */
+const CASES = [
+  {
+    name: "with imported functions",
+    most: 175,
+    text: program("adam, meanSquaredError, ", "{ optimizer: adam(), loss: meanSquaredError() }"),
+  },
+  { name: "with names", most: 175, text: program("", '{ optimizer: "adam", loss: "meanSquaredError" }') },
+];
+
+async function gzipped(text: string): Promise<number> {
+  const folder = mkdtempSync(join(root, "node_modules/.cache-bundle-"));
+  try {
+    writeFileSync(join(folder, "main.js"), text);
+    const built = await build({
+      root: folder,
+      configFile: false,
+      logLevel: "error",
+      build: { write: false, modulePreload: false, rolldownOptions: { input: join(folder, "main.js") } },
+    });
+    const outputs = (Array.isArray(built) ? built : [built]).flatMap((part) => ("output" in part ? part.output : []));
+    const size = outputs.map((part) => gzipSync("code" in part ? part.code : part.source).length);
+    return size.reduce((a, b) => a + b, 0) / 1000;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+let over = 0;
+for (const { name, most, text } of CASES) {
+  const size = await gzipped(text);
+  if (size > most) over++;
+  console.log(
+    `${size > most ? "FAILED " : "ok     "} minimal model ${name}: ${size.toFixed(1)} kB gzipped, at most ${most}`,
+  );
+}
+process.exitCode = over === 0 ? 0 : 1;
