@@ -1,12 +1,13 @@
 /** `torte tune`: hyperparameters of an experiment, tuned in a study's folder. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type JournalEvent, type SchedulerName, type SearcherName, type Study, type Tunable, tune } from "@torte/tune";
 import { DataError, OptionError } from "torte";
 import { compileOf } from "./experiment.js";
 import { loadExperiment, readExperiment } from "./load-experiment.js";
 import { prepareRows, type PrepareOptions, settle } from "./prepare.js";
+import { studyPage } from "./report/study.js";
 import { Reporter } from "./reporter.js";
 
 export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs"> {
@@ -28,6 +29,16 @@ export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs"> {
   readonly resume?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
+}
+
+/** For people. */
+const PAGE = "study.html";
+
+/** No half a page, whatever happens. */
+function writeWhole(path: string, text: string): void {
+  const part = `${path}.${process.pid}.part`;
+  writeFileSync(part, text);
+  renameSync(part, path);
 }
 
 /** What a study's folder says of how it was begun. */
@@ -78,6 +89,7 @@ export async function tuneCommand(
       if (line !== undefined) reporter.line(line);
     },
   });
+  writeWhole(join(folder, PAGE), await studyPage(basename(resolve(folder)), study));
   if (asked.json === true) print(`${JSON.stringify(study, undefined, 2)}\n`);
   else if (asked.quiet !== true) print(`\n${study.report()}\n\n${ending(folder, signal)}\n`);
   return !signal.aborted;
@@ -86,7 +98,7 @@ export async function tuneCommand(
 const ending = (folder: string, { aborted }: AbortSignal): string =>
   aborted
     ? `Interrupted. torte tune ${folder} --resume goes on.`
-    : `The study is in ${folder}; the test part was not looked at.`;
+    : `The study is in ${folder}, for people ${join(folder, PAGE)}; the test part was not looked at.`;
 
 function begun(file: string, options: TuneCommandOptions): Begun & { readonly folder: string } {
   if (options.budget === undefined && options.trials === undefined && options.epochs === undefined)

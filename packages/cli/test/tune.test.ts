@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { newFolder, start } from "./command.js";
@@ -43,7 +43,12 @@ describe("torte tune", () => {
     expect(first.status).toBe(0);
     expect(first.out).toMatch(/trial {3}0 {2}\w+ +0\.\d{4} /);
     expect(first.out).toContain("again 0.");
-    expect(first.out).toContain("The study is in study; the test part was not looked at.");
+    expect(first.out).toContain("The study is in study, for people study/study.html; the test part was not looked at.");
+    const page = readFileSync(join(folder, "study", "study.html"), "utf8");
+    for (const title of ["History", "Learning curves", "Importance", "Hyperparameters", "Trials"])
+      expect(page).toContain(`<h2>${title}</h2>`);
+    expect(page).not.toMatch(/<script|(?:src|href)="(?!data:)/);
+    expect(page.match(/<svg/g)?.length).toBe(5);
     expect(existsSync(join(folder, "study", "journal.jsonl"))).toBe(true);
     const again = await run("study", "--resume", "--workers", "2", "--json");
     expect(again.error).toBe("");

@@ -26,4 +26,12 @@ export { plotEquivariance, type EquivariancePlotOptions } from "./equivariance.j
 export { plotFilters, type FiltersOptions } from "./filters.js";
 export { plotHistograms, Recording, type HistogramsOptions, type Recorded, type RecordOptions } from "./recording.js";
 export { plotSaliency, type SaliencyPlotOptions } from "./saliency.js";
+export {
+  plotStudyCurves,
+  plotStudyHistory,
+  plotStudySlice,
+  type DrawnStudy,
+  type StudyParameter,
+  type StudyTrial,
+} from "./study.js";
 export { plotWindows, type WindowsOptions } from "./windows.js";

@@ -150,7 +150,9 @@ function bestSplit(
       sum += values[row] ?? 0;
       const [here, next] = [at(row), at(sorted[i + 1] ?? row)];
       if (next <= here) return;
-      const middle = (here + next) / 2;
+      // Between neighbouring numbers there is none: their mean is one of them.
+      const mean = (here + next) / 2;
+      const middle = mean < next ? mean : here;
       offer(middle, sum, i + 1, (x) => (x[k] ?? 0) <= middle);
     });
   });

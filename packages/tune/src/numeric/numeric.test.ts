@@ -290,6 +290,16 @@ describe("importance", () => {
       expect(Math.abs((found[name] ?? 0) - share), name).toBeLessThan(0.05);
     expect(Object.values(found).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
   });
+  it("tells neighbouring numbers apart", () => {
+    // The mean of the two is 1, and none of the numbers is above it.
+    const below = 1 - 2 ** -53;
+    for (const [a, b] of [
+      [below, 1],
+      [0.5, 0.5 + 2 ** -53],
+      [0, Number.MIN_VALUE],
+    ] as const)
+      expect(fanova([[a], [b], [a], [b]], [0, 1, 0, 1], { categories: [0] })[0]).toBeLessThanOrEqual(1 + 1e-12);
+  });
   it("of a constant is nothing", () => {
     expect(fanova([[0.1], [0.5], [0.9]], [1, 1, 1], { categories: [0] })).toEqual([0]);
   });
