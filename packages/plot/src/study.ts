@@ -112,7 +112,7 @@ export function plotStudySlice(study: DrawnStudy, parameter: string, options: Fi
           field: "at",
           type: numeric ? "quantitative" : "ordinal",
           title: parameter,
-          ...(numeric ? { scale: { zero: false, ...(log === true ? { type: "log" } : {}) } } : {}),
+          ...(numeric ? { scale: log === true ? { type: "log" } : { zero: false } } : {}),
           axis: { labelOverlap: true, ...(log === true ? { format: "~g" } : {}) },
         },
         y: { field: "value", type: "quantitative", title: metricOf(study), scale: { zero: false } },
