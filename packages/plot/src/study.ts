@@ -52,9 +52,10 @@ const isBetter = ({ objectives }: DrawnStudy, a: number, b: number): boolean =>
  *
  * @throws DataError where no trial has a result.
  * @example
- * import { plotStudyHistory } from "@torte/plot";
+ * import { type DrawnStudy, plotStudyHistory } from "@torte/plot";
  * const trials = [0.9, 0.4, 0.6].map((loss, number) => ({ number, values: { rate: loss }, results: [loss], epochs: [[loss]] }));
- * const study = { trials, objectives: [{ metric: "loss", direction: "min" }], space: { parameters: [{ name: "rate", kind: "float" }] } };
+ * const space = { parameters: [{ name: "rate", kind: "float" }] };
+ * const study: DrawnStudy = { trials, space, objectives: [{ metric: "loss", direction: "min" }] };
  * console.log(plotStudyHistory(study).description); // 3 trials; the best is trial 1 with loss 0.4.
  */
 export function plotStudyHistory(study: DrawnStudy, options: FigureOptions = {}): Figure {
