@@ -26,7 +26,7 @@ export interface Actions {
 
 const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"];
 const TARGET_KINDS = ["binary", "multiClass", "regression"];
-const FORMATS = ["csv", "tsv", "fasta", "jsonl", "parquet"];
+const FORMATS = ["csv", "tsv", "fasta", "jsonl", "npz", "parquet"];
 
 export function addCommands(program: Command, actions: Actions): void {
   addAudit(program, actions.audit);
@@ -89,7 +89,7 @@ function addAudit(program: Command, onAudit: Actions["audit"]): void {
   const command = program
     .command("audit")
     .description("Look a table over before a model is trained: copies, near-twins, shortcuts, leaks.")
-    .argument("<file>", "CSV, TSV, FASTA, JSON lines or Parquet, plain or gzip")
+    .argument("<file>", "CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip")
     .requiredOption("--target <column>", "the column that is to be told", text);
   reading(columns(command))
     .option(
@@ -116,7 +116,7 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .description("Train a model on a table, or the model of an experiment file, and write a run folder.")
     .argument(
       "[file]",
-      "a table (CSV, TSV, FASTA, JSON lines, Parquet, plain or gzip), or an experiment in TypeScript",
+      "a table (CSV, TSV, FASTA, JSON lines, npz, Parquet, plain or gzip), or an experiment in TypeScript",
     );
   running(command)
     .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", whole(1))
@@ -127,6 +127,8 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     )
     .option("--out <dir>", "the run folder, new or empty (default: runs/<time>-<name>)", text)
     .option("--force", "write over the run that --out has")
+    .option("--from <run>", "start from the model that the run in this folder has trained", text)
+    .option("--freeze <layers>", "of it: layers that stay as they are; * stands for any letters", text)
     .option("--resume <run>", "go on with the run in this folder, from its newest checkpoint, to the bit", text)
     .option("--evaluate", "open the test at the end, as torte evaluate does");
   speaking(command);
@@ -158,6 +160,11 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
         "--calibration <method>",
         "of probabilities, on the validation part (default: platt, of several classes temperature)",
       ).choices(["none", "platt", "isotonic", "temperature"]),
+    )
+    .option(
+      "--model <file>",
+      "your own: its default export is (encoding, options) => Model (default: by the columns)",
+      text,
     )
     .option("--print-experiment", "print the TypeScript that the command stands for, and do nothing");
   reading(command).addHelpText("after", TRAIN_HELP).action(onTrain);
@@ -217,10 +224,16 @@ function addPredict(program: Command, onPredict: Actions["predict"]): void {
     .command("predict")
     .description("Predict the rows of a file with a trained model: streamed, in their order, with probabilities.")
     .argument("<run>", "the run folder that torte train has written")
-    .argument("<file>", "the rows: CSV, TSV, FASTA, JSON lines or Parquet, plain or gzip")
+    .argument("<file>", "the rows: CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip")
     .option("-o, --output <file>", "the CSV that is written (default: the standard output)", text)
     .option("--id <column>", "the column with the names of rows (default: id, else the row's number)", text)
     .option("--column <name=column>", "where the model's column is in the file; may be repeated", kinds)
+    .addOption(
+      new Option(
+        "--uncertainty <way>",
+        "a column that says how far passes with dropout, or the models of an ensemble, differ (default: of an ensemble)",
+      ).choices(["dropout", "ensemble"]),
+    )
     .option("--threads <n>", "threads; results do not depend on it (default: the cores)", whole(1, 64))
     .option("--quiet", "print nothing but errors");
   reading(command).addHelpText("after", PREDICT_HELP).action(onPredict);

@@ -1,10 +1,12 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
-import { existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
-import { FORMAT_NAMES, formatOf, readTable, type ReadTableOptions } from "@torte/data";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { FORMAT_NAMES, formatOf, readTable, type ReadTableOptions, type TableEncoding } from "@torte/data";
 import { DataError, oneOf, OptionError, parseNpz, type Table, type Tensor } from "torte";
 import type { DataContext, NpzRequest, TableRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
+import { modelFile, readPredictor } from "./model-file.js";
 
 /** Where a run's data came from. */
 export type DataSource =
@@ -66,7 +68,17 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
     sources.push({ kind: "synthetic", file: request.file, reason: found.reason });
     return checkArrays(request, request.standIn(), "stand-in");
   };
-  return { context: { seed, npz, table }, sources, tables };
+  const encodingOf = async (run: string): Promise<TableEncoding> => {
+    const there = existsSync(run) ? run : (options.known?.[run] ?? run);
+    const predictor = await readPredictor(there, 1);
+    await predictor.close();
+    const sha256 = createHash("sha256")
+      .update(readFileSync(join(there, modelFile(0))))
+      .digest("hex");
+    sources.push({ kind: "file", file: run, path: resolve(there), sha256, checked: false, from: "the experiment" });
+    return predictor.encoding;
+  };
+  return { context: { seed, npz, table, encodingOf }, sources, tables };
 }
 
 /** Reads the file of a table. @throws DataError where it cannot be had or read. */

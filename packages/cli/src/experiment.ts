@@ -34,7 +34,7 @@ export interface NpzRequest<Name extends string> {
 export interface TableRequest {
   /** Its path, from the folder in which the command is started. `--data` takes its place. */
   readonly file: string;
-  /** csv, tsv, fasta, jsonl or parquet. Default: by the end of the file's name. */
+  /** csv, tsv, fasta, jsonl, npz or parquet. Default: by the end of the file's name. */
   readonly format?: string;
   /** Of the text, as windows-1252. Default: by the byte order mark, else utf-8. */
   readonly encoding?: string;
@@ -51,8 +51,18 @@ export interface DataContext {
    * address. Everything that a run writes says so when it was the stand-in that it trained on.
    */
   readonly npz: <Name extends string>(request: NpzRequest<Name>) => Promise<Readonly<Record<Name, Tensor>>>;
-  /** The rows of a CSV, TSV, FASTA, JSON lines or Parquet file, plain or gzip. */
+  /** The rows of a CSV, TSV, FASTA, JSON lines, npz or Parquet file, plain or gzip. */
   readonly table: (request: TableRequest) => Promise<Table>;
+  /** How the model of an earlier run on a table encodes its columns: for `like` of `encodeTable`. */
+  readonly encodingOf: (run: string) => Promise<EncodedTable["encoding"]>;
+}
+
+/** A model that was trained before. */
+export interface StartFrom {
+  /** Its run folder. Weights of the same name and shape are taken; others, as those of a head for other classes, begin anew. */
+  readonly run: string;
+  /** Layers that training leaves as they are, by name; * stands for any letters. Default none. */
+  readonly freeze?: string;
 }
 
 export interface ModelContext<Data extends ExperimentData = ExperimentData> {
@@ -99,6 +109,8 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
     /** "balanced": each class weighs as much as the others, however many rows it has. Default: each row weighs the same. */
     readonly classWeight?: "balanced";
   };
+  /** Training starts from a model that was trained before. Default: from random weights. */
+  readonly from?: StartFrom;
   /** Of tables with classes: how probabilities are calibrated on the validation part. Default "none". */
   readonly calibration?: CalibrationMethod;
   readonly data: (context: DataContext) => Data | Promise<Data>;
@@ -113,7 +125,7 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
 export const compileOf = ({ compile }: Pick<Experiment, "compile">, h: Hyper): CompileOptions =>
   typeof compile === "function" ? compile(h) : compile;
 
-const FIELDS = ["name", "variants", "training", "calibration", "data", "model", "compile", "callbacks"];
+const FIELDS = ["name", "variants", "training", "from", "calibration", "data", "model", "compile", "callbacks"];
 const TRAINING = ["epochs", "batchSize", "seed", "ensemble", "classWeight"];
 
 /**
@@ -154,6 +166,10 @@ export function checkExperiment(where: string, value: unknown): asserts value is
   const training: unknown = value["training"] ?? {};
   if (!isRecord(training)) wrong(where, "training has the wrong type", "{ epochs, batchSize, seed }", training);
   refuseUnknown(`${where}.training`, training, TRAINING);
+  const from: unknown = value["from"] ?? { run: "" };
+  if (!isRecord(from) || typeof from["run"] !== "string" || typeof (from["freeze"] ?? "") !== "string")
+    return wrong(where, "from has the wrong type", "{ run, freeze }", from);
+  refuseUnknown(`${where}.from`, from, ["run", "freeze"]);
   const calibration: unknown = value["calibration"] ?? "none";
   if (!(CALIBRATIONS as readonly unknown[]).includes(calibration))
     wrong(where, "calibration is unknown", CALIBRATIONS.join(", "), calibration);

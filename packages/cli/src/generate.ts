@@ -17,6 +17,11 @@ export interface GeneratedFrom {
   readonly unbalanced: boolean;
   readonly calibration?: CalibrationMethod;
   readonly ensemble?: number;
+  /** The run that training starts from, and its layers that stay as they are. */
+  readonly from?: string;
+  readonly freeze?: string;
+  /** The module that makes the model. Default: the default model. */
+  readonly model?: string;
   /** Where the file would lie. */
   readonly path: string;
 }
@@ -53,26 +58,27 @@ export function generateExperiment(from: GeneratedFrom): ExperimentText {
     inputs: Object.keys(inputs),
     ...options,
   };
+  const { from: start, freeze, model } = from;
+  const like = start === undefined ? "" : `      like: await encodingOf(${literal(start)}),\n`;
   const source = `/** ${command.replaceAll("*/", "* /")} */
 import { experiment } from "@torte/cli";
-import { defaultModel, encodeTable } from "@torte/data";
+import { ${model === undefined ? "defaultModel, " : ""}encodeTable } from "@torte/data";
 import { adamw, earlyStopping } from "torte";
-
+${model === undefined ? "" : `import makeModel from ${literal(model)};\n`}
 export default experiment({
   name: ${literal(name)},
   training: ${literal({ epochs, batchSize, seed: 0, ensemble, classWeight: unbalanced ? "balanced" : undefined })},
-${targetKind === "regression" ? "" : `  calibration: ${literal(from.calibration ?? CALIBRATION[targetKind])},\n`}
-  async data({ seed, table }) {
+${start === undefined ? "" : `  from: ${literal({ run: start, freeze })},\n`}${targetKind === "regression" ? "" : `  calibration: ${literal(from.calibration ?? CALIBRATION[targetKind])},\n`}
+  async data({ seed, table${start === undefined ? "" : ", encodingOf"} }) {
     const rows = await table(${literal(request)});
     return encodeTable(rows, {
 ${Object.entries(encode)
   .map(([key, value]) => `      ${key}: ${literal(value)},\n`)
-  .join("")}      seed,
+  .join("")}${like}      seed,
     });
   },
 
-  // Replace it by layers of your own: data.encoding.inputs says what comes in.
-  model: ({ data, options }) => defaultModel(data.encoding, options),
+${model === undefined ? "  // Replace it by layers of your own: data.encoding.inputs says what comes in.\n" : ""}  model: ({ data, options }) => ${model === undefined ? "defaultModel" : "makeModel"}(data.encoding, options),
 
   compile: {
     optimizer: adamw({ learningRate: ${LEARNING_RATE} }),

@@ -1,7 +1,7 @@
 /** The models of a run; the first one's file has in its extras the encoding of the table, and what becomes of the probabilities. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Decision, Predictor, readDecision, TableEncoding, UNDECIDED } from "@torte/data";
+import { type Decision, Predictor, readDecision, TableEncoding, type Uncertainty, UNDECIDED } from "@torte/data";
 import { DataError, loadModel, type Model } from "torte";
 
 /** The file of the first model of a run, the second, … */
@@ -14,7 +14,7 @@ export interface RunModels {
 }
 
 /** @throws DataError for a folder without a model, and for what is no file of one. */
-export async function readModels(run: string, threads?: number): Promise<RunModels> {
+export async function readModels(run: string, threads?: number, uncertainty?: Uncertainty): Promise<RunModels> {
   const models: Model[] = [];
   let encoding: TableEncoding | undefined;
   let decision: Decision = UNDECIDED;
@@ -27,12 +27,13 @@ export async function readModels(run: string, threads?: number): Promise<RunMode
     if (table !== undefined) encoding = TableEncoding.fromJSON(table);
     if (chosen !== undefined) decision = readDecision(chosen);
   }
-  return { models, predictor: encoding === undefined ? undefined : new Predictor(models, encoding, decision) };
+  const predictor = encoding === undefined ? undefined : new Predictor(models, encoding, decision, uncertainty);
+  return { models, predictor };
 }
 
 /** The models of a run on a table. @throws DataError where it is none. */
-export async function readPredictor(run: string, threads?: number): Promise<Predictor> {
-  const { predictor } = await readModels(run, threads);
+export async function readPredictor(run: string, threads?: number, uncertainty?: Uncertainty): Promise<Predictor> {
+  const { predictor } = await readModels(run, threads, uncertainty);
   if (predictor !== undefined) return predictor;
   throw new DataError({
     where: run,

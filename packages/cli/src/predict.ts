@@ -3,8 +3,8 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { once } from "node:events";
 import { finished } from "node:stream/promises";
-import { openTable, type Prediction, type Predictor, type TableEncoding } from "@torte/data";
-import { type Cell, DataError, hintFor, OptionError, type TableStream } from "torte";
+import { openTable, type Prediction, type Predictor, type TableEncoding, UNCERTAINTIES } from "@torte/data";
+import { type Cell, DataError, hintFor, oneOf, OptionError, type TableStream } from "torte";
 import { readOptions } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { readPredictor } from "./model-file.js";
@@ -17,6 +17,8 @@ export interface PredictOptions extends Omit<TableRequest, "file"> {
   readonly id?: string;
   /** Columns of the file by the names that the model has for them. */
   readonly column?: Readonly<Record<string, string>>;
+  /** "dropout" keeps dropout on in further passes; "ensemble" needs a run with several models, of which it is the default. */
+  readonly uncertainty?: string;
   readonly threads?: number;
   readonly quiet?: boolean;
 }
@@ -36,7 +38,9 @@ export async function predictCommand(
   signal: AbortSignal,
 ): Promise<void> {
   const reporter = new Reporter(options.quiet === true ? "silent" : process.stderr);
-  const predictor = await readPredictor(run, options.threads);
+  const asked = options.uncertainty;
+  const uncertainty = asked === undefined ? undefined : oneOf("--uncertainty", "way", asked, UNCERTAINTIES);
+  const predictor = await readPredictor(run, options.threads, uncertainty);
   const { encoding } = predictor;
   const stream = await openTable(file, readOptions({ ...options, file }));
   const places = placesOf(file, stream, encoding, options.column ?? {});
@@ -81,9 +85,9 @@ export async function predictCommand(
 
 const sideFile = (output: string): string => `${output.replace(/\.csv$/, "")}.unreadable.csv`;
 
-const columnsOf = ({ encoding, models }: Predictor): readonly string[] => [
+const columnsOf = ({ encoding, uncertainty }: Predictor): readonly string[] => [
   ...(encoding.target.kind === "regression" ? ["id", "value"] : ["id", "probability", "label"]),
-  ...(models.length > 1 ? ["uncertainty"] : []),
+  ...(uncertainty === undefined ? [] : ["uncertainty"]),
 ];
 
 /** Where the columns of the model are in the file; the only sequence of a FASTA file needs no name. */

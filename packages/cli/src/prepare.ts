@@ -18,6 +18,7 @@ import { compileOf, type ExperimentData } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
+import { startFrom } from "./start-from.js";
 
 type Backend = NonNullable<ModelOptions["backend"]>;
 
@@ -31,6 +32,10 @@ export interface PrepareOptions {
   readonly threads?: number;
   readonly ensemble?: number;
   readonly backend?: Backend;
+  /** The run folder of a model that training starts from. */
+  readonly from?: string;
+  /** Layers of it that training leaves as they are. */
+  readonly freeze?: string;
 }
 
 /** An experiment's data, the test under a seal. */
@@ -63,6 +68,7 @@ export async function prepare(
   const { data } = rows;
   announceData(reporter, rows);
   const model = await makeModel(plan, data, 0);
+  if (plan.from !== undefined) reporter.line((await startFrom(model, plan.from)).join("\n"));
   reporter.line(`\n${model.summary()}\n`);
   reporter.line(`Runs on ${await describeBackend({ backend: plan.backend, threads: plan.threads })}.`);
   await compileModel(plan, model);
@@ -154,7 +160,21 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
     threads: options.threads ?? availableParallelism(),
     ensemble: options.ensemble ?? ensemble,
     backend: options.backend ?? (process.env["TORTE_BACKEND"] as Backend | undefined) ?? "auto",
+    ...fromOf(experiment, options),
   };
+}
+
+/** What the command says goes before what the experiment says. */
+function fromOf({ from }: Plan["experiment"], options: PrepareOptions): Pick<Plan, "from"> {
+  const run = options.from ?? from?.run;
+  const freeze = options.freeze ?? (options.from === undefined ? from?.freeze : undefined);
+  if (run !== undefined) return { from: freeze === undefined ? { run } : { run, freeze } };
+  if (freeze === undefined) return {};
+  throw new OptionError({
+    where: "--freeze",
+    problem: "there is nothing to leave as it is",
+    expected: "a run to start from, with --from",
+  });
 }
 
 function announceData(reporter: Reporter, { data, sources }: PreparedRows): void {

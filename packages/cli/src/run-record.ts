@@ -19,6 +19,8 @@ export interface RunRecord {
     readonly seed: number;
     readonly threads: number;
     readonly ensemble?: number;
+    readonly from?: string;
+    readonly freeze?: string;
   };
   readonly data: { readonly sources: readonly unknown[]; readonly synthetic: boolean };
   readonly openings: readonly Opening[];

@@ -1,6 +1,6 @@
 /** One run: trains, tells, and keeps the folder up to date. */
 import { createRequire } from "node:module";
-import { dirname, extname, join } from "node:path";
+import { dirname, extname, join, resolve } from "node:path";
 import { type Decision, figuresOf, Predictor } from "@torte/data";
 import {
   type Callback,
@@ -14,7 +14,7 @@ import {
 } from "torte";
 import { majorityBaseline } from "./baseline.js";
 import type { DataSource } from "./data-context.js";
-import type { Experiment } from "./experiment.js";
+import type { Experiment, StartFrom } from "./experiment.js";
 import { classWeightOf, decide } from "./decide.js";
 import { type ExperimentText, inExperiment } from "./load-experiment.js";
 import { modelFile } from "./model-file.js";
@@ -23,6 +23,7 @@ import { compare, rowsOf } from "./rows.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
 import { type RunFolder, THIS_PROCESS } from "./run-folder.js";
 import type { RunRecord } from "./run-record.js";
+import { startFrom } from "./start-from.js";
 
 export interface TrainResult {
   readonly folder: string;
@@ -49,6 +50,8 @@ export interface Plan {
   /** Models that are trained with seeds of their own. */
   readonly ensemble: number;
   readonly backend: NonNullable<ModelOptions["backend"]>;
+  /** A model that training starts from. */
+  readonly from?: StartFrom;
 }
 
 export class Run {
@@ -151,6 +154,7 @@ export class Run {
   async #nextMember(): Promise<void> {
     const member = this.#models.length;
     const model = await makeModel(this.#plan, this.#data, member);
+    if (this.#plan.from !== undefined) await startFrom(model, this.#plan.from);
     await compileModel(this.#plan, model);
     this.#models.push(model);
     [this.#epochs, this.#historyLines] = [[], []];
@@ -374,6 +378,8 @@ export class Run {
   async #describe(status: string, more: object = {}): Promise<Readonly<Record<string, unknown>>> {
     const { text, sha256, experiment, variant, epochs, batchSize, seed, threads, ensemble } = this.#plan;
     const { train, validation, test } = this.#data;
+    const { run: start, freeze } = this.#plan.from ?? {};
+    const from = start === undefined ? {} : { from: resolve(start), ...(freeze === undefined ? {} : { freeze }) };
     const run = {
       status,
       experiment: {
@@ -384,7 +390,7 @@ export class Run {
         sha256,
         ...(text.generated === true ? { generated: true } : {}),
       },
-      options: { variant, epochs, batchSize, seed, threads, ensemble },
+      options: { variant, epochs, batchSize, seed, threads, ensemble, ...from },
       data: {
         synthetic: this.#synthetic,
         sources: this.#sources,

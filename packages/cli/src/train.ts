@@ -1,7 +1,17 @@
 /** `torte train`: from an experiment file, or from a table, to a run folder. */
 import { CALIBRATIONS, formatOf, INVALID, planTable, type PlanOptions, SPLITS, type TablePlan } from "@torte/data";
-import { resolve } from "node:path";
-import { COLUMN_KINDS, type ColumnKind, isMissing, oneOf, OptionError, type Table, TARGET_KINDS } from "torte";
+import { existsSync } from "node:fs";
+import { dirname, relative, resolve, sep } from "node:path";
+import {
+  COLUMN_KINDS,
+  type ColumnKind,
+  DataError,
+  isMissing,
+  oneOf,
+  OptionError,
+  type Table,
+  TARGET_KINDS,
+} from "torte";
 import { type ContextOptions, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { checkSources, evaluate, placesOf, textOf } from "./evaluate.js";
@@ -37,6 +47,8 @@ export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "f
   readonly test?: number;
   readonly invalid?: string;
   readonly calibration?: string;
+  /** A file whose default export makes the model: (encoding, options) => Model. */
+  readonly model?: string;
   readonly printExperiment?: boolean;
   /** Opens the test at the end. */
   readonly evaluate?: boolean;
@@ -63,6 +75,7 @@ const OF_TABLES = {
   encoding: "--encoding",
   delimiter: "--delimiter",
   label: "--label",
+  model: "--model",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
 /** Programs are experiments; everything else is taken as a table. */
@@ -175,7 +188,9 @@ async function experimentOf(
     invalid: invalid === undefined ? undefined : oneOf("--invalid", "policy", invalid, INVALID),
     positive,
   });
-  const command = `torte train ${[file, ...commandOptions(options)].map(quoted).join(" ")}`;
+  const start = Object.entries({ "--from": options.from, "--freeze": options.freeze });
+  const more = start.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
+  const command = `torte train ${[file, ...commandOptions(options), ...more].map(quoted).join(" ")}`;
   return {
     text: generateExperiment({
       command,
@@ -185,7 +200,10 @@ async function experimentOf(
       unbalanced: isUnbalanced(read.table, plan),
       options: encode,
       path: resolve(`${file}.experiment.ts`),
-      ...defined<Pick<GeneratedFrom, "ensemble" | "calibration">>({
+      ...defined<Pick<GeneratedFrom, "ensemble" | "calibration" | "from" | "freeze" | "model">>({
+        from: options.from,
+        freeze: options.freeze,
+        model: options.model === undefined ? undefined : modelImport(file, options.model),
         ensemble: options.ensemble,
         calibration:
           options.calibration === undefined
@@ -195,6 +213,14 @@ async function experimentOf(
     }),
     tables: [read],
   };
+}
+
+/** How the experiment beside the table imports a file. */
+function modelImport(table: string, model: string): string {
+  if (!existsSync(model))
+    throw new DataError({ where: model, problem: "there is no such file", expected: "a file that makes a model" });
+  const path = relative(dirname(resolve(table)), resolve(model)).replaceAll(sep, "/");
+  return path.startsWith(".") ? path : `./${path}`;
 }
 
 /** Whether a class has less than half of an equal share of the rows. */
@@ -259,14 +285,14 @@ export async function resume(
 ): Promise<TrainResult> {
   const { folder, run } = await RunFolder.resume(path);
   const text = await textOf(path, run);
-  const { variant, seed, batchSize, ensemble } = run.options;
+  const { variant, seed, batchSize, ensemble, from, freeze } = run.options;
   const options = {
     variant,
     seed,
     batchSize,
     epochs: epochs ?? run.options.epochs,
     threads: threads ?? run.options.threads,
-    ...defined({ data, ensemble }),
+    ...defined({ data, ensemble, from, freeze }),
   };
   const prepared = await prepare(text, options, signal, reporter, { known: placesOf(run) });
   checkSources(path, run, prepared);

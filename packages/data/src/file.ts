@@ -1,6 +1,6 @@
-/** A file in Node, of which any part can be read. */
+/** Files for readers that cannot take them as a stream. */
 import type { AsyncBuffer } from "hyparquet";
-import { isNode, type StreamSource } from "torte";
+import { isNode, readStream, type StreamSource } from "torte";
 
 /** The file, where the source is a path of one; its parts are read by opening it anew, so that nothing is left open. */
 export async function openFile(source: StreamSource): Promise<AsyncBuffer | undefined> {
@@ -24,4 +24,17 @@ export async function openFile(source: StreamSource): Promise<AsyncBuffer | unde
       }
     },
   };
+}
+
+/** All bytes of a source. @throws DataError where they cannot be had. */
+export async function bytesOf(source: StreamSource, where: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of readStream(source, where)) parts.push(part);
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

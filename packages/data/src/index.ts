@@ -4,6 +4,7 @@
  * @module @torte/data
  */
 export { openCsv, openTsv, type CsvOptions } from "./csv.js";
+export { openNpz } from "./npz.js";
 export { openParquet } from "./parquet.js";
 export { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";
 export { openTable, readTable, type ReadTableOptions } from "./read-table.js";
@@ -36,4 +37,4 @@ export {
   type CalibrationMethod,
 } from "./evaluate/calibration.js";
 export { chooseDecision, chooseThreshold, readDecision, UNDECIDED, type Decision } from "./evaluate/decision.js";
-export { Predictor, type Outputs, type Prediction } from "./evaluate/predictor.js";
+export { Predictor, UNCERTAINTIES, type Outputs, type Prediction, type Uncertainty } from "./evaluate/predictor.js";

@@ -6,7 +6,6 @@ import {
   checkColumns,
   checkOptions,
   DataError,
-  readStream,
   type RowBatch,
   show,
   type StreamSource,
@@ -14,7 +13,7 @@ import {
   type TableOptions,
   type TableStream,
 } from "torte";
-import { openFile } from "./file.js";
+import { bytesOf, openFile } from "./file.js";
 
 /** A group of rows is unpacked at once; a larger one is taken as a bomb. */
 const LARGEST_GROUP = 2 ** 30;
@@ -29,7 +28,7 @@ export async function openParquet(source: StreamSource, options: TableOptions = 
   const file = await bufferOf(source, where);
   const metadata = await readable(where, () => parquetMetadataAsync(file));
   checkSizes(metadata, file.byteLength, where);
-  const fields = parquetSchema(metadata).children;
+  const fields = await readable(where, () => parquetSchema(metadata).children);
   const columns = checkColumns(
     fields.map(({ element }) => element.name),
     where,
@@ -67,14 +66,7 @@ export async function openParquet(source: StreamSource, options: TableOptions = 
 async function bufferOf(source: StreamSource, where: string): Promise<AsyncBuffer> {
   const file = await openFile(source);
   if (file !== undefined) return file;
-  const parts: Uint8Array[] = [];
-  for await (const part of readStream(source, where)) parts.push(part);
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+  const bytes = await bytesOf(source, where);
   return { byteLength: bytes.length, slice: (start, end) => bytes.slice(start, end).buffer };
 }
 

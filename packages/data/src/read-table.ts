@@ -45,7 +45,7 @@ export async function openTable(source: StreamSource, options: ReadTableOptions 
 }
 
 /**
- * All rows of a file: CSV, TSV, FASTA, JSON lines or Parquet, plain or gzip.
+ * All rows of a file: CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip.
  *
  * @throws DataError as `openTable`, and where there are no rows.
  * @example

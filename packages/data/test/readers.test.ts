@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import { zipSync } from "fflate";
 import { type Cell, DataError, type Table, TorteError } from "torte";
 import { FORMATS, type FormatName, formatOf, openTable, readTable, type ReadTableOptions } from "@torte/data";
 
@@ -188,6 +189,13 @@ describe("JSON lines", () => {
   });
 });
 
+/** An array of float32 as NumPy writes it. */
+const npy = (shape: readonly number[], values: readonly number[]): Uint8Array => {
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`.padEnd(117) + "\n";
+  const start = [0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, 118, 0, ...new TextEncoder().encode(header)];
+  return Uint8Array.from([...start, ...new Uint8Array(Float32Array.from(values).buffer)]);
+};
+
 describe("files", () => {
   const folder = mkdtempSync(join(tmpdir(), "torte-data-"));
   afterAll(() => {
@@ -208,6 +216,24 @@ describe("files", () => {
     expect(await message(readTable(folder, { format: "csv" }))).toContain("the file cannot be read");
   });
 
+  it("npz: arrays side by side are columns, and those of different lengths or of three axes are refused", async () => {
+    const x = npy([3, 2], [1, 2, 3, 4, NaN, 6]);
+    const path = join(folder, "a.npz");
+    writeFileSync(path, zipSync({ "x.npy": x, "y.npy": npy([3], [0, 1, 0]) }));
+    const table = await readTable(path);
+    expect(table.columns).toEqual(["x_0", "x_1", "y"]);
+    expect(rowsOf(table)).toEqual([
+      [1, 2, 0],
+      [3, 4, 1],
+      [null, 6, 0],
+    ]);
+    for (const other of [npy([2], [0, 1]), npy([3, 1, 1], [0, 1, 2])])
+      expect(await message(readTable(zipSync({ "x.npy": x, "y.npy": other }), { format: "npz" }))).toContain(
+        "table: y: the array is no column, nor several: expected [3] or [3, columns]",
+      );
+    expect(await message(readTable(new Uint8Array(), { format: "npz" }))).toContain("cut short or corrupt");
+  });
+
   it("of gzip that are cut short or changed are refused", async () => {
     const whole = gzipSync(`a,b\n${"1,2\n".repeat(5000)}`);
     for (const cut of [whole.subarray(0, 10), whole.subarray(0, whole.length - 5)])
@@ -224,10 +250,11 @@ describe("any bytes", () => {
     tsv: "id\tseq\n1\tMKV\n2\tMMK\n",
     fasta: ">a x\nMKV\nLA*\n;c\n>b\nMMK\n",
     jsonl: '{"a":"x","b":1}\n{"a":"y","b":null}\n',
+    npz: zipSync({ "x.npy": npy([2, 2], [1, 2, 3, 4]), "y.npy": npy([2], [0, 1]) }),
   };
   const changes = fc.array(
     fc.record({
-      at: fc.nat(60),
+      at: fc.nat(1000),
       byte: fc.oneof(fc.nat(255), fc.constantFrom(...bytes('"\n\r\t,;>{}[]\\\0'))),
       how: fc.constantFrom("set", "insert", "remove", "repeat"),
     }),
@@ -250,7 +277,8 @@ describe("any bytes", () => {
     async (format, text) => {
       await fc.assert(
         fc.asyncProperty(changes, fc.boolean(), async (edits, packed) => {
-          const plain = packed ? gzipSync(text) : bytes(text);
+          const raw = typeof text === "string" ? bytes(text) : text;
+          const plain = packed ? gzipSync(raw) : raw;
           try {
             await readTable(change(plain, edits), { format: format as keyof typeof files });
           } catch (error) {

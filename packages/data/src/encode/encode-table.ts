@@ -50,6 +50,11 @@ export interface EncodeOptions extends Omit<PlanOptions, "reserved"> {
   readonly seed?: number;
   /** Of sequences: "error" where letters are none, "skip" leaves the rows out, "unknown" keeps the letters as unknown ones. Default "error". */
   readonly invalid?: InvalidPolicy;
+  /**
+   * Of a model that was trained before: columns are encoded as it knows them, so that its weights go on to mean the same. Default: encoders are
+   * fitted to the training part.
+   */
+  readonly like?: TableEncoding;
 }
 
 /** The parts of a table, encoded. */
@@ -79,6 +84,7 @@ const OPTIONS = [
   "test",
   "seed",
   "invalid",
+  "like",
 ] as const;
 
 /**
@@ -95,14 +101,19 @@ const OPTIONS = [
  */
 export function encodeTable(table: Table, options: EncodeOptions): EncodedTable {
   checkOptions("encodeTable", options, OPTIONS);
-  const { splitBy, positive } = options;
+  const { splitBy, positive, like } = options;
   const invalid = oneOf("encodeTable", "invalid", options.invalid ?? "error", INVALID);
-  const plan = planTable(table, { ...options, reserved: splitBy === undefined ? [] : [splitBy] });
+  const asked = { ...options, reserved: splitBy === undefined ? [] : [splitBy] };
+  const plan = planTable(table, like === undefined ? asked : { ...asked, ...columnsOf(table, like, options) });
   const targets = table.column(plan.target);
   const known = targets.flatMap((cell, row) => (isMissing(cell) ? [] : [row]));
   // Which rows can be read does not depend on what an encoding is fitted to.
-  const problems = TableEncoding.problems(table, plan, known, invalid === "unknown");
-  if (problems.length > 0 && invalid === "error") throw unreadable(table, problems);
+  const problems =
+    like === undefined
+      ? TableEncoding.problems(table, plan, known, invalid === "unknown")
+      : like.problems(table, known);
+  // What a model has not learnt to take as unknown it cannot take.
+  if (problems.length > 0 && invalid !== "skip") throw unreadable(table, problems);
   const bad = new Set(problems.map(({ row }) => row));
   const usable = known.filter((row) => !bad.has(row));
   const split =
@@ -110,6 +121,7 @@ export function encodeTable(table: Table, options: EncodeOptions): EncodedTable 
   const encoding = TableEncoding.fit(table, plan, split.train, {
     lenient: invalid === "unknown",
     ...(positive === undefined ? {} : { positive }),
+    ...(like === undefined ? {} : { like }),
   });
   const part = (rows: readonly number[]): { readonly x: Tensor[]; readonly y: Tensor } => ({
     x: [...encoding.encode(table, rows).x],
@@ -124,6 +136,20 @@ export function encodeTable(table: Table, options: EncodeOptions): EncodedTable 
     split,
     leftOut: { withoutTarget: table.size - known.length, unreadable: bad.size },
   };
+}
+
+/** The columns that an encoding knows are the inputs. @throws OptionError for others. */
+function columnsOf(table: Table, like: TableEncoding, { inputs, sequence }: EncodeOptions): Partial<PlanOptions> {
+  for (const column of like.columns) table.column(column);
+  const other = (inputs ?? (sequence === undefined ? [] : [sequence])).find((name) => !like.columns.includes(name));
+  if (other !== undefined)
+    throw new OptionError({
+      where: "encodeTable",
+      problem: "the model that this one starts from does not know the column",
+      expected: like.columns.join(", "),
+      received: other,
+    });
+  return { inputs: like.columns, kinds: like.kinds };
 }
 
 /** So many lines are named. */

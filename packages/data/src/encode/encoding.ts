@@ -59,6 +59,8 @@ export interface FitOptions {
   readonly lenient?: boolean;
   /** Of two classes, the label that the probability is of. Default: the second one in their order. */
   readonly positive?: string;
+  /** Columns are encoded as this encoding does, which was fitted to other rows; the target is fitted anew. */
+  readonly like?: TableEncoding;
 }
 
 /** How the rows of a table become inputs and targets: fitted on the training part, kept with the model. */
@@ -95,8 +97,10 @@ export class TableEncoding {
       const cells = table.column(name);
       return rows.map((row) => cells[row] ?? null);
     };
-    const columns = fitColumns(plan, cellsOf, options.lenient ?? false);
     const target = fitTarget(plan.target, plan.targetKind, cellsOf(plan.target), options.positive);
+    const { like } = options;
+    if (like !== undefined) return new TableEncoding(like.#columns, like.#scale, target);
+    const columns = fitColumns(plan, cellsOf, options.lenient ?? false);
     const width = columns.reduce((sum, { encoder }) => sum + encoder.features, 0);
     const raw = new TableEncoding(columns, identityScale(width), target);
     const { x, problems } = raw.encode(table, rows);
@@ -112,7 +116,17 @@ export class TableEncoding {
     const width = columns.reduce((sum, { encoder }) => sum + encoder.features, 0);
     const target = { kind: "multiClass", column: plan.target, labels: [] } as const;
     const raw = new TableEncoding(columns, identityScale(width), target);
-    return blocksOf(rows).flatMap((block) => raw.encode(table, block).problems);
+    return raw.problems(table, rows);
+  }
+
+  /** What is wrong with rows. */
+  problems(table: Table, rows: readonly number[]): readonly RowProblem[] {
+    return blocksOf(rows).flatMap((block) => this.encode(table, block).problems);
+  }
+
+  /** What each column holds. */
+  get kinds(): Readonly<Record<string, ColumnKind>> {
+    return Object.fromEntries(this.#columns.map(({ name, encoder }) => [name, encoder.toJSON().kind as ColumnKind]));
   }
 
   /** The columns that are read. */

@@ -1,5 +1,5 @@
 /** A trained model with all that goes with it: from raw rows to labels, probabilities and numbers. */
-import { type Cell, type Model, type Tensor } from "torte";
+import { type Cell, compile, type Model, type Node, OptionError, type Tensor } from "torte";
 import type { RowProblem, TableEncoding } from "../encode/encoding.js";
 import { calibrate } from "./calibration.js";
 import { type Decision, UNDECIDED } from "./decision.js";
@@ -11,35 +11,65 @@ export interface Prediction {
   readonly probability?: number;
   /** The label, or the number. */
   readonly label: string | number;
-  /** Of several models: the standard deviation of what they say. */
+  /** Of several models, or passes with dropout: the standard deviation of what they say. */
   readonly uncertainty?: number;
 }
 
 /** Probabilities [rows × classes], of two classes those of the second; or numbers in units of the target. */
 export interface Outputs {
   readonly values: Float64Array;
-  /** Of several models: the standard deviation of what is told of each row. */
+  /** Of several models, or passes with dropout: the standard deviation of what is told of each row. */
   readonly spread?: Float64Array;
 }
+
+/** Where an uncertainty comes from: models that were trained with seeds of their own, or passes with dropout kept on. */
+export const UNCERTAINTIES = ["ensemble", "dropout"] as const;
+export type Uncertainty = (typeof UNCERTAINTIES)[number];
+
+/** Passes with dropout: the standard deviation is then known to a sixth of itself. */
+const PASSES = 20;
 
 /** Models that are asked together, and how rows come to them and answers from them. */
 export class Predictor {
   /** Numbers for each row of the outputs. */
   readonly width: number;
+  /** Undefined where nothing tells how sure the models are. */
+  readonly uncertainty: Uncertainty | undefined;
+  #passes: ((x: readonly Tensor[]) => Promise<readonly Tensor[]>) | undefined;
 
+  /**
+   * `uncertainty`: default "ensemble" where there are several models.
+   *
+   * @throws OptionError for the uncertainty of an ensemble where there is one model, and that of dropout where none of the layers drops.
+   */
   constructor(
     readonly models: readonly Model[],
     readonly encoding: TableEncoding,
     readonly decision: Decision = UNDECIDED,
+    uncertainty: Uncertainty | undefined = models.length > 1 ? "ensemble" : undefined,
   ) {
     const { target } = encoding;
     this.width = target.kind === "multiClass" ? target.labels.length : 1;
+    this.uncertainty = uncertainty;
+    if (uncertainty === "ensemble" && models.length < 2)
+      throw new OptionError({
+        where: "uncertainty",
+        problem: "there is one model, which cannot differ from others",
+        expected: "an ensemble, or dropout",
+        fix: "Train with --ensemble 5, or ask for dropout.",
+      });
+    if (uncertainty === "dropout") for (const model of models) checkDropout(model);
   }
 
-  /** The mean of the models, calibrated. */
+  /** The mean of the models, calibrated. With dropout kept on only the uncertainty is told: labels are those of whole models. */
   async outputs(x: readonly Tensor[]): Promise<Outputs> {
     const each = await Promise.all(this.models.map((model) => model.predict([...x])));
-    return this.combine(each.map(({ data }) => data));
+    const outputs = this.combine(each.map(({ data }) => data));
+    if (this.uncertainty !== "dropout") return outputs;
+    this.#passes ??= await passesOf(this.models);
+    const passes = (await this.#passes(x)).map(({ data }) => data);
+    const { spread } = this.combine(passes);
+    return spread === undefined ? outputs : { ...outputs, spread };
   }
 
   /** The mean of what several models say, or one model several times, calibrated. */
@@ -99,4 +129,35 @@ export class Predictor {
   async close(): Promise<void> {
     await Promise.all(this.models.map((model) => model.close()));
   }
+}
+
+/** @throws OptionError for a model that drops nothing, or depends on the batch while it does. */
+function checkDropout({ network, name }: Model): void {
+  const kinds = network.layers.flatMap(kindsIn);
+  const wrong = (problem: string, expected: string): never => {
+    throw new OptionError({ where: `uncertainty: ${name}`, problem, expected });
+  };
+  if (!kinds.includes("dropout")) wrong("the model drops nothing", "a model with a layer of dropout");
+  // In training it takes the statistics of the batch: what is told of a row would hang on the rows beside it.
+  if (kinds.includes("batchNormalization"))
+    wrong("batch normalization takes the statistics of the batch while dropout is on", "a model without");
+}
+
+type Layer = Model["network"]["layers"][number];
+const kindsIn = (layer: Layer): readonly string[] => [layer.kind, ...layer.children.flatMap(kindsIn)];
+
+/** Passes with dropout, shared out among the models, each with a seed of its own. */
+async function passesOf(models: readonly Model[]): Promise<(x: readonly Tensor[]) => Promise<readonly Tensor[]>> {
+  const each = await Promise.all(
+    models.map(async (model) => {
+      const apply = model.pure();
+      const weights = await model.getWeights();
+      const seeds = Array.from({ length: Math.ceil(PASSES / models.length) }, (_, pass) => pass + 1);
+      const run = compile((of: Readonly<Record<string, Node>>, x: readonly Node[]) =>
+        seeds.map((seed) => apply(of, x, { training: true, seed })),
+      );
+      return async (x: readonly Tensor[]) => (await run(weights, [...x])).flat();
+    }),
+  );
+  return async (x) => (await Promise.all(each.map((run) => run(x)))).flat();
 }

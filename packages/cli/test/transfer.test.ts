@@ -1,0 +1,140 @@
+/** Training that starts from a model that was trained before, models of one's own for tables, and how sure predictions are. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadModel } from "torte";
+import { describe, expect, it } from "vitest";
+import { newFolder, torte } from "./command.js";
+
+const LETTERS = "ACDEGHILMNPQRSTVWY";
+
+/** Lehmer's random numbers. */
+function lehmer(seed: number): () => number {
+  let state = 1 + seed * 7919;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+/** Of the first class are those that begin with KKKK, of the second those with FFFF. */
+const sequences = (rows: number): readonly string[] =>
+  Array.from({ length: rows }, (_, i) => {
+    const next = lehmer(i);
+    const rest = Array.from({ length: 30 + (i % 17) }, () => LETTERS[Math.floor(next() * LETTERS.length)] ?? "");
+    return `${(i % 2 === 0 ? "K" : "F").repeat(4)}${rest.join("")}`;
+  });
+
+function shuffled(text: string, seed: number): string {
+  const next = lehmer(seed);
+  return [...text]
+    .map((letter) => [next(), letter] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, letter]) => letter)
+    .join("");
+}
+
+function write(folder: string, name: string, header: string, rows: readonly string[]): void {
+  writeFileSync(join(folder, name), `${header}\n${rows.join("\n")}\n`);
+}
+
+function folderWithTables(): string {
+  const folder = newFolder();
+  write(
+    folder,
+    "first.csv",
+    "seq,label",
+    sequences(160).map((seq, i) => `${seq},${["no", "yes"][i % 2]}`),
+  );
+  // Other rows, some with what is no letter, and a third class.
+  const more = sequences(120).map((seq, i) =>
+    i % 3 === 0 ? `WWWW${seq.slice(5)}1,third` : `${seq.slice(1)},${i % 2}th`,
+  );
+  write(folder, "second.csv", "seq,kind", more);
+  return folder;
+}
+
+const weightsOf = async (folder: string, run: string): Promise<Awaited<ReturnType<typeof one>>> =>
+  one(join(folder, run, "model.safetensors"));
+const one = async (path: string): Promise<Readonly<Record<string, readonly number[]>>> => {
+  const model = await loadModel(path);
+  const weights = Object.entries(await model.getWeights()).map(([name, { data }]) => [name, [...data]] as const);
+  await model.close();
+  return Object.fromEntries(weights);
+};
+
+const meanUncertainty = (csv: string): number => {
+  const [, ...lines] = csv.trimEnd().split("\n");
+  return lines.reduce((sum, line) => sum + Number(line.split(",").at(-1)), 0) / lines.length;
+};
+
+describe("torte train --from", { timeout: 400_000 }, () => {
+  it("takes weights and encoding of a run, freezes what it is told to; both uncertainties rise on shuffled sequences", async () => {
+    const folder = folderWithTables();
+    const first = ["train", "first.csv", "--target", "label", "--epochs", "20", "--ensemble", "3", "--out", "first"];
+    expect(await torte(folder, ...first, "--quiet")).toEqual({ status: 0, out: "", error: "" });
+
+    const second = ["train", "second.csv", "--target", "kind", "--from", "first", "--freeze", "embedding*,conv1d*"];
+    const told = await torte(folder, ...second, "--invalid", "unknown", "--epochs", "2", "--out", "second");
+    expect([told.status, told.error]).toEqual([2, expect.stringContaining("is no letter of a protein")]);
+
+    const rows = sequences(120).map((seq, i) => `${i % 3 === 0 ? `WWWW${seq.slice(4)}` : seq},${i % 3}th`);
+    write(folder, "second.csv", "seq,kind", rows);
+    const trained = await torte(folder, ...second, "--epochs", "2", "--out", "second");
+    expect(trained).toMatchObject({ status: 0, error: "" });
+    expect(trained.out).toMatch(/starts from first: \d+ of \d+ weights\nanew {6}probabilities\.kernel, prob/);
+    expect(trained.out).toContain("frozen    embedding, embedding_1, conv1d, conv1d_1");
+    const [before, after] = await Promise.all([weightsOf(folder, "first"), weightsOf(folder, "second")]);
+    for (const name of ["embedding.embeddings", "conv1d.kernel", "conv1d_1.bias"].filter((name) => name in before))
+      expect(after[name]).toEqual(before[name]);
+    expect(after["hidden.kernel"]).not.toEqual(before["hidden.kernel"]);
+    expect(await torte(folder, "evaluate", "second", "--quiet")).toMatchObject({ status: 0, error: "" });
+
+    write(folder, "new.csv", "seq", sequences(60));
+    write(
+      folder,
+      "shuffled.csv",
+      "seq",
+      sequences(60).map((seq, i) => shuffled(seq, i)),
+    );
+    for (const way of ["ensemble", "dropout"]) {
+      const ask = async (file: string): Promise<string> => {
+        const { status, out } = await torte(folder, "predict", "first", file, "--uncertainty", way, "--quiet");
+        expect([status, out.split("\n")[0]]).toEqual([0, "id,probability,label,uncertainty"]);
+        return out;
+      };
+      const [known, strange] = [await ask("new.csv"), await ask("shuffled.csv")];
+      expect(await ask("new.csv")).toBe(known);
+      expect(meanUncertainty(strange)).toBeGreaterThan(1.5 * meanUncertainty(known));
+    }
+  });
+
+  it("takes a model of one's own, and says what cannot be", async () => {
+    const folder = folderWithTables();
+    writeFileSync(
+      join(folder, "mine.ts"),
+      `import { dense, functional, input, type ModelOptions } from "torte";
+import type { TableEncoding } from "@torte/data";
+export default function mine({ inputs: [first] }: TableEncoding, options: ModelOptions) {
+  const features = input({ name: "features", shape: first!.shape });
+  const others = [input({ name: "start", shape: [20], dtype: "int32" }), input({ name: "end", shape: [20], dtype: "int32" })];
+  return functional({ inputs: [features, ...others], outputs: dense({ units: 1, activation: "sigmoid", name: "mine" })(features), ...options });
+}
+`,
+    );
+    const train = ["train", "first.csv", "--target", "label", "--epochs", "1"];
+    expect(await torte(folder, ...train, "--model", "mine.ts", "--out", "mine")).toMatchObject({
+      status: 0,
+      error: "",
+    });
+    expect(readFileSync(join(folder, "mine/summary.txt"), "utf8")).toContain("mine (Dense)");
+    expect(await torte(folder, "evaluate", "mine", "--quiet")).toMatchObject({ status: 0, error: "" });
+    for (const [args, message] of [
+      [[...train, "--model", "nowhere.ts"], "Error: nowhere.ts: there is no such file"],
+      [[...train, "--from", "nowhere"], "Error: nowhere/model.safetensors: the file cannot be read"],
+      [[...train, "--freeze", "conv*"], "Error: --freeze: there is nothing to leave as it is"],
+      [[...train, "--from", "mine", "--freeze", "conf*"], "Error: --freeze: no layer has such a name"],
+      [["predict", "mine", "first.csv", "--uncertainty", "dropout"], "Error: uncertainty: "],
+      [["predict", "mine", "first.csv", "--uncertainty", "ensemble"], "Error: uncertainty: there is one model"],
+    ] as const) {
+      const { status, error } = await torte(folder, ...args);
+      expect([status, error.startsWith(message) ? message : error]).toEqual([2, message]);
+    }
+  });
+});
