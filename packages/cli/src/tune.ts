@@ -10,7 +10,7 @@ import { prepareRows, type PrepareOptions, settle } from "./prepare.js";
 import { studyPage } from "./report/study.js";
 import { Reporter } from "./reporter.js";
 
-export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs"> {
+export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs" | "from" | "freeze"> {
   /** Seconds. */
   readonly budget?: number;
   readonly trials?: number;
@@ -140,7 +140,7 @@ function resumed(folder: string, asked: TuneCommandOptions): Begun & { readonly 
 /** An experiment as something to tune. */
 export async function tunableOf(
   file: string,
-  options: Omit<PrepareOptions, "epochs"> & Pick<TuneCommandOptions, "objective">,
+  options: Omit<PrepareOptions, "epochs" | "from" | "freeze"> & Pick<TuneCommandOptions, "objective">,
   signal: AbortSignal,
   reporter: Reporter,
 ): Promise<{ readonly tunable: Tunable; readonly trialEpochs: number; readonly seed: number }> {
@@ -153,6 +153,13 @@ export async function tunableOf(
     ),
   );
   const plan = settle(text, experiment, chosen);
+  if (plan.from !== undefined)
+    throw new OptionError({
+      where: text.shown,
+      problem: "trials start from random weights, and the experiment says from",
+      expected: "an experiment without from",
+      received: plan.from.run,
+    });
   const { data } = await prepareRows(plan, chosen, signal, reporter);
   const tunable: Tunable = {
     model: (h, own) =>

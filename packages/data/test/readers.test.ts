@@ -245,7 +245,7 @@ describe("files", () => {
 });
 
 describe("any bytes", () => {
-  const files: Readonly<Record<Exclude<FormatName, "parquet">, string>> = {
+  const files: Readonly<Record<Exclude<FormatName, "parquet">, string | Uint8Array>> = {
     csv: 'id,seq,"y"\n1,MKV,0\n2,"MM\nK",1\n',
     tsv: "id\tseq\n1\tMKV\n2\tMMK\n",
     fasta: ">a x\nMKV\nLA*\n;c\n>b\nMMK\n",
