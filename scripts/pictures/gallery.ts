@@ -1,5 +1,6 @@
 /** Every figure of @torte/plot once, by name: for the documentation, for the tests, and to look at. */
 import {
+  type DrawnStudy,
   type Figure,
   type FigureOptions,
   plotActivations,
@@ -23,6 +24,9 @@ import {
   plotRoc,
   plotSaliency,
   plotScores,
+  plotStudyCurves,
+  plotStudyHistory,
+  plotStudySlice,
   plotWindows,
   Recording,
 } from "@torte/plot";
@@ -62,6 +66,24 @@ function numbers(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/** Forty trials over a rate and a width, of which the poor ones were stopped early. */
+function study(): DrawnStudy {
+  const next = numbers(41);
+  const trials = Array.from({ length: 40 }, (_, number) => {
+    const [rate, units] = [10 ** (-4 + 3 * next()), 8 * 2 ** Math.floor(5 * next())];
+    const floor = 0.3 + 0.12 * (Math.log10(rate) + 2.4) ** 2 + 0.4 / units;
+    const epochs = Array.from({ length: floor < 0.42 ? 27 : 3 }, (__, epoch) => [
+      floor + 0.5 * Math.exp(-epoch / 4) + 0.02 * next(),
+    ]);
+    return { number, values: { rate, units }, results: epochs.at(-1), epochs };
+  });
+  const parameters = [
+    { name: "rate", kind: "float", log: true },
+    { name: "units", kind: "int", log: true },
+  ];
+  return { trials, space: { parameters }, objectives: [{ metric: "valLoss", direction: "min" }] };
 }
 
 const normal = (next: () => number): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
@@ -244,6 +266,9 @@ export const GALLERY: Readonly<Record<string, Make>> = {
       sizes,
     );
   },
+  "study-history": (sizes) => plotStudyHistory(study(), sizes),
+  "study-slice": (sizes) => plotStudySlice(study(), "rate", sizes),
+  "study-curves": (sizes) => plotStudyCurves(study(), sizes),
   "gradient-flow": async (sizes) => {
     const deep = Array.from({ length: 24 }, () => residual([dense({ units: 8, activation: "sigmoid" })]));
     const model = sequential(input({ shape: [8] }), ...deep, dense({ units: 1 }));

@@ -124,7 +124,7 @@ describe.concurrent("an experiment", () => {
     [
       "with an unknown field",
       ["training:", "trainning: {}, training:"],
-      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, calibration, data, model, compile, callbacks.',
+      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, from, calibration, data, model, compile, callbacks.',
     ],
     [
       "with a count out of range",

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { conv1d, dense, input, sequential, tensor, Tensor } from "torte";
 import {
+  type DrawnStudy,
   Figure,
   plotActivations,
   plotArchitecture,
@@ -25,6 +26,9 @@ import {
   plotRoc,
   plotSaliency,
   plotScores,
+  plotStudyCurves,
+  plotStudyHistory,
+  plotStudySlice,
   plotWindows,
   Recording,
 } from "@torte/plot";
@@ -35,6 +39,12 @@ import { GALLERY } from "../../../scripts/pictures/gallery.js";
 const nothing = undefined as never;
 const model = sequential(input({ shape: [4] }), dense({ units: 2 }));
 const wide = { width: 10 };
+const studyOf = (results: readonly number[] | undefined): DrawnStudy => ({
+  trials: [{ number: 0, values: { rate: 0.1 }, results, epochs: [] }],
+  objectives: [{ metric: "loss", direction: "min" }],
+  space: { parameters: [{ name: "rate", kind: "float" }] },
+});
+const [unfinished, finished] = [studyOf(undefined), studyOf([0.5])];
 
 /** For each function: calls that must be refused, with what the message says beside the function's name. */
 const REFUSED: Readonly<Record<string, readonly (readonly [RegExp, () => unknown])[]>> = {
@@ -162,6 +172,18 @@ const REFUSED: Readonly<Record<string, readonly (readonly [RegExp, () => unknown
           ]),
         ),
     ],
+  ],
+  plotStudyHistory: [
+    [/no trial has a result/, () => plotStudyHistory(unfinished)],
+    [/width is out of range/, () => plotStudyHistory(finished, wide)],
+  ],
+  plotStudySlice: [
+    [/no trial has a result/, () => plotStudySlice(unfinished, "rate")],
+    [/no trial with a result has "depth"/, () => plotStudySlice(finished, "depth")],
+  ],
+  plotStudyCurves: [
+    [/no trial has a result/, () => plotStudyCurves(unfinished)],
+    [/title is no text/, () => plotStudyCurves(finished, { title: 3 as never })],
   ],
   plotHistograms: [[/no weights were recorded/, () => plotHistograms(new Recording())]],
 };
