@@ -24,6 +24,7 @@ export interface Outputs {
 
 /** Where an uncertainty comes from: models that were trained with seeds of their own, or passes with dropout kept on. */
 export const UNCERTAINTIES = ["ensemble", "dropout"] as const;
+/** One of {@link UNCERTAINTIES}. */
 export type Uncertainty = (typeof UNCERTAINTIES)[number];
 
 /** Passes with dropout: the standard deviation is then known to a sixth of itself. */
