@@ -5,9 +5,9 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { adam, conv1d, dense, earlyStopping, embedding, flatten, input, maxPooling1d, sequential, tensor } from "torte";
-
+import { adam, earlyStopping, tensor } from "torte";
 import { Checkpoints } from "../packages/torte/dist/train/checkpoint/checkpoints.js";
+import { chapter } from "./workloads.mjs";
 
 /** Milliseconds for which training waits for a checkpoint: what is written goes on meanwhile. */
 const held = [];
@@ -25,19 +25,8 @@ const x = tensor(
 );
 const y = tensor(Float32Array.from({ length: ROWS }, (_, i) => i % 2));
 
-function chapter() {
-  const model = sequential(
-    input({ shape: [200], dtype: "int32" }),
-    embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
-    ...[5, 3, 3].flatMap((kernelSize, i) => [
-      conv1d({ filters: 16, kernelSize, activation: "relu" }),
-      maxPooling1d({ poolSize: i === 0 ? 4 : 2 }),
-    ]),
-    flatten(),
-    dense({ units: 256, activation: "relu" }),
-    dense({ units: 64, activation: "relu" }),
-    dense({ units: 1, activation: "sigmoid" }),
-  );
+function compiled() {
+  const model = chapter({ maskZero: true });
   model.compile({ optimizer: adam(), loss: "binaryCrossentropy", metrics: ["accuracy"] });
   return model;
 }
@@ -57,7 +46,7 @@ async function timed(model, steps) {
   return ended - started;
 }
 
-const model = chapter();
+const model = compiled();
 const EVERY = 100;
 await timed(model, EVERY);
 const times = { without: [], steps: [], with: [] };
@@ -85,7 +74,7 @@ console.log(
 await model.close();
 
 const folder = mkdtempSync(join(tmpdir(), "torte-bench-"));
-const long = chapter();
+const long = compiled();
 const small = { x: x.rows(0, 320), y: y.rows(0, 320) };
 const memory = [];
 const watch = {

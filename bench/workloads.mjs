@@ -172,24 +172,29 @@ const MOBILE = [
   [256, 1],
 ];
 
+/**
+ * The chapter's network; rivals have it without a mask.
+ *
+ * @param {import("torte").ModelOptions & { maskZero?: boolean }} [options]
+ */
+export const chapter = ({ maskZero = false, ...options } = {}) =>
+  sequential(
+    input({ shape: [200], dtype: "int32" }),
+    embedding({ inputDim: 21, outputDim: 16, maskZero }),
+    ...[5, 3, 3].flatMap((kernelSize, i) => [
+      conv1d({ filters: 16, kernelSize, activation: "relu" }),
+      maxPooling1d({ poolSize: i === 0 ? 4 : 2 }),
+    ]),
+    flatten(),
+    dense({ units: 256, activation: "relu" }),
+    dense({ units: 64, activation: "relu" }),
+    dense({ units: 1, activation: "sigmoid" }),
+    options,
+  );
+
 /** @type {Record<string, (options: import("torte").ModelOptions) => import("torte").Model>} */
 export const models = {
-  chapter: (options) =>
-    sequential(
-      input({ shape: [200], dtype: "int32" }),
-      embedding({ inputDim: 21, outputDim: 16 }),
-      conv1d({ filters: 16, kernelSize: 5, activation: "relu" }),
-      maxPooling1d({ poolSize: 4 }),
-      conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-      maxPooling1d({ poolSize: 2 }),
-      conv1d({ filters: 16, kernelSize: 3, activation: "relu" }),
-      maxPooling1d({ poolSize: 2 }),
-      flatten(),
-      dense({ units: 256, activation: "relu" }),
-      dense({ units: 64, activation: "relu" }),
-      dense({ units: 1, activation: "sigmoid" }),
-      options,
-    ),
+  chapter,
   mlp: (options) =>
     sequential(
       input({ shape: [784] }),

@@ -9,10 +9,12 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
 import { build, preview } from "vite";
 import { isolated, launchChromium } from "./browser/chromium.js";
+import { check, finishChecks } from "./checks.js";
+import { root } from "./root.js";
 
 interface Trained {
   readonly loss: number;
@@ -22,7 +24,6 @@ interface Trained {
 
 type Train = (options: object) => Promise<Trained>;
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "torte-browser-"));
 
 /** A project as a user has it: the packed package, a page, nothing configured. */
@@ -61,19 +62,6 @@ async function inPage(
   }, options);
   await page.close();
   return { ...result, warnings };
-}
-
-let passed = 0;
-let failed = 0;
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-    passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED  ${name}\n${String(error)}`);
-  }
 }
 
 makeProject();
@@ -125,5 +113,4 @@ await check("with fused multiply-add the loss is the same to four digits", async
 await together.stop();
 await browser.close();
 rmSync(folder, { recursive: true });
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+finishChecks();

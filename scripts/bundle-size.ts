@@ -5,11 +5,9 @@
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
-
-const root = fileURLToPath(new URL("..", import.meta.url));
+import { root } from "./root.js";
 
 const program = (imports: string, compiled: string): string => `
 import { ${imports}dense, input, sequential, tensor } from "torte";

@@ -4,7 +4,6 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import {
   activityRegularization,
   adam,
@@ -26,6 +25,7 @@ import {
   split,
   tensor,
 } from "torte";
+import { root } from "./root.js";
 
 const { positives, negatives } = await loadNpz(join(process.env["TORTE_DATA"] ?? "", "solubility.npz"));
 if (positives === undefined || negatives === undefined)
@@ -87,5 +87,5 @@ for (const [name, kind] of Object.entries(KINDS)) {
   results[name] = await figures(kind);
   console.log(name, JSON.stringify((results[name] as readonly unknown[]).at(-1)));
 }
-const file = join(fileURLToPath(new URL("..", import.meta.url)), "docs/chapter/regularization.json");
+const file = join(root, "docs/chapter/regularization.json");
 writeFileSync(file, `${JSON.stringify(results)}\n`);

@@ -7,10 +7,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { formatWithOptions } from "node:util";
+import { root } from "./root.js";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "node_modules/.cache/torte-examples");
 
 const PACKAGES = ["torte", "data", "plot", "tune", "cli"];

@@ -8,26 +8,14 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { launchChromium } from "./browser/chromium.js";
-import { root } from "./site/reference.js";
+import { check, finishChecks } from "./checks.js";
+import { root } from "./root.js";
 import { serve } from "./site/serve.js";
 
 const [screenshots] = process.argv.slice(2);
 const axe = readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
 const { address, stop } = await serve(4181);
 const browser: Browser = await launchChromium();
-
-let passed = 0;
-let failed = 0;
-async function check(name: string, body: () => Promise<void>): Promise<void> {
-  try {
-    await body();
-    passed++;
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`FAILED  ${name}\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-  }
-}
 
 const asked: string[] = [];
 async function open(path: string, size = { width: 1280, height: 900 }): Promise<Page> {
@@ -225,5 +213,4 @@ await check("nothing was asked of another machine", () => {
 
 await browser.close();
 await stop();
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed === 0 ? 0 : 1;
+finishChecks();

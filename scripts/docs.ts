@@ -1,7 +1,8 @@
 /** `npm run docs`: the site in `site`, which needs no network: guide, chapter, reference, search, examples that run. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { root, writeReference } from "./site/reference.js";
+import { root } from "./root.js";
+import { writeReference } from "./site/reference.js";
 import { writeScripts } from "./site/scripts.js";
 
 const out = join(root, "site");

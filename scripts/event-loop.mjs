@@ -7,20 +7,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  adam,
-  conv1d,
-  cosineDecay,
-  dense,
-  earlyStopping,
-  embedding,
-  flatten,
-  input,
-  maxPooling1d,
-  reduceLROnPlateau,
-  sequential,
-  tensor,
-} from "torte";
+import { adam, cosineDecay, earlyStopping, reduceLROnPlateau, tensor } from "torte";
+import { chapter } from "../bench/workloads.mjs";
 
 const now =
   process.platform === "linux"
@@ -33,18 +21,7 @@ function data(rows) {
   return { x: tensor(x, { shape: [rows, 200] }), y: tensor(y, { shape: [rows, 1] }) };
 }
 
-const model = sequential(
-  input({ shape: [200], dtype: "int32" }),
-  embedding({ inputDim: 21, outputDim: 16, maskZero: true }),
-  ...[5, 3, 3].flatMap((kernelSize, i) => [
-    conv1d({ filters: 16, kernelSize, activation: "relu" }),
-    maxPooling1d({ poolSize: i === 0 ? 4 : 2 }),
-  ]),
-  flatten(),
-  dense({ units: 256, activation: "relu" }),
-  dense({ units: 64, activation: "relu" }),
-  dense({ units: 1, activation: "sigmoid" }),
-);
+const model = chapter({ maskZero: true });
 model.compile({
   optimizer: adam({
     learningRate: cosineDecay({ initialLearningRate: 1e-3, decaySteps: 1e6 }),

@@ -6,13 +6,12 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { root } from "./root.js";
 
 interface Epoch {
   readonly valLoss: number;
 }
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 const epochs = process.argv[2] ?? "10";
 const folder = mkdtempSync(join(tmpdir(), "torte-results-"));
 

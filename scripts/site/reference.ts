@@ -16,8 +16,7 @@ import {
   ReflectionKind,
   type TypeDocOptions,
 } from "typedoc";
-
-export const root = fileURLToPath(new URL("../..", import.meta.url));
+import { root } from "../root.js";
 
 interface PageOfSite {
   readonly file: string;

@@ -2,7 +2,7 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
-import { root } from "./reference.js";
+import { root } from "../root.js";
 
 const page = join(root, "scripts/site/page");
 const common = { root: page, configFile: false, logLevel: "warn", publicDir: false } as const;

@@ -1,7 +1,7 @@
 /** Serves the built site, isolated, so that examples have threads. */
 import { preview } from "vite";
 import { isolated } from "../browser/chromium.js";
-import { root } from "./reference.js";
+import { root } from "../root.js";
 
 export async function serve(port: number): Promise<{ address: string; stop: () => Promise<void> }> {
   const server = await preview({

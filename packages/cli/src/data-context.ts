@@ -1,11 +1,11 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { FORMAT_NAMES, formatOf, readTable, type ReadTableOptions, type TableEncoding } from "@torte/data";
 import { DataError, oneOf, OptionError, parseNpz, type Table, type Tensor } from "torte";
 import type { DataContext, NpzRequest, TableRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
+import { sha256Of } from "./load-experiment.js";
 import { modelFile, readPredictor } from "./model-file.js";
 
 /** Where a run's data came from. */
@@ -72,9 +72,7 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
     const there = existsSync(run) ? run : (options.known?.[run] ?? run);
     const predictor = await readPredictor(there, 1);
     await predictor.close();
-    const sha256 = createHash("sha256")
-      .update(readFileSync(join(there, modelFile(0))))
-      .digest("hex");
+    const sha256 = sha256Of(readFileSync(join(there, modelFile(0))));
     sources.push({ kind: "file", file: run, path: resolve(there), sha256, checked: false, from: "the experiment" });
     return predictor.encoding;
   };

@@ -55,7 +55,7 @@ export function readExperiment(file: string): ExperimentText {
   return { shown: file, path, source: readFileSync(path, "utf8") };
 }
 
-export const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex");
+export const sha256Of = (content: string | Uint8Array): string => createHash("sha256").update(content).digest("hex");
 
 /**
  * The experiment that a file exports by default.

@@ -82,20 +82,25 @@ export class RunFolder {
   }
 
   /** @throws RunFileError, after which the file is as it was. */
-  async write(file: string, content: string | Uint8Array): Promise<void> {
-    // One name for each file, so that a run that is killed leaves one copy at most, which sweep finds.
-    const part = join(this.path, partOf(file));
-    try {
-      await writeThrough(part, "w", content);
-      await rename(part, join(this.path, file));
-    } catch (error) {
-      await rm(part, { force: true }).catch(() => undefined); // what counts is why it could not be written
-      throw new RunFileError(join(this.path, file), error);
-    }
+  write(file: string, content: string | Uint8Array): Promise<void> {
+    return replaceFile(this.path, file, content);
   }
 
   writeJson(file: string, value: unknown): Promise<void> {
     return this.write(file, jsonOf(value));
+  }
+}
+
+/** Replaces a file of a folder as a whole. @throws RunFileError, after which the file is as it was. */
+export async function replaceFile(folder: string, file: string, content: string | Uint8Array): Promise<void> {
+  // One name for each file, so that a run that is killed leaves one copy at most, which sweep finds.
+  const part = join(folder, partOf(file));
+  try {
+    await writeThrough(part, "w", content);
+    await rename(part, join(folder, file));
+  } catch (error) {
+    await rm(part, { force: true }).catch(() => undefined); // what counts is why it could not be written
+    throw new RunFileError(join(folder, file), error);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Training that starts from a model that was trained before (transfer learning). */
 import { join } from "node:path";
-import { loadModel, type Model, OptionError } from "torte";
+import { type Model, OptionError } from "torte";
 import type { StartFrom } from "./experiment.js";
 import { modelFile } from "./model-file.js";
 
@@ -12,26 +12,19 @@ import { modelFile } from "./model-file.js";
  */
 export async function startFrom(model: Model, { run, freeze }: StartFrom): Promise<readonly string[]> {
   const frozen = freeze === undefined ? [] : frozenBy(model, freeze);
-  const before = await loadModel(join(run, modelFile(0)), { threads: 1, training: false });
-  const known = await before.getWeights();
-  await before.close();
-  const own = await model.getWeights();
-  const fits = Object.entries(known).filter(([name, { shape }]) => {
-    const mine = own[name]?.shape;
-    return mine?.length === shape.length && mine.every((size, axis) => size === shape[axis]);
+  const { loaded, missing, unexpected, mismatched } = await model.loadWeights(join(run, modelFile(0)), {
+    strict: false,
   });
-  if (fits.length === 0)
+  const anew = [...missing, ...mismatched.map(({ name }) => name)];
+  if (loaded.length === 0)
     throw new OptionError({
       where: "--from",
       problem: "no weight has the same name and shape as one of the model",
-      expected: Object.keys(own).slice(0, 5).join(", "),
-      received: Object.keys(known).slice(0, 5).join(", "),
+      expected: anew.slice(0, 5).join(", "),
+      received: [...unexpected, ...mismatched.map(({ name }) => name)].slice(0, 5).join(", "),
     });
-  await model.setWeights(Object.fromEntries(fits));
-  const taken = new Set(fits.map(([name]) => name));
-  const anew = Object.keys(own).filter((name) => !taken.has(name));
   return [
-    `starts from ${run}: ${taken.size} of ${Object.keys(own).length} weights`,
+    `starts from ${run}: ${loaded.length} of ${loaded.length + anew.length} weights`,
     ...(anew.length === 0 ? [] : [`anew      ${anew.join(", ")}`]),
     ...(frozen.length === 0 ? [] : [`frozen    ${frozen.join(", ")}`]),
   ];

@@ -1,5 +1,5 @@
 /** `torte tune`: hyperparameters of an experiment, tuned in a study's folder. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type JournalEvent, type SchedulerName, type SearcherName, type Study, type Tunable, tune } from "@torte/tune";
@@ -9,6 +9,7 @@ import { loadExperiment, readExperiment } from "./load-experiment.js";
 import { prepareRows, type PrepareOptions, settle } from "./prepare.js";
 import { studyPage } from "./report/study.js";
 import { Reporter } from "./reporter.js";
+import { replaceFile } from "./run-folder.js";
 
 export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs" | "from" | "freeze"> {
   /** Seconds. */
@@ -33,13 +34,6 @@ export interface TuneCommandOptions extends Omit<PrepareOptions, "epochs" | "fro
 
 /** For people. */
 const PAGE = "study.html";
-
-/** No half a page, whatever happens. */
-function writeWhole(path: string, text: string): void {
-  const part = `${path}.${process.pid}.part`;
-  writeFileSync(part, text);
-  renameSync(part, path);
-}
 
 /** What a study's folder says of how it was begun. */
 const RECORD = "study.json";
@@ -89,7 +83,7 @@ export async function tuneCommand(
       if (line !== undefined) reporter.line(line);
     },
   });
-  writeWhole(join(folder, PAGE), await studyPage(basename(resolve(folder)), study));
+  await replaceFile(folder, PAGE, await studyPage(basename(resolve(folder)), study));
   if (asked.json === true) print(`${JSON.stringify(study, undefined, 2)}\n`);
   else if (asked.quiet !== true) print(`\n${study.report()}\n\n${ending(folder, signal)}\n`);
   return !signal.aborted;

@@ -81,8 +81,10 @@ describe("torte train --from", { timeout: 400_000 }, () => {
     expect(trained.out).toMatch(/starts from first: \d+ of \d+ weights\nanew {6}probabilities\.kernel, prob/);
     expect(trained.out).toContain("frozen    embedding, embedding_1, conv1d, conv1d_1");
     const [before, after] = await Promise.all([weightsOf(folder, "first"), weightsOf(folder, "second")]);
-    for (const name of ["embedding.embeddings", "conv1d.kernel", "conv1d_1.bias"].filter((name) => name in before))
+    for (const name of ["embedding.embeddings", "conv1d.kernel", "conv1d_1.bias"]) {
+      expect(before[name], name).toBeDefined();
       expect(after[name]).toEqual(before[name]);
+    }
     expect(after["hidden.kernel"]).not.toEqual(before["hidden.kernel"]);
     expect(await torte(folder, "evaluate", "second", "--quiet")).toMatchObject({ status: 0, error: "" });
 

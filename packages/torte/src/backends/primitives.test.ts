@@ -1,12 +1,10 @@
 import fc from "fast-check";
 import { describe, it } from "vitest";
-import { gradients } from "../autodiff/gradient.js";
-import { type Primitive, type Program, topological } from "../graph/node.js";
-import { constant } from "../graph/make.js";
+import type { Primitive, Program } from "../graph/node.js";
 import { print } from "../graph/print.js";
-import * as ops from "../ops/index.js";
 import { type Drawing, drawing, drawChain, drawn, GRAPHS } from "../testing/arbitrary.js";
-import { compareBackends, type CompareOptions, stateOf, type Tolerance } from "../testing/compare.js";
+import { compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
+import { descent } from "../testing/descent.js";
 
 const EXACT: Tolerance = { relative: 0, absolute: 0 };
 const CLOSE: Tolerance = { relative: 2e-6, absolute: 2e-6 };
@@ -105,14 +103,7 @@ describe("chains of primitives", () => {
 
   it("with their gradients, as steps that update what they read", async () => {
     await forRandom(60, async (d) => {
-      const outputs = drawChain(d, d.int(2, 8));
-      const leaves = topological(outputs).filter((node) => node.op === "state" && node.dtype === "float32");
-      const loss = outputs.reduce((sum, node) => ops.add(sum, ops.mean(node)), constant(0));
-      const steps = gradients(loss, leaves);
-      const updates = leaves.map((leaf, i) => ({
-        state: stateOf(leaf),
-        value: ops.sub(leaf, ops.mul(steps[i] ?? leaf, 0.1)),
-      }));
+      const { loss, updates } = descent(drawChain(d, d.int(2, 8)));
       await compare({ name: "step", outputs: [loss], updates }, d.data, { tolerance, steps: 2 });
     });
   });

@@ -39,12 +39,12 @@ export async function recordRuns(work: () => Promise<void>): Promise<Run[]> {
 async function before(session: Session, program: Program, { writes = [] }: RunOptions = {}): Promise<Run> {
   const read = topological(roots(program)).flatMap((node) => (node.op === "state" ? [node.attributes.state] : []));
   const states = [...new Set([...read, ...program.updates.map(({ state }) => state)])];
-  const written = writes.map(({ state, value }) => ({ state, values: value.data.slice() }));
+  const written = writes.map(({ state, value, from = 0 }) => ({ state, from, values: value.data.slice() }));
   const held = await Promise.all(states.map(async (state) => [state, await session.read(state)] as const));
   const data = new Map(held);
-  for (const { state, values } of written) {
+  for (const { state, from, values } of written) {
     const { data: before = [] } = data.get(state) ?? {};
-    for (let i = 0; i < values.length; i++) before[i] = values[i] ?? 0;
+    for (let i = 0; i < values.length; i++) before[from + i] = values[i] ?? 0;
   }
   return { program, data };
 }

@@ -46,9 +46,7 @@ export type PredictData = TensorOrList | Whole | BatchStream<TensorOrList | Rows
 
 const isTuple = (data: unknown): data is PartsTuple => Array.isArray(data);
 
-const NAMES = ["x", "y", "sampleWeight"];
-const isBatch = (value: unknown): boolean =>
-  isRecord(value) && "x" in value && Object.keys(value).every((name) => NAMES.includes(name));
+const isBatch = (value: unknown): boolean => isRecord(value) && isParts(value);
 
 /** Whether data comes batch by batch. An array is rows, [x, y], unless it has batches by name, [{ x, y }, …]. */
 export function isStream(data: unknown): boolean {

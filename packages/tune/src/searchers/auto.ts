@@ -10,8 +10,8 @@ import { tpe } from "./tpe.js";
 const STARTUP = 10;
 
 /**
- * The present setting first, where the space has one; the best settings of earlier studies, where there are any; points of Sobol's sequence up to ten trials; then a Gaussian process, or a Parzen
- * estimator where the space has conditions.
+ * The present setting first, where the space has one; the best settings of earlier studies, where there are any; points of Sobol's
+ * sequence up to ten trials; then a Gaussian process, or a Parzen estimator where the space has conditions.
  */
 export function auto(): Searcher {
   const [process, estimator] = [gp({ startup: 1 }), tpe({ startup: 3 })];

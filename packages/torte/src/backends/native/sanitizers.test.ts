@@ -1,35 +1,23 @@
 /** The kernels in a program of C, each array an allocation of its own, under AddressSanitizer and UndefinedBehaviorSanitizer. */
-import fc from "fast-check";
 import { expect, it } from "vitest";
-import { gradients } from "../../autodiff/gradient.js";
-import { constant } from "../../graph/make.js";
-import { type Node, type Program, type State, topological } from "../../graph/node.js";
+import type { Node, Program, State } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
-import { drawChain, drawing, drawn, GRAPHS } from "../../testing/arbitrary.js";
-import { Cases, stateOf } from "../../testing/compare.js";
+import { drawChain, GRAPHS } from "../../testing/arbitrary.js";
+import { Cases } from "../../testing/compare.js";
+import { descent, together } from "../../testing/descent.js";
 import { faultOf } from "../../testing/sanitized.js";
 import type { Tensor } from "../../tensor/tensor.js";
 
 const TIMEOUT = { timeout: 300_000 };
 
 it("primitives, and chains of them that update what they read", TIMEOUT, async () => {
-  const outputs: Node[] = [];
-  const chains: Node[] = [];
-  const data = new Map<State, Tensor>();
   const all = Object.values(GRAPHS);
-  for (const gen of fc.sample(fc.gen(), { seed: drawn(1).seed, numRuns: 4 })) {
-    const d = drawing(gen);
-    outputs.push(...all.map((graph) => graph(d)));
-    chains.push(...drawChain(d, d.int(2, 8)));
-    for (const [state, value] of d.data) data.set(state, value);
-  }
-  const leaves = topological(chains).filter((node) => node.op === "state" && node.dtype === "float32");
-  const loss = chains.reduce((sum, node) => ops.add(sum, ops.mean(node)), constant(0));
-  const steps = gradients(loss, leaves);
-  const updates = leaves.map((leaf, i) => ({
-    state: stateOf(leaf),
-    value: ops.sub(leaf, ops.mul(steps[i] ?? leaf, 0.1)),
+  const { made, data } = together(4, (d) => ({
+    outputs: all.map((graph) => graph(d)),
+    chain: drawChain(d, d.int(2, 8)),
   }));
+  const outputs = made.flatMap((one) => one.outputs);
+  const { loss, updates } = descent(made.flatMap(({ chain }) => chain));
   expect(await faultOf({ name: "step", outputs: [...outputs, loss], updates }, data, { steps: 2 })).toBeUndefined();
 });
 
