@@ -1,7 +1,7 @@
 // The engine's worker is plain JavaScript, which the compiler leaves alone. It goes into the package twice: as text in a
 // module, from which it is started, and as the file torte/worker.js, for pages that start workers from addresses only.
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
 
@@ -16,3 +16,7 @@ writeFileSync(
   inPackage("dist/backends/wasm/worker-code.js"),
   `// Made of worker.mjs by scripts/inline-worker.mjs.\nexport const workerCode = ${JSON.stringify(code)};\nexport const workerStamp = "${stamp}";\n`,
 );
+
+// The worker that decodes Parquet imports its decoder, so that it stays a file, which bundlers know by its address.
+const ofData = (path) => fileURLToPath(new URL(`../packages/data/${path}`, import.meta.url));
+copyFileSync(ofData("src/parquet-worker.mjs"), ofData("dist/parquet-worker.mjs"));

@@ -1,12 +1,12 @@
-/** Running an audit: reads the file, prints what is found. */
-import { readTable } from "@torte/data";
+/** Running an audit: reads the files, prints what is found. */
 import { audit, type AuditOptions, type Table } from "torte";
-import { readOptions } from "./data-context.js";
+import { readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
+import { requestOf, targetOf } from "./table-request.js";
 
 /** What the command line says. */
-export interface AuditCommandOptions extends Omit<TableRequest, "file"> {
-  readonly target: string;
+export interface AuditCommandOptions extends Omit<TableRequest, "file" | "beside"> {
+  readonly target?: string;
   readonly sequence?: string;
   readonly parts?: string;
   readonly kind?: Readonly<Record<string, string>>;
@@ -17,13 +17,15 @@ export interface AuditCommandOptions extends Omit<TableRequest, "file"> {
 }
 
 /** The text that the command prints. */
-export async function auditFile(file: string, options: AuditCommandOptions): Promise<string> {
-  const table = await readTable(file, readOptions({ ...options, file }));
-  const found = audit(table, auditOptions(table, options));
+export async function auditFiles(files: readonly string[], options: AuditCommandOptions): Promise<string> {
+  const request = requestOf(files, options);
+  const target = targetOf(request, options.target);
+  const { table } = await readTableFile(request);
+  const found = audit(table, auditOptions(table, { ...options, target }));
   return options.json === true ? JSON.stringify(found, undefined, 2) : found.toString();
 }
 
-function auditOptions(table: Table, options: AuditCommandOptions): AuditOptions {
+function auditOptions(table: Table, options: AuditCommandOptions & { readonly target: string }): AuditOptions {
   const { target, sequence, parts, kind, targetKind, similarity, k } = options;
   const given = {
     target,

@@ -12,8 +12,8 @@ import type { TuneCommandOptions } from "./tune.js";
 
 /** What the commands do. */
 export interface Actions {
-  readonly audit: (file: string, options: AuditCommandOptions) => Promise<void>;
-  readonly train: (file: string | undefined, options: TrainCommandOptions) => Promise<void>;
+  readonly audit: (files: readonly string[], options: AuditCommandOptions) => Promise<void>;
+  readonly train: (files: readonly string[], options: TrainCommandOptions) => Promise<void>;
   readonly evaluate: (run: string, options: EvaluateCommandOptions) => Promise<void>;
   readonly predict: (run: string, file: string, options: PredictOptions) => Promise<void>;
   readonly serve: (run: string, options: ServeOptions) => Promise<void>;
@@ -25,7 +25,7 @@ export interface Actions {
 }
 
 const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"];
-const TARGET_KINDS = ["binary", "multiClass", "regression"];
+const TARGET_KINDS = ["binary", "multiClass", "multiLabel", "regression"];
 const FORMATS = ["csv", "tsv", "fasta", "jsonl", "npz", "parquet"];
 
 export function addCommands(program: Command, actions: Actions): void {
@@ -52,6 +52,10 @@ const reading = (command: Command): Command =>
       "of FASTA: the label in the header, as the pattern's first group; the column label",
       text,
     );
+
+/** What is learnt from may lie in several files. */
+const labelled = (command: Command): Command =>
+  command.option("--labels <file>", "a table with labels for the rows of the same id, beside the file", text);
 
 /** Which columns of a table are meant, and as what. */
 const columns = (command: Command): Command =>
@@ -89,9 +93,9 @@ function addAudit(program: Command, onAudit: Actions["audit"]): void {
   const command = program
     .command("audit")
     .description("Look a table over before a model is trained: copies, near-twins, shortcuts, leaks.")
-    .argument("<file>", "CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip")
-    .requiredOption("--target <column>", "the column that is to be told", text);
-  reading(columns(command))
+    .argument("<files...>", "CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip; of several, each is a class")
+    .option("--target <column>", "the column that is to be told (default: label, where files are classes)", text);
+  labelled(reading(columns(command)))
     .option(
       "--parts <column>",
       "a column that says the part of each row, as train and test; then parts are compared",
@@ -115,8 +119,8 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .command("train")
     .description("Train a model on a table, or the model of an experiment file, and write a run folder.")
     .argument(
-      "[file]",
-      "a table (CSV, TSV, FASTA, JSON lines, npz, Parquet, plain or gzip), or an experiment in TypeScript",
+      "[files...]",
+      "a table (CSV, TSV, FASTA, JSON lines, npz, Parquet, plain or gzip), several that are a class each, or an experiment in TypeScript",
     );
   running(command)
     .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", whole(1))
@@ -132,7 +136,9 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .option("--resume <run>", "go on with the run in this folder, from its newest checkpoint, to the bit", text)
     .option("--evaluate", "open the test at the end, as torte evaluate does");
   speaking(command);
-  command.optionsGroup("Of tables:").option("--target <column>", "the column that is to be told", text);
+  command
+    .optionsGroup("Of tables:")
+    .option("--target <column>", "the column that is to be told (default: label, where files are classes)", text);
   columns(command)
     .option("--input <column>", "a column that the model sees; may be repeated (default: by the columns)", several)
     .option("--positive <label>", "of two classes, the one that the probability is of (default: the second)", text)
@@ -167,12 +173,14 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
       text,
     )
     .option("--print-experiment", "print the TypeScript that the command stands for, and do nothing");
-  reading(command).addHelpText("after", TRAIN_HELP).action(onTrain);
+  labelled(reading(command)).addHelpText("after", TRAIN_HELP).action(onTrain);
 }
 
 const TRAIN_HELP = `
 Examples:
   torte train proteins.csv --sequence seq --target soluble --out runs/first
+  torte train positive.fasta negative.fasta
+  torte train proteins.fasta --labels soluble.csv --target soluble
   torte train experiment.ts --epochs 20
   torte train --resume runs/first
 
@@ -244,7 +252,8 @@ Example:
   torte predict runs/first new.fasta -o predictions.csv
 
 Columns: id, probability (of two classes that of the positive one, of more that of the
-label that is told), label; of numbers id and value. Rows that cannot be read are left
+label that is told), label; of several labels id, label (those that are told, with ;
+between them) and the probability of each; of numbers id and value. Rows that cannot be read are left
 out and listed, with line and reason, in predictions.unreadable.csv.
 Exit status: 0 done, whatever rows were left out; 2 the file or an option is wrong,
 and nothing is written.`;

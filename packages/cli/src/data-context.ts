@@ -1,7 +1,15 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { FORMAT_NAMES, formatOf, readTable, type ReadTableOptions, type TableEncoding } from "@torte/data";
+import { basename, join, resolve } from "node:path";
+import {
+  FORMAT_NAMES,
+  formatOf,
+  joinClasses,
+  joinLabels,
+  readTable,
+  type ReadTableOptions,
+  type TableEncoding,
+} from "@torte/data";
 import { DataError, oneOf, OptionError, parseNpz, type Table, type Tensor } from "torte";
 import type { DataContext, NpzRequest, TableRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
@@ -40,7 +48,7 @@ export interface ContextOptions extends DataFileOptions {
 export interface ReadFile {
   readonly request: TableRequest;
   readonly table: Table;
-  readonly source: DataSource & { readonly kind: "file" };
+  readonly sources: readonly (DataSource & { readonly kind: "file" })[];
 }
 
 /** A context that remembers which files were read and which were made up. */
@@ -50,7 +58,7 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
   const table = async (request: TableRequest): Promise<Table> => {
     const read = options.tables?.find((other) => JSON.stringify(other.request) === JSON.stringify(request));
     const found = read ?? (await readTableFile(request, options));
-    sources.push(found.source);
+    sources.push(...found.sources);
     tables.push(found.table);
     return found.table;
   };
@@ -79,8 +87,51 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
   return { context: { seed, npz, table, encodingOf }, sources, tables };
 }
 
-/** Reads the file of a table. @throws DataError where it cannot be had or read. */
+/** Reads the files of a table. @throws DataError where one cannot be had or read, or they do not go together. */
 export async function readTableFile(request: TableRequest, options: ContextOptions = {}): Promise<ReadFile> {
+  const { file, beside = [], labels } = request;
+  if (beside.length > 0 && options.path !== undefined && !statSync(options.path).isDirectory())
+    throw new OptionError({
+      where: "--data",
+      problem: "the table has several files",
+      expected: "the folder that has them",
+    });
+  const names = beside.length === 0 ? [] : classNames([file, ...beside]);
+  const read = [];
+  for (const each of [file, ...beside]) read.push(await readOne({ ...request, file: each }, options));
+  const sources = read.map(({ source }) => source);
+  const [first] = read;
+  if (first === undefined) throw new RangeError("a table has a file");
+  const table =
+    beside.length === 0
+      ? first.table
+      : joinClasses(Object.fromEntries(read.map((each, i) => [names[i] ?? "", each.table])));
+  if (labels === undefined) return { request, table, sources };
+  const more = await readOne({ file: labels }, options);
+  return { request, table: joinLabels(table, more.table), sources: [...sources, more.source] };
+}
+
+/** What classes are called: their files' names. @throws DataError where two are the same. */
+function classNames(files: readonly string[]): readonly string[] {
+  const names = files.map(className);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return names;
+  throw new DataError({
+    where: files.join(", "),
+    problem: `two files have one name, ${twice}, and each is a class`,
+  });
+}
+
+/** A file's name without its folder and ends. */
+export const className = (file: string): string =>
+  basename(file)
+    .replace(/\.(gz|bgz)$/i, "")
+    .replace(/(?!^)\.[^.]*$/, "");
+
+async function readOne(
+  request: TableRequest,
+  options: ContextOptions,
+): Promise<{ readonly table: Table; readonly source: DataSource & { readonly kind: "file" } }> {
   const { file } = request;
   const place = options.path ?? placeOf(file, options.known?.[file]);
   const found = await findDataFile({ file }, { ...options, path: place });
@@ -88,7 +139,7 @@ export async function readTableFile(request: TableRequest, options: ContextOptio
   const { bytes, path, sha256 } = found;
   const table = await readTable(bytes, { ...readOptions(request), name: options.path === undefined ? file : path });
   const from = options.path === undefined ? "the experiment" : "--data";
-  return { request, table, source: { kind: "file", file, path: resolve(path), sha256, checked: false, from } };
+  return { table, source: { kind: "file", file, path: resolve(path), sha256, checked: false, from } };
 }
 
 function placeOf(file: string, known: string | undefined): string {

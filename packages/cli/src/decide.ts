@@ -1,5 +1,12 @@
 /** What is chosen on validation data, and weights that follow the training part's classes. */
-import { type CalibrationMethod, chooseDecision, type Decision, Predictor, type TableEncoding } from "@torte/data";
+import {
+  type CalibrationMethod,
+  chooseDecision,
+  chooseDecisions,
+  type Decision,
+  Predictor,
+  type TableEncoding,
+} from "@torte/data";
 import type { ClassWeight, Dataset, Model } from "torte";
 import { rowsOf } from "./rows.js";
 
@@ -13,6 +20,7 @@ export async function decide(
   const predictor = new Predictor(models, encoding);
   const { x, targets } = await rowsOf(validation);
   const { values } = await predictor.outputs(x);
+  if (encoding.target.kind === "multiLabel") return chooseDecisions(method, values, targets, predictor.width);
   return chooseDecision(method, values, targets, Math.max(2, predictor.width));
 }
 

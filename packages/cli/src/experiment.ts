@@ -34,6 +34,10 @@ export interface NpzRequest<Name extends string> {
 export interface TableRequest {
   /** Its path, from the folder in which the command is started. `--data` takes its place. */
   readonly file: string;
+  /** Further files with the same columns: each one is a class, whose name without its end is in the column `label`. */
+  readonly beside?: readonly string[];
+  /** A table with labels, or other columns, for rows of the same `id` (else the first column). */
+  readonly labels?: string;
   /** csv, tsv, fasta, jsonl, npz or parquet. Default: by the end of the file's name. */
   readonly format?: string;
   /** Of the text, as windows-1252. Default: by the byte order mark, else utf-8. */

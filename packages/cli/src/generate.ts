@@ -29,6 +29,7 @@ export interface GeneratedFrom {
 const METRICS = {
   binary: ["accuracy", "auroc"],
   multiClass: ["accuracy"],
+  multiLabel: ["binaryAccuracy"],
   regression: ["rootMeanSquaredError", "r2Score"],
 } as const;
 
@@ -42,7 +43,7 @@ function trainingFor(rows: number): { readonly epochs: number; readonly batchSiz
 }
 
 /** The usual ones: of two classes slope and shift, of more a temperature. */
-const CALIBRATION = { binary: "platt", multiClass: "temperature" } as const;
+const CALIBRATION = { binary: "platt", multiClass: "temperature", multiLabel: "platt" } as const;
 
 const LEARNING_RATE = 1e-3;
 

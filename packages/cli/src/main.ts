@@ -24,16 +24,16 @@ export async function main(args: readonly string[]): Promise<number> {
   };
   const program = commandLine();
   addCommands(program, {
-    audit: (file, options) =>
+    audit: (files, options) =>
       run(async () => {
-        const { auditFile } = await import("./audit.js");
-        await written(`${await auditFile(file, options)}\n`);
+        const { auditFiles } = await import("./audit.js");
+        await written(`${await auditFiles(files, options)}\n`);
         return 0;
       }),
-    train: (file, options) =>
+    train: (files, options) =>
       run(async (signal) => {
         const { trainCommand } = await import("./train.js");
-        const result = await printing((print) => trainCommand(file, options, signal, print));
+        const result = await printing((print) => trainCommand(files, options, signal, print));
         return result?.status === "interrupted" ? undefined : 0;
       }),
     evaluate: (folder, options) =>

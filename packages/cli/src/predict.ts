@@ -86,9 +86,15 @@ export async function predictCommand(
 const sideFile = (output: string): string => `${output.replace(/\.csv$/, "")}.unreadable.csv`;
 
 const columnsOf = ({ encoding, uncertainty }: Predictor): readonly string[] => [
-  ...(encoding.target.kind === "regression" ? ["id", "value"] : ["id", "probability", "label"]),
+  "id",
+  ...columnsToldOf(encoding.target),
   ...(uncertainty === undefined ? [] : ["uncertainty"]),
 ];
+
+function columnsToldOf(target: TableEncoding["target"]): readonly string[] {
+  if (target.kind === "regression") return ["value"];
+  return target.kind === "multiLabel" ? ["label", ...target.labels.map(field)] : ["probability", "label"];
+}
 
 /** Where the columns of the model are in the file; the only sequence of a FASTA file needs no name. */
 function placesOf(
@@ -181,8 +187,13 @@ async function predictChunk(
   return [told, refused, rows.length];
 }
 
-function fields({ probability, label, uncertainty }: Prediction): string {
-  const told = probability === undefined ? short(label) : `${probability.toFixed(6)},${field(label)}`;
+function fields({ probability, probabilities, label, uncertainty }: Prediction): string {
+  const told =
+    probabilities !== undefined
+      ? [field(label), ...Object.values(probabilities).map((p) => p.toFixed(6))].join(",")
+      : probability === undefined
+        ? short(label)
+        : `${probability.toFixed(6)},${field(label)}`;
   return uncertainty === undefined ? told : `${told},${short(uncertainty)}`;
 }
 

@@ -2,7 +2,7 @@
 import type { Predictor, Told } from "@torte/data";
 import type { Dataset, Tensor } from "torte";
 
-/** Inputs and targets of a part of a table, in its order. */
+/** Inputs and targets of a part of a table, in its order; of several labels [rows × labels]. */
 export async function rowsOf(
   part: Dataset,
 ): Promise<{ readonly x: readonly Tensor[]; readonly targets: Float64Array }> {
@@ -10,7 +10,7 @@ export async function rowsOf(
   const [y] = columns.y;
   return {
     x: columns.x.map((tensor) => tensor.take(order)),
-    targets: Float64Array.from(order, (row) => y?.data[row] ?? NaN),
+    targets: Float64Array.from(y?.take(order).data ?? []),
   };
 }
 
@@ -23,6 +23,8 @@ export async function compare(predictor: Predictor, part: Dataset): Promise<Told
     const { kind, mean, deviation } = target;
     return { kind, targets: targets.map((value) => value * deviation + mean), predictions };
   }
+  if (target.kind === "multiLabel")
+    return { kind: target.kind, targets, predictions, thresholds: predictor.thresholds };
   return target.kind === "binary"
     ? { kind: "binary", targets, predictions, threshold: predictor.decision.threshold }
     : { kind: "multiClass", targets, predictions, classes: predictor.width };

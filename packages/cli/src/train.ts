@@ -12,7 +12,7 @@ import {
   type Table,
   TARGET_KINDS,
 } from "torte";
-import { type ContextOptions, readTableFile } from "./data-context.js";
+import { className, type ContextOptions, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { checkSources, evaluate, placesOf, textOf } from "./evaluate.js";
 import { type GeneratedFrom, generateExperiment } from "./generate.js";
@@ -20,6 +20,7 @@ import { type ExperimentText, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
+import { defined, LABEL, requestOf, targetOf } from "./table-request.js";
 import { Run, type TrainResult } from "./run.js";
 
 export interface TrainOptions extends PrepareOptions {
@@ -32,7 +33,7 @@ export interface TrainOptions extends PrepareOptions {
 export type ResumeOptions = Pick<TrainOptions, "data" | "epochs" | "threads">;
 
 /** What the command line says, of tables and of experiments. */
-export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "file"> {
+export interface TrainCommandOptions extends TrainOptions, Omit<TableRequest, "file" | "beside"> {
   /** The folder of a run that goes on. */
   readonly resume?: string;
   readonly target?: string;
@@ -75,6 +76,7 @@ const OF_TABLES = {
   encoding: "--encoding",
   delimiter: "--delimiter",
   label: "--label",
+  labels: "--labels",
   model: "--model",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
@@ -83,11 +85,12 @@ const isExperiment = (file: string): boolean => /\.[cm]?[jt]s$/.test(file);
 
 /** What `torte train` does; `print` gets what goes to the standard output beside the story of the run. */
 export async function trainCommand(
-  file: string | undefined,
+  files: readonly string[],
   options: TrainCommandOptions,
   signal: AbortSignal,
   print: (text: string) => void,
 ): Promise<TrainResult | undefined> {
+  const [file] = files;
   const reporter = new Reporter(options.json === true || options.quiet === true ? "silent" : process.stdout);
   const run = async (): Promise<TrainResult | undefined> => {
     if (options.resume !== undefined) {
@@ -104,11 +107,14 @@ export async function trainCommand(
       isExperiment(file) ||
       (options.target === undefined && formatOf(file) === undefined && options.format === undefined)
     ) {
+      const [, other] = files;
+      if (other !== undefined)
+        throw new OptionError({ where: "torte train", problem: "an experiment is one file", received: other });
       refuseTableOptions(file, options);
       return train(readExperiment(file), options, signal, reporter);
     }
     if (options.out !== undefined) await RunFolder.check(options.out, options.force);
-    const { text, tables } = await experimentOf(file, options);
+    const { text, tables } = await experimentOf(file, files.slice(1), options);
     if (options.printExperiment === true) {
       print(text.source);
       return undefined;
@@ -158,14 +164,14 @@ function refuseTableOptions(file: string, options: TrainCommandOptions): void {
 /** The experiment that a table and what is said of it stand for. */
 async function experimentOf(
   file: string,
+  beside: readonly string[],
   options: TrainCommandOptions,
 ): Promise<{ readonly text: ExperimentText; readonly tables: ContextOptions["tables"] & object }> {
-  const { target, data, format, encoding, delimiter, label } = options;
-  if (target === undefined)
-    throw new OptionError({ where: "--target", problem: "it is missing", expected: "the column that is to be told" });
+  const { data } = options;
+  const request = requestOf([file, ...beside], options);
+  const target = targetOf(request, options.target);
   if (data !== undefined)
     throw new OptionError({ where: "--data", problem: "this is for experiment files", fix: "Leave it out." });
-  const request: TableRequest = defined({ file, format, encoding, delimiter, label });
   const read = await readTableFile(request);
   const { sequence, input, kind, targetKind, splitBy } = options;
   const plan = planTable(
@@ -179,7 +185,9 @@ async function experimentOf(
       reserved: splitBy === undefined ? undefined : [splitBy],
     }),
   );
-  const { split, validation, test, invalid, positive } = options;
+  const { split, validation, test, invalid } = options;
+  // Of two files that are classes, the first one is what is looked for.
+  const positive = options.positive ?? (beside.length === 1 && target === LABEL ? className(file) : undefined);
   const encode = defined<GeneratedFrom["options"]>({
     split: split === undefined ? undefined : oneOf("--split", "way", split, SPLITS),
     splitBy,
@@ -190,7 +198,7 @@ async function experimentOf(
   });
   const start = Object.entries({ "--from": options.from, "--freeze": options.freeze });
   const more = start.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
-  const command = `torte train ${[file, ...commandOptions(options), ...more].map(quoted).join(" ")}`;
+  const command = `torte train ${[file, ...beside, ...commandOptions(options), ...more].map(quoted).join(" ")}`;
   return {
     text: generateExperiment({
       command,
@@ -225,17 +233,12 @@ function modelImport(table: string, model: string): string {
 
 /** Whether a class has less than half of an equal share of the rows. */
 function isUnbalanced(table: Table, { target, targetKind }: TablePlan): boolean {
-  if (targetKind === "regression") return false;
+  if (targetKind === "regression" || targetKind === "multiLabel") return false;
   const counts = new Map<string, number>();
   for (const cell of table.column(target))
     if (!isMissing(cell)) counts.set(String(cell).trim(), (counts.get(String(cell).trim()) ?? 0) + 1);
   const all = [...counts.values()];
   return Math.min(...all) < (0.5 * all.reduce((a, b) => a + b, 0)) / all.length;
-}
-
-/** Without what is undefined. */
-function defined<T extends object>(value: { readonly [K in keyof T]: T[K] | undefined }): T {
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as T;
 }
 
 function kindsOf(given: Readonly<Record<string, string>>): Readonly<Record<string, ColumnKind>> {

@@ -49,6 +49,38 @@ describe("torte audit", () => {
     expect([status, out.split("\n")[1]]).toEqual([0, "target label: binary"]);
   });
 
+  it("takes files as classes, and labels from a table beside the file; train stands for both", async () => {
+    const folder = newFolder();
+    const records = Array.from({ length: 40 }, (_, i) => `>p${i}\n${protein(i)}\n`);
+    writeFileSync(join(folder, "binders.fasta"), records.filter((_, i) => i % 2 === 0).join(""));
+    writeFileSync(join(folder, "others.fa.gz"), gzipSync(records.filter((_, i) => i % 2 === 1).join("")));
+    writeFileSync(join(folder, "all.fasta"), records.join(""));
+    const rows = Array.from({ length: 40 }, (_, i) => `p${39 - i},${i % 2 === 0 ? "others" : "binders"}`);
+    writeFileSync(join(folder, "labels.csv"), `id,kind\n${rows.join("\n")}\n`);
+    const classes = await torte(folder, "audit", "binders.fasta", "others.fa.gz");
+    expect(classes).toMatchObject({ status: 0, error: "" });
+    expect(classes.out).toContain("\ntarget label: binary\n");
+    expect(classes.out).toContain("classes binders: 20 (50.0 %), others: 20 (50.0 %)");
+    const labels = await torte(folder, "audit", "all.fasta", "--labels", "labels.csv", "--target", "kind");
+    expect(labels.out).toContain("classes binders: 20 (50.0 %), others: 20 (50.0 %)");
+
+    const both = await torte(folder, "train", "binders.fasta", "others.fa.gz", "--print-experiment");
+    expect(both.out).toContain('await table({ file: "binders.fasta", beside: ["others.fa.gz"] })');
+    // The class of the first file is what the probability is of.
+    expect(both.out).toContain('positive: "binders"');
+    const other = await torte(
+      folder,
+      "train",
+      "all.fasta",
+      "--labels",
+      "labels.csv",
+      "--target",
+      "kind",
+      "--print-experiment",
+    );
+    expect(other.out).toContain('await table({ file: "all.fasta", labels: "labels.csv" })');
+  });
+
   it("says in one line what is wrong, and ends with 2", async () => {
     const folder = newFolder();
     writeFileSync(join(folder, "a.csv"), "seq,soluble\nMKV,1\nMMK,0\n");
@@ -61,7 +93,9 @@ describe("torte audit", () => {
       ],
       [["b.csv", "--target", "soluble"], "Error: b.csv: line 3 or soon after: a quote is opened and never closed"],
       [["c.csv", "--target", "soluble"], "Error: c.csv: there are no rows: received an empty file.\n"],
-      [["d.csv", "--target", "soluble"], "Error: d.csv: the file cannot be read"],
+      [["d.csv", "--target", "soluble"], "Error: d.csv: there is no such file: expected a table.\n"],
+      [["a.csv"], "Error: --target: it is missing: expected the column that is to be told.\n"],
+      [["a.csv", "c/a.csv"], "Error: a.csv, c/a.csv: two files have one name, a, and each is a class.\n"],
       [["a.csv", "--target", "soluble", "--kind", "seq=protien"], "Error: audit: kinds is unknown"],
       [
         ["a.csv", "--target", "soluble", "--format", "xls"],

@@ -4,8 +4,9 @@
  * @module @torte/data
  */
 export { openCsv, openTsv, type CsvOptions } from "./csv.js";
+export { joinClasses, joinLabels } from "./combine.js";
 export { openNpz } from "./npz.js";
-export { openParquet } from "./parquet.js";
+export { openParquet, type ParquetOptions } from "./parquet.js";
 export { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";
 export { openTable, readTable, type ReadTableOptions } from "./read-table.js";
 export { planTable, type PlanOptions, type TablePlan } from "./encode/plan.js";
@@ -28,7 +29,7 @@ export {
   type SplitWay,
 } from "./encode/encode-table.js";
 export { defaultModel, LOSS_OF, type DefaultModelOptions } from "./models/default-model.js";
-export { figuresOf, type Figure, type FigureOptions, type Told } from "./evaluate/figures.js";
+export { figuresOf, formOf, type Figure, type FigureOptions, type Told } from "./evaluate/figures.js";
 export {
   CALIBRATIONS,
   calibrate,
@@ -36,5 +37,12 @@ export {
   type Calibration,
   type CalibrationMethod,
 } from "./evaluate/calibration.js";
-export { chooseDecision, chooseThreshold, readDecision, UNDECIDED, type Decision } from "./evaluate/decision.js";
+export {
+  chooseDecision,
+  chooseDecisions,
+  chooseThreshold,
+  readDecision,
+  UNDECIDED,
+  type Decision,
+} from "./evaluate/decision.js";
 export { Predictor, UNCERTAINTIES, type Outputs, type Prediction, type Uncertainty } from "./evaluate/predictor.js";

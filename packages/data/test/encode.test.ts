@@ -37,6 +37,42 @@ async function rowsOf(data: Dataset): Promise<{ x: number[][]; y: number[] }> {
   };
 }
 
+describe("a target of several labels", () => {
+  const places = numbers(
+    (i) => [["nucleus"], ["nucleus", "membrane"], ["membrane", "cytosol"], []][i % 4]!.join(" ; ") || null,
+  );
+  const table = (): Table => new Table({ size: numbers((i) => i), place: places });
+
+  it("is found by its marks, and becomes yes or no for each; a label that training lacks is refused", async () => {
+    const { encoding, train, leftOut, plan } = encodeTable(table(), { target: "place" });
+    expect([plan.targetKind, leftOut.withoutTarget]).toEqual(["multiLabel", ROWS / 4]);
+    expect(encoding.target).toEqual({
+      kind: "multiLabel",
+      column: "place",
+      labels: ["cytosol", "membrane", "nucleus"],
+    });
+    expect((await train.plan(0)).columns.y[0]?.shape).toEqual([train.size, 3]);
+    expect(encoding.encodeTarget(table(), [0, 1, 2]).toArray()).toEqual([
+      [0, 0, 1],
+      [0, 1, 1],
+      [1, 1, 0],
+    ]);
+    const other = new Table({ size: [1], place: ["nucleus|golgi"] });
+    expect(() => encoding.encodeTarget(other, [0])).toThrow("a class is not in the training part");
+    expect(TableEncoding.fromJSON(JSON.parse(JSON.stringify(encoding))).target).toEqual(encoding.target);
+  });
+
+  it("is told by a threshold of its own for each label", async () => {
+    const { encoding } = encodeTable(table(), { target: "place" });
+    const half = { calibration: { method: "none" }, threshold: 0.5 } as const;
+    const decision = { ...half, each: [half, { ...half, threshold: 0.1 }, half] };
+    const predictor = new Predictor([defaultModel(encoding, { seed: 1 })], encoding, decision);
+    const [told] = predictor.decode({ values: Float64Array.of(0.4, 0.4, 0.6) });
+    expect(told).toEqual({ label: "membrane;nucleus", probabilities: { cytosol: 0.4, membrane: 0.4, nucleus: 0.6 } });
+    await predictor.close();
+  });
+});
+
 describe("an encoded table", () => {
   it("takes columns by their kinds, leaves out names and constants, and says so", () => {
     const plan = planTable(new Table(mixed()), { target: "label" });

@@ -5,6 +5,7 @@ import {
   calibrate,
   type CalibrationMethod,
   chooseDecision,
+  chooseDecisions,
   chooseThreshold,
   figuresOf,
   fitCalibration,
@@ -21,19 +22,26 @@ const known = JSON.parse(readFileSync(new URL("fixtures/figures.json", import.me
   temperature: number;
   binary: Record<string, number>;
   classes: { labels: number[]; probabilities: number[]; temperature: number } & Record<string, number>;
+  labels: { targets: number[]; probabilities: number[]; thresholds: number[] } & Record<string, number>;
   numbers: { targets: number[]; told: number[] } & Record<string, number>;
 };
-const { p, y, classes, numbers } = known;
+const { p, y, classes, numbers, labels } = known;
 
 const TOLD: readonly Told[] = [
   { kind: "binary", targets: y, predictions: p, threshold: 0.4 },
   { kind: "multiClass", targets: classes.labels, predictions: classes.probabilities, classes: 4 },
+  {
+    kind: "multiLabel",
+    targets: labels.targets,
+    predictions: labels.probabilities,
+    thresholds: labels.thresholds,
+  },
   { kind: "regression", targets: numbers.targets, predictions: numbers.told },
 ];
 
 describe("figures", () => {
   it.each(TOLD)("of $kind targets are scikit-learn's, within their intervals", (told) => {
-    const reference = { binary: known.binary, multiClass: classes, regression: numbers }[told.kind];
+    const reference = { binary: known.binary, multiClass: classes, multiLabel: labels, regression: numbers }[told.kind];
     const figures = figuresOf(told, { samples: 200 });
     for (const { name, value, low, high } of figures) {
       if (name !== "expectedCalibrationError") expect(Math.abs(value - (reference[name] as number))).toBeLessThan(1e-9);
@@ -43,10 +51,33 @@ describe("figures", () => {
     expect(figuresOf(told, { samples: 200 })).toEqual(figures);
   });
 
+  it("of labels that no row has, or that all have, are those of the other labels", () => {
+    const told = {
+      kind: "multiLabel",
+      targets: [0, 1, 0, 0],
+      predictions: [0.1, 0.9, 0.2, 0.1],
+      thresholds: [0.5, 0.5],
+    } as const;
+    const value = (name: string): number | undefined => figuresOf(told).find((figure) => figure.name === name)?.value;
+    expect([value("auroc"), value("macroF1"), value("microF1"), value("accuracy")]).toEqual([1, 0.5, 1, 1]);
+  });
+
   it("have intervals as wide as the figure's standard error says", () => {
     const [accuracy] = figuresOf(TOLD[0]!, { samples: 2000 });
     const error = Math.sqrt((accuracy!.value * (1 - accuracy!.value)) / p.length);
     expect((accuracy!.high - accuracy!.low) / (2 * 1.96 * error)).toBeCloseTo(1, 1);
+  });
+});
+
+describe("a decision on several labels", () => {
+  it("is one for each label, as of two classes, and comes back from JSON", () => {
+    const column = (of: number[], c: number): number[] => of.filter((_, i) => i % 3 === c);
+    const chosen = chooseDecisions("platt", labels.probabilities, labels.targets, 3);
+    expect(chosen.each).toEqual(
+      [0, 1, 2].map((c) => chooseDecision("platt", column(labels.probabilities, c), column(labels.targets, c))),
+    );
+    expect(readDecision(JSON.parse(JSON.stringify(chosen)))).toEqual(chosen);
+    expect(() => readDecision({ ...chosen, each: [chosen] })).toThrow("this is no decision");
   });
 });
 

@@ -50,6 +50,16 @@ export {
   type StreamShuffleOptions,
   type WindowOptions as DatasetWindowOptions,
 } from "./data/stream-dataset.js";
+export {
+  augmentImages,
+  augmentSequences,
+  mixup,
+  type Augmentation,
+  type ImageAugmentationOptions,
+  type MixupOptions,
+  type Place,
+  type SequenceAugmentationOptions,
+} from "./data/augment.js";
 export { split, type Split, type SplitOptions } from "./data/split.js";
 export {
   LONGEST_LINE,
@@ -80,6 +90,7 @@ export {
   inferSequenceKind,
   inferTarget,
   isMissing,
+  labelsIn,
   LETTERS,
   TARGET_KINDS,
   type ColumnKind,

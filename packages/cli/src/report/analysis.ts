@@ -1,5 +1,5 @@
 /** What a report tells of a part beyond its figures: strata, ablations, the hardest rows, and what single letters do. */
-import { type Figure, figuresOf, type Predictor, type Told } from "@torte/data";
+import { type Figure, figuresOf, formOf, type Predictor, type Told } from "@torte/data";
 import { LETTERS, type Table, Tensor } from "torte";
 
 /** Rows of the table that make a part up, and what is told of them. */
@@ -25,17 +25,19 @@ const FEWEST = 20;
 
 /** What is told of some of the rows. */
 function some(told: Told, chosen: readonly number[]): Told {
-  const width = told.kind === "multiClass" ? told.classes : 1;
+  const { width } = formOf(told);
+  const rowsOf = (of: ArrayLike<number>, each: number): readonly number[] =>
+    chosen.flatMap((i) => Array.from({ length: each }, (_, c) => of[i * each + c] ?? NaN));
   return {
     ...told,
-    targets: chosen.map((i) => told.targets[i] ?? NaN),
-    predictions: chosen.flatMap((i) => Array.from({ length: width }, (_, c) => told.predictions[i * width + c] ?? NaN)),
+    targets: rowsOf(told.targets, told.kind === "multiLabel" ? width : 1),
+    predictions: rowsOf(told.predictions, width),
   };
 }
 
 function strataOf(told: Told, nameOf: (i: number) => string, order: readonly string[]): readonly Stratum[] {
   const members = new Map<string, number[]>(order.map((name) => [name, []]));
-  for (let i = 0; i < told.targets.length; i++) members.get(nameOf(i))?.push(i);
+  for (let i = 0; i < formOf(told).rows; i++) members.get(nameOf(i))?.push(i);
   return [...members].flatMap(([name, chosen]): readonly Stratum[] =>
     chosen.length === 0
       ? []
@@ -150,6 +152,11 @@ export function hardest({ table, rows, told }: PartOfTable, predictor: Predictor
   const width = predictor.width;
   const cost = (i: number): number => {
     const y = told.targets[i] ?? 0;
+    if (told.kind === "multiLabel")
+      return Array.from({ length: width }, (_, c) => i * width + c).reduce(
+        (sum, at) => sum + Math.abs((told.targets[at] ?? 0) - (told.predictions[at] ?? 0)),
+        0,
+      );
     if (told.kind === "regression") return Math.abs(y - (told.predictions[i] ?? 0));
     if (told.kind === "binary") return Math.abs(y - (told.predictions[i] ?? 0));
     return 1 - (told.predictions[i * width + y] ?? 0);
@@ -159,7 +166,12 @@ export function hardest({ table, rows, told }: PartOfTable, predictor: Predictor
   return worst.slice(0, HARDEST).map((i): Mistake => {
     const row = rows[i] ?? 0;
     const { label = "", probability } = predictions[i] ?? {};
-    const actual = target.kind === "regression" ? String(told.targets[i]) : (target.labels[told.targets[i] ?? 0] ?? "");
+    const actual =
+      target.kind === "regression"
+        ? String(told.targets[i])
+        : target.kind === "multiLabel"
+          ? target.labels.filter((_, c) => told.targets[i * width + c] === 1).join(";")
+          : (target.labels[told.targets[i] ?? 0] ?? "");
     const shown = columns.slice(0, 4).map((column) => shortened(String(table.column(column)[row] ?? "")));
     return {
       line: table.lines[row] ?? row + 1,
@@ -189,7 +201,7 @@ export async function letterEffects(
   predictor: Predictor,
   { table, rows, told }: PartOfTable,
 ): Promise<readonly LetterEffects[]> {
-  if (told.kind === "multiClass") return [];
+  if (told.kind === "multiClass" || told.kind === "multiLabel") return [];
   const [column, kind] = Object.entries(kindsOf(predictor)).find(([, k]) => k in LETTERS) ?? [];
   if (column === undefined || kind === undefined) return [];
   const unknown = kind === "protein" ? "X" : "N";

@@ -1,5 +1,5 @@
 /** report.html and the model card of a run: what is known of data, model, training and figures, on one page that stands alone. */
-import type { Figure as Measured, Predictor, Told } from "@torte/data";
+import { type Figure as Measured, figuresOf, type Predictor, type Told } from "@torte/data";
 import {
   type Bar,
   plotBars,
@@ -95,6 +95,9 @@ function headline({ name, run, synthetic, part }: ReportInput): string {
 
 const NAMES: Readonly<Record<string, string>> = {
   accuracy: "Accuracy",
+  hammingLoss: "Hamming loss",
+  microF1: "F1 (micro)",
+  macroF1: "F1 (macro)",
   balancedAccuracy: "Balanced accuracy",
   mcc: "Matthews' correlation",
   auroc: "AUROC",
@@ -156,6 +159,7 @@ async function predictionsSection({ told, predictor }: MeasuredPart): Promise<st
     );
   }
   const { labels } = target;
+  if (told.kind === "multiLabel") return section("Predictions", ...labelFigures(told, labels));
   const matrix = confusionMatrix(told.targets, labelsOf(told), { classes: labels.length });
   const confusion = plotConfusionMatrix(matrix, { labels });
   if (told.kind === "multiClass") return section("Predictions", await drawn(confusion));
@@ -175,9 +179,30 @@ async function predictionsSection({ told, predictor }: MeasuredPart): Promise<st
   );
 }
 
+/** Each label as a question of two answers. */
+function labelFigures(told: Told & { readonly kind: "multiLabel" }, labels: readonly string[]): readonly string[] {
+  const width = labels.length;
+  const column = (of: ArrayLike<number>, c: number): number[] =>
+    Array.from({ length: of.length / width }, (_, row) => of[row * width + c] ?? NaN);
+  const rows = labels.map((label, c) => {
+    const [targets, predictions] = [column(told.targets, c), column(told.predictions, c)];
+    const threshold = told.thresholds[c] ?? 0.5;
+    const figures = figuresOf({ kind: "binary", targets, predictions, threshold }, { samples: 1 });
+    const shown = ["accuracy", "mcc", "auroc", "averagePrecision"].map((name) => valueOf(figures, name));
+    return [label, targets.filter((y) => y === 1).length, threshold, ...shown];
+  });
+  return [
+    paragraph(
+      "Each label is told where its calibrated probability is above its threshold; both were chosen on the validation part.",
+    ),
+    table(["Label", "Rows", "Threshold", "Accuracy", "MCC", "AUROC", "Average precision"], rows, "Labels"),
+  ];
+}
+
 function labelsOf(told: Told): readonly number[] {
   if (told.kind === "binary") return Array.from(told.predictions, (p) => Number(p > told.threshold));
   if (told.kind === "regression") return [];
+  if (told.kind === "multiLabel") return [];
   const { classes, predictions } = told;
   return Array.from(told.targets, (_, i) => {
     const row = Array.from({ length: classes }, (_unused, c) => predictions[i * classes + c] ?? 0);

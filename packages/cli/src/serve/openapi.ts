@@ -17,13 +17,19 @@ export function schemaOf({ encoding }: Predictor, maxRows: number) {
 
 function answerOf({ encoding, models }: Predictor) {
   const { target } = encoding;
-  const label = target.kind === "regression" ? z.number() : z.enum(target.labels as [string, ...string[]]);
+  const share = z.number().min(0).max(1);
+  const told = {
+    regression: () => ({ label: z.number() }),
+    multiLabel: () => ({ label: z.string(), probabilities: z.record(z.string(), share) }),
+    classes: (labels: readonly string[]) => ({ label: z.enum(labels as [string, ...string[]]), probability: share }),
+  };
+  const answer =
+    target.kind === "regression" || target.kind === "multiLabel" ? told[target.kind]() : told.classes(target.labels);
   return z.object({
     predictions: z.array(
       z.union([
         z.object({
-          label,
-          ...(target.kind === "regression" ? {} : { probability: z.number().min(0).max(1) }),
+          ...answer,
           ...(models.length > 1 ? { uncertainty: z.number().min(0) } : {}),
         }),
         z.object({ column: z.string(), problem: z.string() }),

@@ -66,6 +66,12 @@ form.addEventListener("submit", async (event) => {
     show({ error: String(error) });
   }
 });
+const shown = (value) =>
+  typeof value === "number"
+    ? String(Number(value.toPrecision(6)))
+    : typeof value === "object"
+      ? Object.entries(value).map(([name, of]) => name + " " + shown(of)).join(", ")
+      : value;
 function show(facts) {
   const table = document.createElement("table");
   for (const [name, value] of Object.entries(facts)) {
@@ -74,7 +80,7 @@ function show(facts) {
     head.scope = "row";
     head.textContent = name;
     row.append(head);
-    row.insertCell().textContent = typeof value === "number" ? Number(value.toPrecision(6)) : value;
+    row.insertCell().textContent = shown(value);
   }
   answer.replaceChildren(table);
 }

@@ -5,6 +5,7 @@ import {
   DataError,
   Dataset,
   isMissing,
+  labelsIn,
   oneOf,
   OptionError,
   parseRowSplit,
@@ -189,9 +190,10 @@ function splitUsable(table: Table, plan: TablePlan, usable: readonly number[], o
   return { train: rows(parts.train), validation: rows(parts.validation), test: rows(parts.test) };
 }
 
-function checkClasses(table: Table, { target }: TablePlan, targets: readonly string[]): void {
+function checkClasses(table: Table, { target, targetKind }: TablePlan, targets: readonly string[]): void {
   const counts = new Map<string, number>();
-  for (const label of targets) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const all = targetKind === "multiLabel" ? targets.flatMap(labelsIn) : targets;
+  for (const label of all) counts.set(label, (counts.get(label) ?? 0) + 1);
   const small = [...counts].filter(([, count]) => count < FEWEST);
   if (counts.size >= 2 && small.length === 0) return;
   const one = counts.size < 2;

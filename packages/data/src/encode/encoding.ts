@@ -228,7 +228,7 @@ const isStrings = (value: unknown): value is readonly string[] =>
 function isTarget(value: unknown): value is TargetEncoding {
   if (!isRecord(value) || typeof value["column"] !== "string") return false;
   if (value["kind"] === "regression") return isNumbers([value["mean"], value["deviation"]]);
-  return (value["kind"] === "binary" || value["kind"] === "multiClass") && isStrings(value["labels"]);
+  return ["binary", "multiClass", "multiLabel"].includes(String(value["kind"])) && isStrings(value["labels"]);
 }
 
 /** Rows in parts that take little memory. */

@@ -1,9 +1,9 @@
-/** The target column: classes by number, or numbers on a scale of their own. */
-import { type Cell, DataError, isMissing, show, type TargetKind, Tensor } from "torte";
+/** The target column: classes by number, labels as yes or no, or numbers on a scale of their own. */
+import { type Cell, DataError, isMissing, labelsIn, show, type TargetKind, Tensor } from "torte";
 
-/** Two classes, the second one being what the probability is of. */
+/** Two classes, the second one being what the probability is of; several classes; or labels, each of which is told or not. */
 interface Classes {
-  readonly kind: "binary" | "multiClass";
+  readonly kind: "binary" | "multiClass" | "multiLabel";
   readonly column: string;
   readonly labels: readonly string[];
 }
@@ -35,7 +35,7 @@ export function fitTarget(
 ): TargetEncoding {
   const known = cells.filter((cell) => !isMissing(cell));
   if (kind === "regression") return { kind, column, ...moments(column, known) };
-  const labels = labelsOf(known);
+  const labels = labelsOf(kind === "multiLabel" ? known.flatMap(labelsIn) : known);
   if (kind === "binary" && labels.length !== 2)
     throw new DataError({
       where: column,
@@ -68,7 +68,7 @@ function targetNumber(column: string, cell: Cell): number {
   throw new DataError({ where: column, problem: "the target is no number", expected, received: show(cell) });
 }
 
-/** [rows], float32: class numbers, or numbers on the target's scale. @throws DataError for a class that is not known. */
+/** [rows], float32: class numbers, or numbers on the target's scale; of several labels [rows, labels], 0 or 1. @throws DataError for a class that is not known. */
 export function encodeTarget(target: TargetEncoding, cells: readonly Cell[]): Tensor {
   if (target.kind === "regression")
     return new Tensor(
@@ -77,8 +77,8 @@ export function encodeTarget(target: TargetEncoding, cells: readonly Cell[]): Te
       "float32",
     );
   const places = new Map(target.labels.map((label, i) => [label, i]));
-  const data = Float32Array.from(cells, (cell) => {
-    const place = places.get(labelOf(cell));
+  const placeOf = (label: string, cell: Cell): number => {
+    const place = places.get(label);
     if (place !== undefined) return place;
     throw new DataError({
       where: target.column,
@@ -86,6 +86,17 @@ export function encodeTarget(target: TargetEncoding, cells: readonly Cell[]): Te
       expected: target.labels.slice(0, 10).map(show).join(", "),
       received: show(cell),
     });
+  };
+  if (target.kind !== "multiLabel")
+    return new Tensor(
+      Float32Array.from(cells, (cell) => placeOf(labelOf(cell), cell)),
+      [cells.length],
+      "float32",
+    );
+  const width = target.labels.length;
+  const data = new Float32Array(cells.length * width);
+  cells.forEach((cell, row) => {
+    for (const label of labelsIn(cell)) data[row * width + placeOf(label, cell)] = 1;
   });
-  return new Tensor(data, [cells.length], "float32");
+  return new Tensor(data, [cells.length, width], "float32");
 }

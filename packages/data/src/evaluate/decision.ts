@@ -7,6 +7,8 @@ export interface Decision {
   readonly calibration: Calibration;
   /** Of two classes: what a calibrated probability must exceed for the second one. */
   readonly threshold: number;
+  /** Of several labels, the decision for each; the fields above are then of no use. */
+  readonly each?: readonly Decision[];
 }
 
 /** Nothing has been chosen. */
@@ -25,6 +27,21 @@ export function chooseDecision(
   const calibration = fitCalibration(method, probabilities, targets, classes);
   if (classes > 2) return { calibration, threshold: 0.5 };
   return { calibration, threshold: chooseThreshold(calibrate(calibration, probabilities), targets) };
+}
+
+/** Of probabilities [rows × labels]: a calibration and a threshold for each label, as of two classes. */
+export function chooseDecisions(
+  method: CalibrationMethod,
+  probabilities: ArrayLike<number>,
+  targets: ArrayLike<number>,
+  labels: number,
+): Decision {
+  const column = (of: ArrayLike<number>, label: number): Float64Array =>
+    Float64Array.from({ length: of.length / labels }, (_, row) => of[row * labels + label] ?? NaN);
+  const each = Array.from({ length: labels }, (_, label) =>
+    chooseDecision(method, column(probabilities, label), column(targets, label)),
+  );
+  return { ...UNDECIDED, each };
 }
 
 /** The threshold with the best Matthews' correlation, or 0.5 where that is hardly worse. */
@@ -60,8 +77,12 @@ export function readDecision(value: unknown): Decision {
   const wrong = (): never => {
     throw new DataError({ where: "decision", problem: "this is no decision", received: show(value) });
   };
-  const { calibration, threshold } = isRecord(value) ? value : {};
+  const { calibration, threshold, each } = isRecord(value) ? value : {};
   if (!isRecord(calibration) || !isShare(threshold)) return wrong();
+  if (each !== undefined)
+    return Array.isArray(each)
+      ? { ...UNDECIDED, each: each.map((one) => (isRecord(one) && !("each" in one) ? readDecision(one) : wrong())) }
+      : wrong();
   const { method, slope, shift, x, y, temperature } = calibration;
   if (method === "none") return { calibration: { method }, threshold };
   if (method === "platt" && isFinite(slope) && isFinite(shift))

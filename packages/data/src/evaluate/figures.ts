@@ -9,7 +9,10 @@ export interface Figure {
   readonly high: number;
 }
 
-/** What is compared: class numbers with probabilities [rows × classes], of two classes those of the second, or numbers with numbers. */
+/**
+ * What is compared: class numbers with probabilities [rows × classes], of two classes those of the second; 0 and 1 with probabilities, both
+ * [rows × labels]; or numbers with numbers.
+ */
 export type Told =
   | {
       readonly kind: "binary";
@@ -23,6 +26,13 @@ export type Told =
       readonly targets: ArrayLike<number>;
       readonly predictions: ArrayLike<number>;
       readonly classes: number;
+    }
+  | {
+      readonly kind: "multiLabel";
+      readonly targets: ArrayLike<number>;
+      readonly predictions: ArrayLike<number>;
+      /** Of each label: what a probability must exceed to be a yes. */
+      readonly thresholds: readonly number[];
     }
   | { readonly kind: "regression"; readonly targets: ArrayLike<number>; readonly predictions: ArrayLike<number> };
 
@@ -38,9 +48,18 @@ export interface FigureOptions {
 type Weights = ArrayLike<number>;
 type Figures = Readonly<Record<string, number>>;
 
+/** Rows, and how many predictions each has. */
+export function formOf(told: Told): { readonly rows: number; readonly width: number } {
+  if (told.kind !== "multiLabel")
+    return { rows: told.targets.length, width: told.kind === "multiClass" ? told.classes : 1 };
+  const width = told.thresholds.length;
+  return { rows: told.targets.length / width, width };
+}
+
 /**
  * Accuracy, Matthews' correlation, AUROC, average precision, Brier score, calibration error and log loss of two classes; of more
- * all but those of a ranking; of numbers the root of the mean squared error, the mean absolute error, R² and Pearson's
+ * all but those of a ranking; of several labels the share of rows with all labels right, Hamming loss, F1 (micro and macro), AUROC and average
+ * precision as means over the labels, Brier score and log loss; of numbers the root of the mean squared error, the mean absolute error, R² and Pearson's
  * correlation. Each with the 2.5th and 97.5th percentile of bootstrap samples.
  *
  * @throws DataError for lists of different lengths.
@@ -51,8 +70,7 @@ type Figures = Readonly<Record<string, number>>;
  * console.log(figures.find(({ name }) => name === "auroc")?.value); // 0.75
  */
 export function figuresOf(told: Told, options: FigureOptions = {}): readonly Figure[] {
-  const rows = told.targets.length;
-  const width = told.kind === "multiClass" ? told.classes : 1;
+  const { rows, width } = formOf(told);
   if (rows === 0 || told.predictions.length !== rows * width)
     throw new DataError({
       where: "figuresOf",
@@ -93,6 +111,8 @@ function measureOf(told: Told): (weights: Weights) => Figures {
       return binaryMeasure(told);
     case "multiClass":
       return classMeasure(told);
+    case "multiLabel":
+      return labelMeasure(told);
     case "regression":
       return numberMeasure(told);
   }
@@ -206,6 +226,61 @@ function classMeasure({ targets, predictions, classes }: Told & { readonly kind:
       mcc: spread === 0 ? 0 : (hits * total - products) / spread,
       brierScore: brier / total,
       expectedCalibrationError: bins.error(),
+      logLoss: logLoss / total,
+    };
+  };
+}
+
+/** F1 of counts: of no yes at all, told or true, it is 0. */
+const f1Of = (tp: number, fp: number, fn: number): number => (tp === 0 ? 0 : (2 * tp) / (2 * tp + fp + fn));
+
+/** The mean of those that are numbers: a label that no row of a sample has is told by no ranking. */
+function meanOf(values: readonly number[]): number {
+  const known = values.filter(Number.isFinite);
+  return known.reduce((sum, value) => sum + value / known.length, 0);
+}
+
+function labelMeasure({ targets, predictions, thresholds }: Told & { readonly kind: "multiLabel" }) {
+  const width = thresholds.length;
+  const rows = targets.length / width;
+  const column = (of: ArrayLike<number>, c: number): Float64Array =>
+    Float64Array.from({ length: rows }, (_, row) => of[row * width + c] ?? NaN);
+  const labels = thresholds.map((threshold, c) => {
+    const p = column(predictions, c);
+    const order = Uint32Array.from(p, (_, i) => i).sort((a, b) => (p[b] ?? 0) - (p[a] ?? 0));
+    return { p, y: column(targets, c), threshold, order };
+  });
+  return (weights: Weights): Figures => {
+    let [brier, logLoss, total, exact] = [0, 0, 0, 0];
+    const counts = labels.map(() => ({ tp: 0, fp: 0, fn: 0 }));
+    for (let row = 0; row < rows; row++) {
+      const weight = weights[row] ?? 0;
+      if (weight === 0) continue;
+      let right = true;
+      labels.forEach(({ p, y, threshold }, c) => {
+        const [value, yes] = [p[row] ?? 0, y[row] === 1];
+        const told = value > threshold;
+        const count = counts[c];
+        if (count !== undefined && yes && told) count.tp += weight;
+        else if (count !== undefined && told) count.fp += weight;
+        else if (count !== undefined && yes) count.fn += weight;
+        if (yes !== told) right = false;
+        brier += (weight * (value - Number(yes)) ** 2) / width;
+        logLoss -= (weight * Math.log(Math.max(LEAST, yes ? value : 1 - value))) / width;
+      });
+      exact += weight * Number(right);
+      total += weight;
+    }
+    const all = counts.reduce((a, b) => ({ tp: a.tp + b.tp, fp: a.fp + b.fp, fn: a.fn + b.fn }));
+    const ranks = labels.map(({ order, p, y }) => ranking(order, p, y, weights));
+    return {
+      accuracy: exact / total,
+      hammingLoss: (all.fp + all.fn) / (total * width),
+      microF1: f1Of(all.tp, all.fp, all.fn),
+      macroF1: meanOf(counts.map(({ tp, fp, fn }) => f1Of(tp, fp, fn))),
+      auroc: meanOf(ranks.map(({ auroc = NaN }) => auroc)),
+      averagePrecision: meanOf(ranks.map(({ averagePrecision = NaN }) => averagePrecision)),
+      brierScore: brier / total,
       logLoss: logLoss / total,
     };
   };

@@ -7,9 +7,11 @@ import { likeliest } from "./figures.js";
 
 /** What is told of a row. */
 export interface Prediction {
-  /** Of two classes that of the positive label, of more that of the label that is told; undefined for numbers. */
+  /** Of two classes that of the positive label, of more that of the label that is told; undefined for numbers and several labels. */
   readonly probability?: number;
-  /** The label, or the number. */
+  /** Of several labels, that of each. */
+  readonly probabilities?: Readonly<Record<string, number>>;
+  /** The label, or the number; of several labels those that are told, with ";" between them. */
   readonly label: string | number;
   /** Of several models, or passes with dropout: the standard deviation of what they say. */
   readonly uncertainty?: number;
@@ -50,7 +52,7 @@ export class Predictor {
     uncertainty: Uncertainty | undefined = models.length > 1 ? "ensemble" : undefined,
   ) {
     const { target } = encoding;
-    this.width = target.kind === "multiClass" ? target.labels.length : 1;
+    this.width = target.kind === "multiClass" || target.kind === "multiLabel" ? target.labels.length : 1;
     this.uncertainty = uncertainty;
     if (uncertainty === "ensemble" && models.length < 2)
       throw new OptionError({
@@ -82,10 +84,24 @@ export class Predictor {
     const spread = each.length < 2 ? {} : { spread: this.#spread(each, mean) };
     if (target.kind === "regression")
       return { values: mean.map((value) => value * target.deviation + target.mean), ...spread };
-    return { values: calibrate(this.decision.calibration, mean, Math.max(2, this.width)), ...spread };
+    const { calibration, each: decisions } = this.decision;
+    if (target.kind === "multiLabel")
+      return {
+        values: mean.map((p, i) => {
+          const label = decisions?.[i % this.width];
+          return label === undefined ? p : (calibrate(label.calibration, [p])[0] ?? p);
+        }),
+        ...spread,
+      };
+    return { values: calibrate(calibration, mean, Math.max(2, this.width)), ...spread };
   }
 
-  /** The standard deviation (1/(n − 1)) over the models of what is told: the probability, or the number. */
+  /** Of each label: what a probability must exceed to be told. */
+  get thresholds(): readonly number[] {
+    return Array.from({ length: this.width }, (_, label) => this.decision.each?.[label]?.threshold ?? 0.5);
+  }
+
+  /** The standard deviation (1/(n − 1)) over the models of what is told: the probability, of several labels the likeliest one's, or the number. */
   #spread(each: readonly ArrayLike<number>[], mean: Float64Array): Float64Array {
     const { target } = this.encoding;
     const unit = target.kind === "regression" ? target.deviation : 1;
@@ -111,6 +127,17 @@ export class Predictor {
         label: labels[Number(probability > threshold)] ?? "",
         ...more(row),
       }));
+    if (target.kind === "multiLabel") {
+      const { thresholds, width } = this;
+      return Array.from({ length: values.length / width }, (_, row) => {
+        const told = labels.map((label, c) => [label, values[row * width + c] ?? 0] as const);
+        return {
+          probabilities: Object.fromEntries(told),
+          label: told.flatMap(([label, p], c) => (p > (thresholds[c] ?? 0.5) ? [label] : [])).join(";"),
+          ...more(row),
+        };
+      });
+    }
     return Array.from({ length: values.length / this.width }, (_, row) => {
       const best = likeliest(values, row * this.width, this.width);
       return { probability: values[row * this.width + best] ?? 0, label: labels[best] ?? "", ...more(row) };

@@ -31,7 +31,7 @@ const NARROW = 32;
 /**
  * The default model of an encoded table. Tokens of an end go through an embedding and a convolution whose places matter; a sequence as a whole
  * through an embedding, a convolution and its masked maximum and mean; numbers as they are, or where there are many through dropout and a
- * narrow dense layer. All of it goes through a dense layer, of few numbers alone through two, to one unit, or to one for each class.
+ * narrow dense layer. All of it goes through a dense layer, of few numbers alone through two, to one unit, or to one for each class or label.
  *
  * @example
  * import { Table } from "torte";
@@ -82,6 +82,8 @@ function branch(
 
 function head({ target }: TableEncoding): ReturnType<typeof dense> {
   if (target.kind === "binary") return dense({ units: 1, activation: "sigmoid", name: "probability" });
+  if (target.kind === "multiLabel")
+    return dense({ units: target.labels.length, activation: "sigmoid", name: "probabilities" });
   if (target.kind === "multiClass")
     return dense({ units: target.labels.length, activation: "softmax", name: "probabilities" });
   return dense({ units: 1, name: "value" });
@@ -91,5 +93,6 @@ function head({ target }: TableEncoding): ReturnType<typeof dense> {
 export const LOSS_OF = {
   binary: "binaryCrossentropy",
   multiClass: "sparseCategoricalCrossentropy",
+  multiLabel: "binaryCrossentropy",
   regression: "meanSquaredError",
 } as const;

@@ -10,6 +10,7 @@ import {
   wholeNumber,
 } from "../errors.js";
 import { inTurns } from "../turns.js";
+import type { Place } from "./augment.js";
 import { openFasta } from "./fasta.js";
 import { openJsonLines } from "./json-lines.js";
 import { mapped } from "./stages.js";
@@ -70,10 +71,12 @@ export interface BatchOptions {
   readonly dropRemainder?: boolean;
 }
 
-type Change = (example: Parts) => Parts | Promise<Parts>;
+type Change = (example: Parts, place: Place) => Parts | Promise<Parts>;
 
 /** One epoch before its maps are applied. They commute with the order, so that only rows that are visited are mapped. */
 interface Epoch {
+  /** Its number, from 0. */
+  readonly pass: number;
   readonly all: Parts;
   readonly order: Int32Array;
   readonly rowMaps: readonly Change[];
@@ -151,8 +154,11 @@ export class Dataset<
     checkOptions(where, given, ["x", "y", "sampleWeight"]);
     checkExample(where, given);
     const rows = countRows(where, given);
-    const epoch: Epoch = { all: given, order: identity(rows), rowMaps: [], batchMaps: [], parallel: 1 };
-    return new Dataset(() => Promise.resolve(epoch), { rows, ...UNBATCHED });
+    const order = identity(rows);
+    return new Dataset(
+      (pass) => Promise.resolve({ pass, all: given, order, rowMaps: [], batchMaps: [], parallel: 1 }),
+      { rows, ...UNBATCHED },
+    );
   }
 
   /**
@@ -309,12 +315,12 @@ export class Dataset<
 
   /**
    * Each element replaced by what `change` makes of it: rows, or batches where `batch` has been called (their number of
-   * rows must stay). Done anew in every epoch; `cache` keeps the results.
+   * rows must stay). Done anew in every epoch, whose number and the row's (or batch's) `change` is told; `cache` keeps the results.
    *
    * @throws DataError, when the rows are read, where the results do not have one form.
    */
   map<A extends TensorOrList, B extends TensorOrList | undefined = undefined>(
-    change: (example: Example<X, Y>) => Parts<A, B> | Promise<Parts<A, B>>,
+    change: (example: Example<X, Y>, place: Place) => Parts<A, B> | Promise<Parts<A, B>>,
     options: MapOptions = {},
   ): Dataset<A, B> {
     checkFunction("map", "change", change);
@@ -369,16 +375,19 @@ export class Dataset<
     for await (const element of this.#elements(epoch)) yield element as Example<X, Y>;
   }
 
-  #elements({ all, order, rowMaps, batchMaps, parallel }: Epoch): AsyncGenerator<Parts> {
+  #elements({ pass, all, order, rowMaps, batchMaps, parallel }: Epoch): AsyncGenerator<Parts> {
     const { batchSize } = this.#form;
     const { size } = this;
     if (batchSize === undefined)
-      return mapped(order.subarray(0, size), (row) => apply(rowMaps, rowOf(all, row)), parallel);
+      return mapped(order.subarray(0, size), (index) => apply(rowMaps, rowOf(all, index), { pass, index }), parallel);
+    let batch = 0;
     const batches = function* (): Generator<Int32Array> {
       for (let i = 0; i < size; i += batchSize) yield order.subarray(i, Math.min(i + batchSize, size));
     };
-    const ofBatch = async (rows: Int32Array): Promise<Parts> =>
-      apply(batchMaps, await rowsOf(all, rows, rowMaps, parallel), true);
+    const ofBatch = async (rows: Int32Array): Promise<Parts> => {
+      const index = batch++;
+      return apply(batchMaps, await rowsOf(all, rows, rowMaps, { pass, parallel }), { pass, index }, true);
+    };
     return mapped(batches(), ofBatch, batchMaps.length === 0 ? 1 : parallel);
   }
 
@@ -451,15 +460,15 @@ export class Dataset<
     if (first === undefined) throw new DataError({ where: "map", problem: "there are no rows" });
     const all =
       this.#form.batchSize === undefined ? stack("map", [first, ...others]) : joinBatches("map", [first, ...others]);
-    return { all, order: identity(this.size), rowMaps: [], batchMaps: [], parallel: 1 };
+    return { pass: epoch, all, order: identity(this.size), rowMaps: [], batchMaps: [], parallel: 1 };
   }
 }
 
-async function apply(maps: readonly Change[], example: Parts, keepRows = false): Promise<Parts> {
+async function apply(maps: readonly Change[], example: Parts, place: Place, keepRows = false): Promise<Parts> {
   let result = example;
   for (const map of maps) {
     const rows = keepRows ? countRows("map", result) : 0;
-    result = await map(result);
+    result = await map(result, place);
     checkExample("map", result);
     if (keepRows && countRows("map", result) !== rows) {
       const received = String(countRows("map", result));
@@ -474,10 +483,16 @@ async function apply(maps: readonly Change[], example: Parts, keepRows = false):
   return result;
 }
 
-async function rowsOf(all: Parts, rows: Int32Array, maps: readonly Change[], parallel: number): Promise<Parts> {
+async function rowsOf(
+  all: Parts,
+  rows: Int32Array,
+  maps: readonly Change[],
+  { pass, parallel }: { readonly pass: number; readonly parallel: number },
+): Promise<Parts> {
   if (maps.length === 0) return takeRows(all, rows);
   const examples: Parts[] = [];
-  for await (const example of mapped(rows, (row) => apply(maps, rowOf(all, row)), parallel)) examples.push(example);
+  const change = (index: number): Promise<Parts> => apply(maps, rowOf(all, index), { pass, index });
+  for await (const example of mapped(rows, change, parallel)) examples.push(example);
   return stack("map", examples as [Parts, ...Parts[]]);
 }
 

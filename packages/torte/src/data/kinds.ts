@@ -7,9 +7,9 @@ export const COLUMN_KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number"
 /** What a column holds. */
 export type ColumnKind = (typeof COLUMN_KINDS)[number];
 
-/** What is asked of a model: one of two classes, one of several, or a number. */
-export const TARGET_KINDS = ["binary", "multiClass", "regression"] as const;
-/** What is asked of a model: one of two classes, one of several, or a number. */
+/** What is asked of a model: one of two classes, one of several, any number of labels, or a number. */
+export const TARGET_KINDS = ["binary", "multiClass", "multiLabel", "regression"] as const;
+/** What is asked of a model: one of two classes, one of several, any number of labels, or a number. */
 export type TargetKind = (typeof TARGET_KINDS)[number];
 
 export type SequenceKind = Extract<ColumnKind, "protein" | "DNA" | "RNA" | "SMILES">;
@@ -99,9 +99,30 @@ const oneCase = (texts: readonly string[]): boolean =>
 
 const SMILES = /^(Cl|Br|[BCNOPSFIHbcnops*]|\[[^\]]+\]|[-=#$:/\\.()]|\d|%\d\d)+$/;
 
+/** The labels of a cell that may have several, with ";" or "|" between them; each once, in their order. */
+export const labelsIn = (cell: Cell): readonly string[] =>
+  [
+    ...new Set(
+      String(cell ?? "")
+        .split(/[;|]/)
+        .map((label) => label.trim()),
+    ),
+  ]
+    .filter((label) => label !== "")
+    .sort();
+
+/** Whether cells have several labels each, and the labels come again. */
+function isMultiLabel(known: readonly Cell[]): boolean {
+  const each = known.map(labelsIn);
+  if (!each.some(({ length }) => length > 1)) return false;
+  const all = each.flat();
+  const different = new Set(all).size;
+  return different <= MOST_VALUES && different * REPEATED <= all.length;
+}
+
 /**
- * What a target asks for: "binary" with two values, "multiClass" with a few (text, or whole numbers: at most 20, or a tenth
- * of the rows), "regression" with numbers otherwise.
+ * What a target asks for: "binary" with two values, "multiLabel" where cells have several labels with ";" or "|" between them,
+ * "multiClass" with a few (text, or whole numbers: at most 20, or a tenth of the rows), "regression" with numbers otherwise.
  *
  * @throws DataError for a target that is constant, empty, or has (nearly) as many classes as rows.
  */
@@ -113,6 +134,7 @@ export function inferTarget(cells: readonly Cell[], where = "target"): TargetKin
     throw new DataError({ where, problem: "there is nothing to learn", expected: "two values at least", received });
   }
   if (values.size === 2) return "binary";
+  if (isMultiLabel(known)) return "multiLabel";
   const numbers = known.map(numberOf);
   if (numbers.every((value) => !Number.isNaN(value))) {
     const classes = numbers.every((value) => Number.isInteger(value)) && values.size <= Math.min(20, known.length / 10);

@@ -10,6 +10,7 @@ import {
   show,
   wholeNumber,
 } from "../errors.js";
+import type { Place } from "./augment.js";
 import { needFiles } from "./write.js";
 import { mixKey } from "../tensor/random.js";
 import { fromDisk, isKept, keptOnDisk } from "./disk-cache.js";
@@ -138,20 +139,30 @@ export class StreamDataset<
     return new StreamDataset<X, Y>((pass) => stage(this.#passes(pass), pass), isBatched);
   }
 
-  /** Each example, or batch, replaced by what `change` makes of it, anew in every pass. @throws DataError for what is none. */
+  /**
+   * Each example, or batch, replaced by what `change` makes of it, anew in every pass; it is told the number of the pass and of the element.
+   *
+   * @throws DataError for what is none.
+   */
   map<A extends TensorOrList, B extends TensorOrList | undefined = undefined>(
-    change: (example: Example<X, Y>) => Parts<A, B> | Promise<Parts<A, B>>,
+    change: (example: Example<X, Y>, place: Place) => Parts<A, B> | Promise<Parts<A, B>>,
     options: MapOptions = {},
   ): StreamDataset<A, B> {
     checkFunction("map", "change", change);
     checkOptions("map", options, ["parallel"]);
     const parallel = positiveInteger("map", "parallel", options.parallel ?? 1);
-    const checked = async (example: Parts): Promise<Parts> => {
-      const result: unknown = await change(example as Example<X, Y>);
-      checkExample("map", result);
-      return result;
+    const checked = (pass: number): ((example: Parts) => Promise<Parts>) => {
+      let next = 0;
+      return async (example) => {
+        const result: unknown = await change(example as Example<X, Y>, { pass, index: next++ });
+        checkExample("map", result);
+        return result;
+      };
     };
-    return this.#then((source) => stages.mapped(source, checked, parallel)) as unknown as StreamDataset<A, B>;
+    return this.#then((source, pass) => stages.mapped(source, checked(pass), parallel)) as unknown as StreamDataset<
+      A,
+      B
+    >;
   }
 
   /** The examples, or batches, for which `keep` is true. */

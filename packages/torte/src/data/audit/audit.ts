@@ -7,6 +7,7 @@ import {
   inferSequenceKind,
   inferTarget,
   isMissing,
+  labelsIn,
   numberOf,
   TARGET_KINDS,
   type TargetKind,
@@ -130,8 +131,9 @@ export function audit(table: Table, options: AuditOptions): Audit {
     (i) => !isMissing(cells[i] ?? null) && (column === undefined || !isMissing(table.column(column)[i] ?? null)),
   );
   if (rows.length === 0) throw new DataError({ where, problem: "no row has both a sequence and a target" });
+  // Of several labels all of a row are looked at together.
   const targets = targetsOf(
-    rows.map((i) => cells[i] ?? null),
+    rows.map((i) => (targetKind === "multiLabel" ? labelsIn(cells[i] ?? null).join(";") : (cells[i] ?? null))),
     targetKind,
     where,
   );
