@@ -1,7 +1,8 @@
 /**
  * `npm run bench:kernels [-- --only NAME] [--plain] [--sweep]`: GFLOP/s and GB/s of each family of kernels on one thread,
  * beside what this machine can do: multiply-adds in registers, and copying within and beyond its caches; as WebAssembly, and
- * where there is a C compiler natively. Then what layers cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300.
+ * where there is a C compiler natively. Then what layers cost together. `--plain` leaves relaxed instructions out; `--sweep` multiplies square matrices of every size up to 300;
+ * `--crossing` sets plain convolutions beside fast ones, forward and backward, where the estimate of their cost changes its mind.
  */
 import { parseArgs } from "node:util";
 import { atOnce } from "../packages/torte/src/turns.js";
@@ -19,7 +20,8 @@ import { Code, I32, MEMORY, OP, SIMD, V128, WasmModule } from "../packages/torte
 import { hasRelaxedSimd } from "../packages/torte/src/backends/wasm/session.js";
 import { gradients } from "../packages/torte/src/autodiff/gradient.js";
 import { read } from "../packages/torte/src/graph/make.js";
-import { type Node, type Program, State } from "../packages/torte/src/graph/node.js";
+import { fastConvolutions, fastConvolutionsAt } from "../packages/torte/src/compile/rewrite/winograd.js";
+import { type Node, nodesOf, type Program, State } from "../packages/torte/src/graph/node.js";
 import * as ops from "../packages/torte/src/ops/index.js";
 import {
   activation,
@@ -42,6 +44,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     plain: { type: "boolean", default: false },
     sweep: { type: "boolean", default: false },
+    crossing: { type: "boolean", default: false },
   },
 });
 const fma = !values.plain && hasRelaxedSimd();
@@ -292,6 +295,68 @@ function print({ name }: Family, { compileMs, kernels }: MeasuredFamily, wasm?: 
   }
 }
 
+/** Of a mixed value, so that every convolution with three taps or more is a fast one. */
+const CHEAP = 0.01;
+
+/** A convolution with both its gradients, all kernels together: as a plain sum, and with fewer multiplications. */
+async function crossing(): Promise<void> {
+  console.log(
+    `\n${"  convolution, forward and backward".padEnd(44)} chosen   wasm: plain µs   fast µs  ratio  native: plain     fast  ratio`,
+  );
+  for (const taps of [3, 5])
+    for (const rank of [1, 2])
+      for (const channels of [8, 16, 24, 32, 48, 64, 128]) {
+        const x = rank === 1 ? [32, 100 + taps - 1, channels] : [16, 16 + taps - 1, 16 + taps - 1, channels];
+        const family = (kind: "plain" | "fast"): Family => ({
+          name: kind,
+          build: (state) => trained(x, taps, channels, state, kind),
+        });
+        const seconds = ({ kernels }: MeasuredFamily): number =>
+          kernels.reduce((sum, kernel) => sum + kernel.seconds, 0);
+        const times: number[] = [];
+        for (const kind of ["plain", "fast"] as const) times.push(seconds(await measure(family(kind))));
+        if (compiler !== undefined)
+          for (const kind of ["plain", "fast"] as const)
+            times.push(seconds(await measureNative(family(kind), compiler)));
+        const cells = times.flatMap((time, i) => [
+          (time * 1e6).toFixed(0).padStart(i === 0 ? 17 : i === 2 ? 15 : 9),
+          ...(i % 2 === 1 ? [((times[i - 1] ?? NaN) / time).toFixed(2).padStart(7)] : []),
+        ]);
+        const { program } = prepare({ name: "chosen", build: (state) => trained(x, taps, channels, state, undefined) });
+        const chosen =
+          program.outputs.length === 0
+            ? ""
+            : isFast(fastConvolutions({ ...program, exactConvolutions: false }))
+              ? "fast"
+              : "plain";
+        console.log(
+          `  ${rank}D, ${taps} taps, ${channels} channels, ${channels} filters`.padEnd(46) +
+            chosen.padEnd(6) +
+            cells.join(""),
+        );
+      }
+}
+
+const isFast = (program: Program): boolean => nodesOf(program).some(({ op }) => op === "linearMap");
+
+/** As a training step has it: the passes before differentiation, then both gradients; undefined where nothing is rewritten. */
+function trained(
+  x: readonly number[],
+  taps: number,
+  channels: number,
+  state: Parameters<Family["build"]>[0],
+  kind: "plain" | "fast" | undefined,
+): Program {
+  const rank = x.length - 2;
+  const [o, k] = ["opq".slice(0, rank), "ijk".slice(0, rank)];
+  const [a, w] = [state(x), state([...Array<number>(rank).fill(taps), channels, channels])];
+  const plain = ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, windows(a, rank, taps), w);
+  const forward = { name: "forward", outputs: [plain], updates: [] };
+  const [y = plain] = kind === "fast" ? fastConvolutionsAt(forward, CHEAP).outputs : [plain];
+  const outputs = kind === undefined ? [y] : [y, ...gradients(ops.sum(ops.mul(y, state(y.shape))), [a, w])];
+  return { name: "convolution", outputs, updates: [], exactConvolutions: true };
+}
+
 /** Forward and backward through some layers, all kernels together. */
 async function layerSeconds(shape: readonly number[], layers: (x: SymbolicTensor) => SymbolicTensor): Promise<number> {
   const { kernels } = await measure({
@@ -433,3 +498,4 @@ console.log(`\n${"  kernel".padEnd(64)}        µs  GFLOP/s of peak    GB/s  com
 for (const family of FAMILIES) if (values.only === undefined || family.name.includes(values.only)) await show(family);
 if (values.only === undefined || values.only === "layers") await compareLayers();
 if (values.sweep) await sweep();
+if (values.crossing) await crossing();

@@ -3,6 +3,14 @@
 /** Addresses of the barrier's words; below the first page's end nothing else lies in memory. */
 export const BARRIER = { arrived: 1024, generation: 1088, aborted: 1152 } as const;
 
+/** Lets nobody wait at the barrier any more: who is there fails, and so does who comes. */
+export function abortBarrier({ buffer }: WebAssembly.Memory): void {
+  const words = new Int32Array(buffer);
+  Atomics.store(words, BARRIER.aborted / 4, 1);
+  Atomics.add(words, BARRIER.generation / 4, 1);
+  Atomics.notify(words, BARRIER.generation / 4);
+}
+
 /** Away from others' lines of the cache. */
 const LINE = 64;
 

@@ -2,8 +2,7 @@
 import { oneOf, positiveInteger } from "../errors.js";
 import { cores, environment } from "../host.js";
 import type { Backend, BackendName } from "./backend.js";
-import { AUTO } from "./native/auto.js";
-import { NATIVE } from "./native/backend.js";
+import type { CodeGenerator } from "./compiled-program.js";
 import { createReferenceBackend } from "./reference/index.js";
 import { createEngineBackend, createWasmBackend } from "./wasm/session.js";
 
@@ -41,6 +40,16 @@ export function readBackend(where: string, options: BackendOptions): BackendSett
   const threads = positiveInteger(where, "threads", options.threads ?? cores());
   return { backend, precision, threads: Math.min(threads, cores()) };
 }
+
+/** Loaded where a model asks for it, so that pages do without. */
+const NATIVE: CodeGenerator = {
+  name: "native",
+  generate: async (...given) => (await import("./native/backend.js")).NATIVE.generate(...given),
+};
+const AUTO: CodeGenerator = {
+  name: "auto",
+  generate: async (...given) => (await import("./native/auto.js")).AUTO.generate(...given),
+};
 
 export function selectBackend(options: BackendOptions = {}): Backend {
   const { backend, precision, threads } = readBackend("model", options);

@@ -191,9 +191,10 @@ function goalOf(
   const x = nodes.slice(0, inputs);
   const traced = x.map((value) => ({ value }));
   const targets = nodes.slice(inputs);
+  const exactConvolutions = objective?.exactConvolutions;
   const value =
     targets.length === 0 || objective === undefined
-      ? tracedWith(network, traced, tracing)
+      ? tracedWith(network, traced, tracing, { exactConvolutions })
           .map(({ value: output }) => ops.sum(ops.mul(output, factors(output))))
           .reduce((a, b) => ops.add(a, b))
       : measure(objective, traced, { values: targets }, tracing).total;
@@ -210,7 +211,8 @@ function goalOf(
     value,
     wrt.map(({ node }) => node),
   );
-  return { program: { name: "check gradients", outputs: [value], updates: [] }, value, wrt, parts };
+  const program = { name: "check gradients", outputs: [value], updates: [], exactConvolutions };
+  return { program, value, wrt, parts };
 }
 
 /** cos of the row-major number: no symmetry of the outputs hides behind it. */

@@ -74,8 +74,12 @@ function* passEach(program: Program, passes: readonly Pass[], observe?: Observe)
 }
 
 /** Nodes made ready for differentiation: what stands in for each. */
-export function beforeGradient(nodes: readonly Node[], name = "forward"): readonly Node[] {
-  return runPasses({ name, outputs: nodes, updates: [] }, BEFORE_GRADIENT, passObserver()).outputs;
+export function beforeGradient(
+  nodes: readonly Node[],
+  { exactConvolutions }: Pick<Program, "exactConvolutions"> = {},
+): readonly Node[] {
+  const program: Program = { name: "forward", outputs: nodes, updates: [], exactConvolutions };
+  return runPasses(program, BEFORE_GRADIENT, passObserver()).outputs;
 }
 
 export interface Target extends LoweringTarget {

@@ -200,6 +200,8 @@ export interface Program {
   readonly name: string;
   readonly outputs: readonly Node[];
   readonly updates: readonly Update[];
+  /** Convolutions stay plain sums of products, where others take fewer multiplications and round more. Default false. */
+  readonly exactConvolutions?: boolean | undefined;
 }
 
 /** The roots of a program: everything else is reached from them. */

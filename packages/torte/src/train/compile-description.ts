@@ -10,30 +10,36 @@ import { type Json, plainJson } from "./json.js";
 import type { CompileOptions } from "./objective.js";
 
 /** Optimizer, losses and metrics by their factories and options, in the form in which compile takes them. */
-export type CompileDescription = Readonly<Record<"optimizer" | "loss" | "lossWeights" | "metrics", Json>>;
+export type CompileDescription = Readonly<Record<"optimizer" | "loss" | "lossWeights" | "metrics", Json>> & {
+  /** Where it is chosen. */
+  readonly exactConvolutions?: true;
+};
 
 /**
  * `own` says what stands for a function of the user's own, or throws.
  */
 export function describeCompile(options: CompileOptions, own: OwnFunction): CompileDescription {
-  const { optimizer = "rmsprop", loss, lossWeights = {}, metrics = [] } = options;
+  const { optimizer = "rmsprop", loss, lossWeights = {}, metrics = [], exactConvolutions = false } = options;
   const described = {
     optimizer: describeWith(readOptimizer(optimizer), own),
     loss: each(loss, isOne, (one) => describeLoss(one as LossOption, own)),
     lossWeights,
     metrics: each(metrics, isOne, (one) => describeMetric(one as MetricOption, own)),
+    ...(exactConvolutions ? { exactConvolutions } : {}),
   };
   return plainJson("compile", described) as CompileDescription;
 }
 
 /** What compile takes, of a description. @throws DataError, or OptionError, for what describes none. */
-export function compileOptionsOf({ optimizer, loss, lossWeights, metrics }: CompileDescription): CompileOptions {
+export function compileOptionsOf(described: CompileDescription): CompileOptions {
+  const { optimizer, loss, lossWeights, metrics, ...exact } = described;
   // Compile checks what they are.
   return {
     optimizer: optimizerOf(optimizer),
     loss: each(loss, isOrigin, (origin) => follow(LOSS_TABLE, origin as Origin)),
     lossWeights,
     metrics: each(metrics, isOrigin, (origin) => follow(METRICS, origin as Origin)),
+    ...exact,
   } as CompileOptions;
 }
 

@@ -76,6 +76,8 @@ export class EngineModel {
   readonly #id = nextModel++;
   readonly #resident: ResidentData;
   readonly #executables = new Map<string, Promise<Executable>>();
+  /** Of predictions, as compile has chosen. */
+  exactConvolutions = false;
   /** Predictions and evaluations take turns: they share places in the engine's memory. */
   readonly #turns = new Queue();
   #closed: Promise<void> | undefined;
@@ -359,9 +361,11 @@ export class EngineModel {
       // So that many sizes share few rooms.
       const capacity = 2 ** Math.ceil(Math.log2(room));
       const data = await this.room(`predict ${capacity}`, columns, capacity);
+      const { exactConvolutions } = this;
       const make = (resident: Resident): Generator<undefined, Program> =>
-        predictProgram(networkFor(this.network, resident.x), resident, batch);
-      places.set(batch, { data, executable: await this.executable(data, make, `predict ${batch}`) });
+        predictProgram(networkFor(this.network, resident.x), resident, batch, { exactConvolutions });
+      const name = `predict ${batch}${exactConvolutions ? " exactly" : ""}`;
+      places.set(batch, { data, executable: await this.executable(data, make, name) });
     }
     return inChunks(columns, chunks, async (given, { batch, from, to }) => {
       const [place, part] = [places.get(batch), settled(given)];

@@ -78,7 +78,8 @@ export async function computeGradients(
     rows: iota([sizeAt(x[0]?.shape ?? [], 0)], 0),
     flag,
   });
-  const made = derive(network, { x: inputs, goals: targets, loss, training, seed, guards });
+  const exactConvolutions = objective?.exactConvolutions;
+  const made = derive(network, { x: inputs, goals: targets, loss, training, seed, guards, exactConvolutions });
   const held = [...columns, flag];
   await session.allocate(held);
   const compute = async (): Promise<Gradients> => {
@@ -105,7 +106,7 @@ function lossFor(network: Network, objective: Objective | undefined, columns: Co
   return { ...objective, network };
 }
 
-interface Question {
+interface Question extends Pick<Program, "exactConvolutions"> {
   readonly x: readonly Node[];
   /** Targets where there is a loss, factors of the outputs where there is none. */
   readonly goals: readonly Node[];
@@ -117,7 +118,7 @@ interface Question {
 
 function derive(
   network: Network,
-  { x, goals, loss, training, seed, guards }: Question,
+  { x, goals, loss, training, seed, guards, exactConvolutions }: Question,
 ): { program: Program; collect: (results: readonly Tensor[]) => Gradients } {
   const trained = trainable(network);
   const substitutes = new Map(trained.map(({ state }) => [state, read(state)]));
@@ -134,7 +135,8 @@ function derive(
   }
 
   function ofOutputs(): { outputs: readonly Node[]; value: Node; parts: Node[] } {
-    const values = tracedWith(network, traced, tracing, guards.bound).map(({ value: output }) => output);
+    const options = { bound: guards.bound, exactConvolutions };
+    const values = tracedWith(network, traced, tracing, options).map(({ value: output }) => output);
     checkUpstream(values, goals);
     const products = values.map((output, i) => {
       const factor = goals[i];
@@ -159,7 +161,8 @@ function derive(
       weights,
     };
   };
-  const program = guards.close({ name: "gradients", outputs: [...outputs, value, ...parts], updates });
+  const all = [...outputs, value, ...parts];
+  const program = guards.close({ name: "gradients", outputs: all, updates, exactConvolutions });
   return { program, collect };
 }
 

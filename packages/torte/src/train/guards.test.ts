@@ -9,7 +9,7 @@ import { tensor } from "../tensor/tensor.js";
 import { sequential } from "./build.js";
 import { Compiled } from "./compiled.js";
 import { isGuarded } from "./guards.js";
-import { readGoals } from "./objective.js";
+import { readObjective } from "./objective.js";
 import { predictProgram, trainProgram } from "./programs.js";
 import { ResidentData } from "./resident.js";
 import { atOnce } from "../turns.js";
@@ -22,8 +22,8 @@ async function guarded(
   ...list: LayerFunction[]
 ): Promise<boolean[]> {
   const { network } = sequential(input({ shape, dtype }), ...list);
-  const goals = readGoals(network, { loss: "meanSquaredError" });
-  const compiled = new Compiled({ network, goals }, adam());
+  const objective = readObjective(network, { loss: "meanSquaredError" });
+  const compiled = new Compiled(objective, adam());
   const x = tensor(new Int32Array(4 * shape.reduce((a, b) => a * b, 1)), { shape: [4, ...shape], dtype });
   const y = tensor(new Float32Array(4), { shape: [4, 1] });
   const session = createReferenceBackend().createSession();

@@ -96,7 +96,7 @@ export class Guards {
     const flag = ops.where(isSet(before), before, first);
     const keep = isSet(flag);
     const closed: Program = {
-      name: program.name,
+      ...program,
       outputs,
       updates: [
         ...updates.map(({ state, value }) => ({ state, value: ops.where(keep, read(state), value) })),

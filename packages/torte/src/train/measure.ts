@@ -32,6 +32,8 @@ export interface Objective {
   readonly network: Network;
   /** In the order of the outputs; there is one target for each. */
   readonly goals: readonly Goal[];
+  /** Of the programs that measure it. */
+  readonly exactConvolutions?: boolean;
 }
 
 export interface Measured {
@@ -61,8 +63,8 @@ export function measure(
   tracing: Tracing,
   bound?: Bound,
 ): Measured {
-  const { network, goals } = objective;
-  const outputs = tracedWith(network, inputs, tracing, bound);
+  const { network, goals, exactConvolutions } = objective;
+  const outputs = tracedWith(network, inputs, tracing, { bound, exactConvolutions });
   const { goals: measured, losses } = measureOutputs(goals, outputs, targets);
   const batch = sizeAt(outputs[0]?.value.shape ?? [], 0);
   const rows = constant(batch);

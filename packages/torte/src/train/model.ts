@@ -59,7 +59,7 @@ import {
   wholeOf,
   withHeldBack,
 } from "./model-data.js";
-import { type CompileOptions, readGoals } from "./objective.js";
+import { type CompileOptions, readObjective } from "./objective.js";
 import { chunksFor } from "./predict.js";
 import type { Objective } from "./measure.js";
 import { pureFunction, type PureFunction } from "./pure.js";
@@ -271,13 +271,14 @@ export class Model<Output extends Outputs = Tensor> {
   /** Chooses what training does. */
   compile(options: CompileOptions): void {
     this.#refuseWhileTraining("compile");
-    const goals = readGoals(this.network, options);
+    const chosen = readObjective(this.network, options);
     const optimizer = readOptimizer(options.optimizer ?? "rmsprop");
     if (this.#compiled !== undefined) this.#engine.forget(this.#compiled);
     const { course = this.#course, objective } = this.#compiled ?? {};
     // What a file has of training goes on with the first thing that the model is compiled for.
     const saved = objective === undefined ? this.#saved?.states : {};
-    this.#compiled = new Compiled({ network: this.network, goals }, optimizer, course, { given: options, saved });
+    this.#compiled = new Compiled(chosen, optimizer, course, { given: options, saved });
+    this.#engine.exactConvolutions = chosen.exactConvolutions === true;
   }
 
   /**

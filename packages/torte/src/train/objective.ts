@@ -1,5 +1,5 @@
 /** What `compile` takes: losses, their weights and metrics, for one output or for each of several. */
-import { checkOptions, numberIn, OptionError, show } from "../errors.js";
+import { booleanOption, checkOptions, numberIn, OptionError, show } from "../errors.js";
 import { type LossOption, readLoss } from "../losses/losses.js";
 import { type MetricOption, readMetrics } from "../metrics/metrics.js";
 import type { Network } from "../nn/network.js";
@@ -23,10 +23,22 @@ export interface CompileOptions {
   readonly lossWeights?: readonly number[] | Readonly<Record<string, number>>;
   /** For every output, or an object with a list for each. Default none. */
   readonly metrics?: readonly MetricOption[] | Readonly<Record<string, readonly MetricOption[]>>;
+  /**
+   * Convolutions are computed as plain sums of products. Otherwise wide ones with three taps or more take fewer
+   * multiplications (Winograd 1980) and are up to twice as fast, with a rounding error that is some times as large: docs/performance.md has
+   * the figures. Holds for training, evaluation, gradients and predictions from here on. Default false.
+   */
+  readonly exactConvolutions?: boolean;
 }
 
-export function readGoals(network: Network, options: CompileOptions): Goal[] {
-  checkOptions("compile", options, ["optimizer", "loss", "lossWeights", "metrics"]);
+/** What compile trains the network for. @throws OptionError for options that do not fit it. */
+export function readObjective(network: Network, options: CompileOptions): Objective {
+  checkOptions("compile", options, ["optimizer", "loss", "lossWeights", "metrics", "exactConvolutions"]);
+  const exactConvolutions = booleanOption("compile", "exactConvolutions", options.exactConvolutions ?? false);
+  return { network, goals: readGoals(network, options), exactConvolutions };
+}
+
+function readGoals(network: Network, options: CompileOptions): Goal[] {
   const names = outputNames(network);
   const listed: unknown = options.metrics ?? [];
   if (typeof listed !== "object") readMetrics(listed as readonly MetricOption[]);

@@ -137,7 +137,8 @@ export function* trainProgram(training: Training, data: Resident, batch: number)
     },
     { state: data.cursor, value: rows.cursor },
   );
-  return guards.close({ name: `train(${batch})`, outputs: measured.collected, updates });
+  const { exactConvolutions } = training.objective;
+  return guards.close({ name: `train(${batch})`, outputs: measured.collected, updates, exactConvolutions });
 }
 
 interface MeasuredStep {
@@ -208,6 +209,7 @@ export function* evaluateProgram(
   yield;
   return guards.close({
     name: `evaluate(${batch})`,
+    exactConvolutions: objective.exactConvolutions,
     outputs: measured.collected,
     updates: [
       { state: sums, value: summed(sums, measured.sums) },
@@ -216,15 +218,21 @@ export function* evaluateProgram(
   });
 }
 
-export function* predictProgram(network: Network, data: Resident, batch: number): Generator<undefined, Program> {
+export function* predictProgram(
+  network: Network,
+  data: Resident,
+  batch: number,
+  { exactConvolutions }: Pick<Program, "exactConvolutions"> = {},
+): Generator<undefined, Program> {
   const rows = nextRows(data, batch);
   const guards = guardsFor(network, data, rows);
   const outputs = tracedWith(
     network,
     rows.x.map((value) => ({ value })),
     newTracing(false),
-    guards.bound,
+    { bound: guards.bound, exactConvolutions },
   ).map(({ value }) => value);
   yield;
-  return guards.close({ name: `predict(${batch})`, outputs, updates: [{ state: data.cursor, value: rows.cursor }] });
+  const updates = [{ state: data.cursor, value: rows.cursor }];
+  return guards.close({ name: `predict(${batch})`, outputs, updates, exactConvolutions });
 }

@@ -1,6 +1,6 @@
 /** What a model's file keeps of its training: what compile chose, the optimizer's arrays, how far it has come. */
 import { parseJson } from "../data/json.js";
-import { type Check, checkSchema, fields, isRecord, list, nullOr, record, text, whole } from "../data/schema.js";
+import { among, type Check, checkSchema, fields, isRecord, list, nullOr, record, text, whole } from "../data/schema.js";
 import { DataError, show } from "../errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Logs } from "./callbacks.js";
@@ -52,9 +52,13 @@ export function trainingParts(
 const number: Check = (value, path) =>
   typeof value === "number" ? undefined : { path, expected: "a number", received: value };
 const anything: Check = () => undefined;
+const COMPILE = fields(
+  { optimizer: anything, loss: anything, lossWeights: anything, metrics: anything },
+  { optional: { exactConvolutions: among(true) } },
+);
 const SCHEMA = fields(
   {
-    compile: nullOr(fields({ optimizer: anything, loss: anything, lossWeights: anything, metrics: anything })),
+    compile: nullOr(COMPILE),
     leftOut: list(text),
     epochs: whole(0, 2 ** 31 - 1),
     history: list(record(number)),

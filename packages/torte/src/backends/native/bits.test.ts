@@ -1,16 +1,28 @@
-import { describe, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { fuseProgram } from "../../compile/pipeline.js";
 import type { Node } from "../../graph/node.js";
 import * as ops from "../../ops/index.js";
 import { drawChain, GRAPHS } from "../../testing/arbitrary.js";
 import { PRECISIONS, expectSameBits } from "../../testing/bits.js";
 import { Cases } from "../../testing/compare.js";
 import { descent, together } from "../../testing/descent.js";
+import { atOnce } from "../../turns.js";
+import { compileNative } from "./program.js";
+import { nativeTarget } from "./targets.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const primitives = (count: number) => {
+  const { made, data } = together(count, (d) => Object.values(GRAPHS).map((graph) => graph(d)));
+  return { program: { name: "primitives", outputs: made.flat(), updates: [] }, data };
+};
 
 describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (precision) => {
   it("each primitive on random shapes and strides", { timeout: 300_000 }, async () => {
-    const all = Object.values(GRAPHS);
-    const { made, data } = together(8, (d) => all.map((graph) => graph(d)));
-    await expectSameBits({ name: "primitives", outputs: made.flat(), updates: [] }, data, { precision, threads: 2 });
+    const { program, data } = primitives(8);
+    await expectSameBits(program, data, { precision, threads: 2 });
   });
 
   it(
@@ -41,5 +53,41 @@ describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (pre
       ops.argmax(c.float([33, 129]), { axes: [1] }),
     ];
     await expectSameBits({ name: "products", outputs, updates: [] }, c.data, { precision, threads: 2 });
+  });
+});
+
+it("native code gives the bits of WebAssembly on more threads than there are cores", { timeout: 300_000 }, async () => {
+  const c = new Cases(7);
+  const [x, weights] = [c.float([192, 300], 0.1), c.float([300, 400], 0.1)];
+  const hidden = ops.tanh(ops.einsum("bi,iu->bu", x, weights));
+  const { loss, updates } = descent([ops.sum(ops.mul(hidden, hidden)), ops.softmax(hidden)]);
+  const program = { name: "step", outputs: [loss], updates };
+  await expectSameBits(program, c.data, { precision: "fast", threads: 8, steps: 20 });
+});
+
+describe("every place is checked where TORTE_DEBUG has bounds", () => {
+  it("and the bits are the same", { timeout: 300_000 }, async () => {
+    vi.stubEnv("TORTE_DEBUG", "bounds");
+    const { program, data } = primitives(4);
+    await expectSameBits(program, data, { precision: "fast", threads: 2 });
+  });
+
+  it("in each load and store", () => {
+    const c = new Cases(5);
+    const outputs = [ops.tanh(ops.einsum("ij,jk->ik", c.float([70, 300]), c.float([300, 40]))), ops.sum(c.float([33]))];
+    const fused = fuseProgram({ name: "program", outputs, updates: [] });
+    const placement = { lowest: 0, stateAddress: () => 0, reserve: () => 0 };
+    const kernels = (checked: boolean): string => {
+      const options = { target: nativeTarget(new Set(), false), threads: 1, checked };
+      return atOnce(compileNative(fused, options, placement))
+        .source.split("KERNEL void")
+        .slice(1)
+        .join("");
+    };
+    // An array's name, and the place in it.
+    const places = [...kernels(true).matchAll(/\ba\d+(?:\[| \+ )(.)/g)].map(([text]) => text);
+    expect(places.length).toBeGreaterThan(20);
+    expect(places.filter((text) => !text.endsWith("c"))).toEqual([]);
+    expect(kernels(false)).not.toContain("checked(");
   });
 });

@@ -1,12 +1,18 @@
 /** The compiler and the cache where something is not as it should be. */
-import {
+import fs, {
   chmodSync,
+  closeSync,
   existsSync,
+  fstatSync,
+  lstatSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -14,6 +20,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { build } from "./build.js";
+import { sha256 } from "./cache.js";
 import { type Compiler, findCompiler } from "./compiler.js";
 import { moduleText } from "./module-text.js";
 
@@ -77,6 +84,75 @@ it.each([
   const path = await build(SOURCE, compiler);
   expect(dirname(path)).not.toBe(cache);
   expect(existsSync(path)).toBe(true);
+});
+
+it("writes over no library that may be loaded: what is made anew is another file", async () => {
+  const compiler = await compilerThat("true");
+  const path = await build(SOURCE, compiler);
+  const loaded = openSync(path, "r");
+  const before = [fstatSync(loaded).ino, sha256(readFileSync(loaded))];
+  chmodSync(path, 0o777);
+  expect(await build(SOURCE, compiler)).toBe(path);
+  expect([fstatSync(loaded).ino, sha256(readFileSync(path))]).toEqual(before);
+  expect(statSync(path).ino).not.toBe(before[0]);
+  closeSync(loaded);
+});
+
+it("loads no entry of another source, or one that somebody else has put there", async () => {
+  const compiler = await compilerThat("true");
+  const [one, other] = [await build(SOURCE, compiler), await build(`${SOURCE}\n`, compiler)];
+  writeFileSync(join(cache, `${basename(one).split("-")[0] ?? ""}-${"0".repeat(64)}.node`), readFileSync(other), {
+    mode: 0o700,
+  });
+  expect(await build(SOURCE, compiler)).toBe(one);
+  rmSync(one);
+  symlinkSync(other, one);
+  expect(await build(SOURCE, compiler)).toBe(one);
+  expect(lstatSync(one).isFile()).toBe(true);
+  expect(timesRun()).toBe(3);
+});
+
+it("has a bounded cache: what was used longest ago goes first", async () => {
+  const compiler = await compilerThat("true");
+  const kept = await build(SOURCE, compiler);
+  for (const [name, age] of [
+    ["a", 3000],
+    ["b", 2000],
+    ["c", 1000],
+  ] as const) {
+    const path = join(cache, `${name}-${name}.node`);
+    closeSync(openSync(path, "w"));
+    truncateSync(path, 100 * 2 ** 20);
+    utimesSync(path, new Date(Date.now() - 1000 * age), new Date(Date.now() - 1000 * age));
+  }
+  const made = await build(`${SOURCE}\n`, compiler);
+  const left = readdirSync(cache).sort();
+  expect(left).toEqual(["b-b.node", "c-c.node", basename(kept), basename(made)].sort());
+});
+
+it.each([
+  ["full", "echo 'final link failed: No space left on device' >&2; exit 1"],
+  ["mounted so that nothing can be loaded from it", 'for last; do :; done; echo "no library" >"$last"; exit 0'],
+])("makes libraries elsewhere where the cache is %s, and says nothing", async (_, fails) => {
+  const compiler = await compilerThat(`case "$*" in *${cache}/*) ${fails};; esac`);
+  const paths = [await build(SOURCE, compiler), await build(SOURCE, compiler), await build(`${SOURCE}\n`, compiler)];
+  expect(paths[1]).toBe(paths[0]);
+  for (const path of paths) expect(dirname(path)).not.toBe(cache);
+  // The cache is tried once.
+  expect(timesRun()).toBe(3);
+  expect(readdirSync(cache)).toEqual([]);
+});
+
+it.each(["ENOSPC", "EROFS"])("makes libraries elsewhere where the cache answers %s", async (code) => {
+  const compiler = await compilerThat("true");
+  const real = writeFileSync;
+  const write = vi.spyOn(fs, "writeFileSync").mockImplementation((path, ...rest) => {
+    if (String(path).startsWith(cache)) throw Object.assign(new Error(code), { code });
+    real(path, ...rest);
+  });
+  const path = await build(SOURCE, compiler);
+  write.mockRestore();
+  expect(dirname(path)).not.toBe(cache);
 });
 
 it("takes the lock of a process that has ended", async () => {

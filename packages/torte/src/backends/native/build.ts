@@ -42,8 +42,8 @@ export function build(source: string, compiler: Compiler, options: BuildOptions 
       const args = [...all, "-x", "c", "-", "-o", path];
       const compiled = await run(compiler.command, args, { limit, input: source, background });
       if (compiled.failure !== undefined) throw new Error(`${compiler.command}: ${compiled.failure}`);
-      await tryOut(path);
     },
+    load: tryOut,
   });
 }
 

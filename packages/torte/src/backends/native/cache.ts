@@ -42,27 +42,56 @@ export function cacheContents(): { readonly folder: string; readonly entries: nu
 export interface Maker {
   /** Writes the library to a path; rejects where it cannot. */
   readonly make: (path: string) => Promise<void>;
+  /** Loads it; rejects where that is not possible. */
+  readonly load: (path: string) => Promise<void>;
   /** Milliseconds after which another process that makes the entry is taken for dead. */
   readonly patience: number;
 }
 
-/** The folders of this process for entries where the cache cannot be used. */
+/** The folder of this process for entries where the cache cannot be used. */
 let ownFolder: string | undefined;
+/** Folders that have turned out to be full, or to be mounted so that nothing can be loaded from them. */
+const unfit = new Set<string>();
 
 /** The path of the entry with the key, which is made where there is none. */
-export async function cached(key: string, { make, patience }: Maker): Promise<string> {
-  const folder = usableFolder(cacheFolder()) ?? (ownFolder ??= temporaryFolder());
+export async function cached(key: string, maker: Maker): Promise<string> {
+  const folder = usableFolder(cacheFolder());
+  const inCache = folder === undefined ? undefined : await tried(entryIn(folder, key, maker));
+  if (typeof inCache === "string") return inCache;
+  const own = await tried(entryIn((ownFolder ??= temporaryFolder()), key, maker));
+  if (typeof own !== "string") throw own.cause;
+  if (folder !== undefined) unfit.add(folder);
+  return own;
+}
+
+/** What went wrong may be the folder's fault. */
+class UnfitFolder extends Error {
+  override readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    super("nothing can be kept in the folder");
+    this.cause = cause;
+  }
+}
+
+const tried = (entry: Promise<string>): Promise<string | UnfitFolder> =>
+  entry.catch((error: unknown) => {
+    if (error instanceof UnfitFolder) return error;
+    throw error;
+  });
+
+async function entryIn(folder: string, key: string, { patience, ...maker }: Maker): Promise<string> {
   const known = lookUp(folder, key);
   if (known !== undefined) return known;
   const lock = join(folder, `${key}.lock`);
   const fs = builtin("node:fs");
-  while (!takeLock(lock, patience)) {
+  while (!inFolder(() => takeLock(lock, patience))) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
     const made = lookUp(folder, key);
     if (made !== undefined) return made;
   }
   try {
-    return lookUp(folder, key) ?? (await makeEntry(folder, key, make));
+    return lookUp(folder, key) ?? (await makeEntry(folder, key, maker));
   } finally {
     fs.rmSync(lock, { force: true });
   }
@@ -70,18 +99,49 @@ export async function cached(key: string, { make, patience }: Maker): Promise<st
 
 let nextName = 0;
 
-async function makeEntry(folder: string, key: string, make: Maker["make"]): Promise<string> {
+async function makeEntry(folder: string, key: string, { make, load }: Omit<Maker, "patience">): Promise<string> {
   const fs = builtin("node:fs");
   const unfinished = join(folder, `${key}.${builtin("node:crypto").randomUUID()}.${nextName++}.tmp`);
   try {
-    await make(unfinished);
-    fs.chmodSync(unfinished, 0o700);
-    const path = join(folder, `${key}-${sha256(fs.readFileSync(unfinished))}.node`);
-    fs.renameSync(unfinished, path);
-    prune(folder, path);
-    return path;
+    await make(unfinished).catch((error: unknown) => {
+      throw isFull(folder, error) ? new UnfitFolder(error) : error;
+    });
+    await load(unfinished).catch((error: unknown) => {
+      throw new UnfitFolder(error);
+    });
+    return inFolder(() => {
+      fs.chmodSync(unfinished, 0o700);
+      const path = join(folder, `${key}-${sha256(fs.readFileSync(unfinished))}.node`);
+      fs.renameSync(unfinished, path);
+      prune(folder, path);
+      return path;
+    });
   } finally {
     fs.rmSync(unfinished, { force: true });
+  }
+}
+
+/** What a system call says of a folder in which nothing can be kept. */
+const OF_FOLDERS: readonly unknown[] = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT"];
+
+function inFolder<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw OF_FOLDERS.includes((error as { code?: unknown }).code) ? new UnfitFolder(error) : error;
+  }
+}
+
+/** More than most libraries take. */
+const LITTLE_ROOM = 4 * 2 ** 20;
+
+function isFull(folder: string, error: unknown): boolean {
+  if (/no space left|quota exceeded/i.test(String(error))) return true;
+  try {
+    const { bavail, bsize } = builtin("node:fs").statfsSync(folder);
+    return bavail * bsize < LITTLE_ROOM;
+  } catch {
+    return false;
   }
 }
 
@@ -118,9 +178,10 @@ function usableFolder(folder: string): string | undefined {
   const fs = builtin("node:fs");
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (!isOwn(folder, "folder")) return undefined;
-    fs.chmodSync(folder, 0o700);
-    fs.accessSync(folder, fs.constants.W_OK);
+    if (unfit.has(folder) || !isOwn(folder, "folder")) return undefined;
+    // Only the user's own rights stay, such as there are.
+    fs.chmodSync(folder, fs.statSync(folder).mode & 0o700);
+    fs.accessSync(folder, fs.constants.W_OK | fs.constants.X_OK);
     return folder;
   } catch {
     return undefined;

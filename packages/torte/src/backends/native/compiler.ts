@@ -83,7 +83,9 @@ export function run(command: string, args: readonly string[], limits: RunLimits)
   return new Promise((resolve) => {
     let [output, errors] = ["", ""];
     try {
-      const child = builtin("node:child_process").spawn(command, [...args], { stdio: "pipe", windowsHide: true });
+      // What it says is read here.
+      const env = { ...builtin("node:process").env, LC_ALL: "C" };
+      const child = builtin("node:child_process").spawn(command, [...args], { stdio: "pipe", windowsHide: true, env });
       const timer = setTimeout(() => {
         child.kill("SIGKILL");
         resolve({ failure: `it was stopped after ${limit / 1000} s`, output });

@@ -3,7 +3,10 @@
  * they are made; helpers take part in its runs. They hold the process open only while they owe an answer. If one of them ends,
  * all do: whoever waits is told, and the next request starts new ones.
  */
+import { builtin } from "../../builtin.js";
 import { TrainingError } from "../../errors.js";
+import { isNode } from "../../host.js";
+import { abortBarrier } from "../coordination.js";
 import { type Port, startWorker } from "./start.js";
 
 interface Reply {
@@ -29,6 +32,8 @@ export class Engine {
   readonly #waiting = new Map<number, Waiting>();
   readonly #main: Promise<Port>;
   readonly #helpers: Promise<Port>[] = [];
+  /** Of sessions, in which its threads wait for each other. */
+  readonly #memories = new Set<WeakRef<WebAssembly.Memory>>();
   #next = 0;
   #lost: Error | undefined;
   #ended: Promise<unknown> = Promise.resolve();
@@ -76,6 +81,20 @@ export class Engine {
     await Promise.all(this.#helpers.slice(0, count));
   }
 
+  /** A memory that its threads share. */
+  watch(memory: WebAssembly.Memory): void {
+    for (const known of this.#memories) if (known.deref() === undefined) this.#memories.delete(known);
+    this.#memories.add(new WeakRef(memory));
+  }
+
+  /** Nobody waits for another thread any more: one that waits in native code cannot be ended. */
+  release(): void {
+    for (const known of this.#memories) {
+      const memory = known.deref();
+      if (memory !== undefined) abortBarrier(memory);
+    }
+  }
+
   /** A thread that hears from the main one only. */
   async #startHelper(index: number): Promise<Port> {
     const helper = await startWorker({ receive: () => undefined, fail: this.#fail });
@@ -105,6 +124,7 @@ export class Engine {
     if (this.#lost !== undefined) return;
     this.#lost = error;
     for (const { reject } of this.#waiting.values()) reject(error);
+    this.release();
     const threads = [this.#main, ...this.#helpers];
     this.#ended = Promise.allSettled(threads.map(async (thread) => (await thread).stop()));
   }
@@ -114,6 +134,7 @@ let current: Engine | undefined;
 
 /** The engine of the process or page; a new one where it has been lost. */
 export function engine(): Engine {
+  if (current === undefined && isNode()) builtin("node:process").once("exit", () => current?.release());
   if (current?.lost !== false) current = new Engine(current?.ended);
   return current;
 }

@@ -22,9 +22,10 @@ const wave = (shape: readonly number[], scale: number): Tensor =>
 const [x, y] = [wave([ROWS, WIDTH], 0.37), wave([ROWS, 1], 1.7)];
 
 /** Large enough that two threads take part in a step. */
-function make(threads: number): Model {
+function make(threads: number, backend: "wasm" | "native"): Model {
   const made = sequential(input({ shape: [WIDTH] }), dense({ units: WIDTH, activation: "tanh" }), dense({ units: 1 }), {
     threads,
+    backend,
   });
   made.compile({ optimizer: sgd({ learningRate: 0.01 }), loss: "meanSquaredError" });
   return made;
@@ -35,8 +36,8 @@ const train = (model: Model) => model.fit({ x, y }, { batchSize: ROWS, shuffle: 
 const outputs = async (model: Model): Promise<number[]> => [...(await model.predict(x)).data];
 
 /** What a model should give: training begins where the one before has ended. */
-async function expected(threads: number): Promise<readonly number[][]> {
-  const model = make(threads);
+async function expected(threads: number, backend: "wasm" | "native"): Promise<readonly number[][]> {
+  const model = make(threads, backend);
   const all = [await outputs(model)];
   for (let i = 0; i < 3; i++) {
     await train(model);
@@ -60,7 +61,7 @@ const answers = (promises: readonly Promise<unknown>[]): Promise<string[]> =>
 const ACTIONS = ["open", "reserve", "clear", "write", "read", "snapshot", "load", "run", "step"];
 const OF_HELPERS = ["adopt", "load", "step"];
 
-const cases = [
+const faults = [
   { threads: 1, thread: 0 },
   { threads: 2, thread: 0 },
   { threads: 2, thread: 1 },
@@ -78,30 +79,38 @@ const cases = [
   ]),
 );
 
+/** Natively what concerns the program itself; no thread can be ended from outside while it waits for another. */
+const natively = faults.filter(({ at, kind }) => kind !== "memory" && ["load", "step", "kernel 3"].includes(at));
+const cases = [
+  ...faults.map((fault) => ({ backend: "wasm" as const, ...fault })),
+  ...natively.map((fault) => ({ backend: "native" as const, ...fault })),
+];
+
 describe("a fault", () => {
-  const wanted = new Map<number, Promise<readonly number[][]>>();
-  const known = (threads: number): Promise<readonly number[][]> => {
-    const there = wanted.get(threads) ?? expected(threads);
-    wanted.set(threads, there);
+  const wanted = new Map<string, Promise<readonly number[][]>>();
+  const known = (threads: number, backend: "wasm" | "native"): Promise<readonly number[][]> => {
+    const name = `${backend} ${threads}`;
+    const there = wanted.get(name) ?? expected(threads, backend);
+    wanted.set(name, there);
     return there;
   };
 
-  it.each(cases)("$kind $when $at, thread $thread of $threads", async ({ threads, ...fault }) => {
-    const right = await known(threads);
+  it.each(cases)("$kind $when $at, thread $thread of $threads, $backend", async ({ threads, backend, ...fault }) => {
+    const right = await known(threads, backend);
     if (fault.at.startsWith("kernel")) vi.stubEnv("TORTE_DEBUG", "profile");
-    const [model, other] = [make(threads), make(threads)];
+    const [model, other] = [make(threads, backend), make(threads, backend)];
     await train(model);
     await other.predict(x);
     const faulty = engine();
     await faulty.request("inject", { message: fault });
     const all = await answers([train(model), other.predict(x), model.predict(x.rows(0, 3)), other.evaluate({ x, y })]);
     // A new model opens a session, which helpers adopt.
-    all.push(...(await answers([make(threads).predict(x)])));
+    all.push(...(await answers([make(threads, backend).predict(x)])));
     // What befalls a helper may be known only when nobody waits: then nobody is told, and the next request has a new engine.
     const isKnown = (): boolean => all.some((answer) => answer !== "answered") || (fault.thread > 0 && faulty.lost);
     for (let i = 0; fault.thread > 0 && i < 100 && !isKnown(); i++) {
       await new Promise((wake) => setTimeout(wake, 10));
-      all.push(...(await answers([make(threads).predict(x)])));
+      all.push(...(await answers([make(threads, backend).predict(x)])));
     }
     // A program that a helper could not load may be one for one thread.
     const strikes = fault.thread === 0 || fault.at !== "load" || fault.kind === "exit";
@@ -117,7 +126,7 @@ describe("a fault", () => {
     expect(await outputs(other)).toEqual(right[0]);
     await train(model);
     expect(await outputs(model)).toEqual(right[(done ?? 0) + 1]);
-    expect(await outputs(make(threads))).toEqual(right[0]);
+    expect(await outputs(make(threads, backend))).toEqual(right[0]);
     await engine().request("inject", { message: { thread: 0 } });
     if (threads > 1) await engine().request("inject", { message: { thread: 1 } });
     vi.unstubAllEnvs();

@@ -8,7 +8,8 @@ import { sizeOf } from "../../tensor/shape.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Heap } from "./heap.js";
 import { compileModule } from "./module.js";
-import { fromMemory, hasRelaxedSimd, MAXIMUM_PAGES, PAGE, toMemory } from "./session.js";
+import { fromMemory, toMemory } from "./memory-values.js";
+import { hasRelaxedSimd, MAXIMUM_PAGES, PAGE } from "./session.js";
 
 let memory: WebAssembly.Memory | undefined;
 

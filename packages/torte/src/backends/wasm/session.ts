@@ -3,10 +3,8 @@ import { DataError, TrainingError } from "../../errors.js";
 import { type Program, roots, type State, topological } from "../../graph/node.js";
 import { verify } from "../../graph/verify.js";
 import { isNode } from "../../host.js";
-import type { DType, TypedArray } from "../../tensor/dtype.js";
-import { type Shape, sizeOf } from "../../tensor/shape.js";
-import { isHostObject } from "../../tensor/realm.js";
-import { Tensor } from "../../tensor/tensor.js";
+import { sizeOf } from "../../tensor/shape.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import { inTurns, turnIfDue } from "../../turns.js";
 import type { Backend, Executable, RunOptions, Session, Write } from "../backend.js";
 import { debugs } from "../../compile/debug.js";
@@ -15,8 +13,10 @@ import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } f
 import { BARRIER } from "../coordination.js";
 import { memoryReport, profileReport } from "../debug.js";
 import { type Engine, engine, type Request } from "./engine.js";
+import { AtHand, FEW_BYTES, type RunAtHand } from "./at-hand.js";
 import { Heap } from "./heap.js";
 import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
+import { asBuffer, bytesOf, fromMemory, toMemory } from "./memory-values.js";
 import { encodeEach, type TargetOptions } from "./module.js";
 
 export const PAGE = 65536;
@@ -38,6 +38,7 @@ interface EngineExecutable extends Executable {
   engine: Engine | undefined;
   /** Steps that have been measured kernel by kernel; Infinity once that is printed. */
   profiled: number;
+  readonly atHand: AtHand;
 }
 
 /** A copy of states, in memory that outlives the engine where memory can be shared. */
@@ -112,6 +113,8 @@ class EngineSession implements Session {
   #elsewhere = false;
   #closed = false;
   #nextProgram = 0;
+  /** Requests without an answer. */
+  #owed = 0;
 
   constructor(generator: CodeGenerator, options: WasmOptions) {
     this.#generator = generator;
@@ -124,9 +127,21 @@ class EngineSession implements Session {
     { message = {}, ...request }: Request = {},
     program?: EngineExecutable,
   ): Promise<unknown> {
-    const now = await this.#connect();
-    if (program !== undefined && program.engine !== now) this.#load(now, program).catch(() => undefined);
-    return now.request(action, { ...request, message: { ...message, session: this.#id } });
+    this.#owed++;
+    try {
+      const now = await this.#connect();
+      if (program !== undefined && program.engine !== now) this.#load(now, program).catch(() => undefined);
+      return await now.request(action, { ...request, message: { ...message, session: this.#id } });
+    } finally {
+      this.#owed--;
+    }
+  }
+
+  /** The memory, while no other thread may touch it and all of it can be seen from this one. */
+  #quiet(): WebAssembly.Memory | undefined {
+    const memory = this.#memory;
+    if (memory === undefined || this.#owed > 0 || this.#closed || this.#engine?.lost !== false) return undefined;
+    return memory.buffer.byteLength < this.#heap.end ? undefined : memory;
   }
 
   /** The engine, which has this session. */
@@ -148,7 +163,10 @@ class EngineSession implements Session {
   async #open(now: Engine): Promise<void> {
     await now.help(this.#threads - 1);
     const pages = { initial: 1, maximum: MAXIMUM_PAGES };
-    if (canShareMemory()) this.#memory ??= new WebAssembly.Memory({ ...pages, shared: true });
+    if (canShareMemory()) {
+      this.#memory ??= new WebAssembly.Memory({ ...pages, shared: true });
+      now.watch(this.#memory);
+    }
     const snapshots = [...this.#snapshots]
       .filter(([, { whole }]) => whole)
       .map(([name, { regions, copy }]) => [name, { regions, copy }]);
@@ -244,9 +262,14 @@ class EngineSession implements Session {
   }
 
   async read(state: State): Promise<Tensor> {
-    const bytes = 4 * sizeOf(state.shape);
-    const buffer = await this.#request("read", { message: { address: this.#address(state), bytes } });
-    return fromMemory(state.dtype, asBuffer(buffer), state.shape);
+    const [address, bytes] = [this.#address(state), 4 * sizeOf(state.shape)];
+    const quiet = bytes <= FEW_BYTES ? this.#quiet() : undefined;
+    const buffer =
+      quiet === undefined
+        ? asBuffer(await this.#request("read", { message: { address, bytes } }))
+        : bytesOf(quiet.buffer, address, bytes);
+    if (quiet !== undefined) await turnIfDue();
+    return fromMemory(state.dtype, buffer, state.shape);
   }
 
   #address(state: State): number {
@@ -293,7 +316,7 @@ class EngineSession implements Session {
     if (debugs("memory")) console.error(memoryReport(program.name, module.plan, this.#stateBytes()));
     const kernels = profile ? module.kernels.length : 0;
     const executable = { program, id, module, improve, states: statesOf(program), kernels };
-    return { ...executable, spent: 0, engine: undefined, profiled: 0 };
+    return { ...executable, spent: 0, engine: undefined, profiled: 0, atHand: new AtHand() };
   }
 
   #placement(reserve: Placement["reserve"]): Placement {
@@ -317,7 +340,7 @@ class EngineSession implements Session {
       if (better === undefined || !this.#executables.has(executable)) throw new RangeError("nothing to change over to");
       if (added.length > 0) await this.#reserve(programNeed(program, better.arena.bytes));
       const message = { program: id, code: better.code, outputs: regionsOf(better), kernels };
-      await this.#request("replace", { message, where: `engine, ${program.name}` });
+      await this.#request("replace", { message, where: whereOf(program) });
       if (!this.#executables.has(executable)) throw new RangeError("the program was given back meanwhile");
       executable.module = better;
       if (before.constants !== undefined) this.#heap.free(before.constants.address);
@@ -339,7 +362,7 @@ class EngineSession implements Session {
     executable.engine = now;
     const message = { session: this.#id, program: id, code, kernels, writes, outputs: regionsOf(module) };
     try {
-      await now.request("load", { message, where: `engine, ${program.name}` });
+      await now.request("load", { message, where: whereOf(program) });
     } catch (error) {
       executable.engine = undefined;
       throw error;
@@ -350,16 +373,35 @@ class EngineSession implements Session {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
-    const threads = threadsFor(known.module, steps);
     const written = writes.map((write) => this.#written(write));
-    const message = { program: known.id, steps, threads, writes: written };
-    const transfer = written.map(({ data }) => data);
+    const wanted = { steps, writes: written, outputs: regionsOf(known.module) };
     const started = performance.now();
-    const results = await this.#request("run", { message, transfer, where: `engine, ${known.program.name}` }, known);
+    const atHand = this.#atHand(known, wanted);
+    const results = atHand ?? (await this.#byMessage(known, wanted));
     this.#count(known, performance.now() - started);
     if (!Array.isArray(results)) throw new RangeError("the engine returns a list of outputs");
-    if (debugs("profile")) await this.#profile(known, steps);
+    // A message would have let others have their turn.
+    if (atHand !== undefined) await turnIfDue();
+    if (known.kernels > 0) await this.#profile(known, steps);
     return outputs.map(({ dtype, shape }, i) => fromMemory(dtype, asBuffer(results[i]), [steps, ...shape]));
+  }
+
+  /** Through the engine, after all that was asked of it before. */
+  #byMessage(known: EngineExecutable, { steps, writes }: RunAtHand): Promise<unknown> {
+    const threads = threadsFor(known.module, steps);
+    const message = { program: known.id, steps, threads, writes };
+    const transfer = writes.map(({ data }) => data);
+    return this.#request("run", { message, transfer, where: whereOf(known.program) }, known);
+  }
+
+  /** In this thread, where that is shorter than a message, and nothing that was asked of the engine is under way. */
+  #atHand({ atHand, kernels, module, program }: EngineExecutable, run: RunAtHand): ArrayBuffer[] | undefined {
+    const memory = kernels > 0 ? undefined : this.#quiet();
+    try {
+      return memory === undefined ? undefined : atHand.run(module, memory, run);
+    } catch (error) {
+      throw new TrainingError({ where: whereOf(program), problem: messageOf(error) });
+    }
   }
 
   /** Counts a run; the first one after long enough asks for better code. What keeps that away changes nothing. */
@@ -439,6 +481,11 @@ const regionsOf = ({ outputs }: Loadable): Region[] =>
 const threadsFor = ({ threads, work }: Loadable, steps: number): number =>
   work * steps < WORTH_WAKING && !debugs("profile") ? 1 : threads;
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** For errors. */
+const whereOf = ({ name }: Program): string => `engine, ${name}`;
+
 function statesOf(program: Program): Set<State> {
   const found = new Set(program.updates.map(({ state }) => state));
   for (const node of topological(roots(program))) if (node.op === "state") found.add(node.attributes.state);
@@ -451,34 +498,6 @@ const memoryIsLost = (): TrainingError =>
     problem: "the engine was lost, and with it the model's memory: its weights are gone",
     fix: "Build the model again, and load its weights from where they were saved. Pages that are cross-origin isolated keep them.",
   });
-
-function asBuffer(value: unknown): ArrayBuffer {
-  // Not by instanceof: messages may come in buffers of another realm.
-  if (!isHostObject(value, "ArrayBuffer")) throw new RangeError("the engine returns a buffer");
-  return value;
-}
-
-function bytesOf(memory: SharedArrayBuffer, from: number, length: number): ArrayBuffer {
-  const bytes = new Uint8Array(length);
-  bytes.set(new Uint8Array(memory, from, length));
-  return bytes.buffer;
-}
-
-/** Writes values as they lie in the engine's memory: 32 bits each, true as −1. */
-export function toMemory(dtype: DType, values: TypedArray, buffer: ArrayBuffer, address: number): void {
-  if (dtype === "float32") new Float32Array(buffer, address, values.length).set(values);
-  else {
-    const words = new Int32Array(buffer, address, values.length);
-    if (dtype === "int32") words.set(values);
-    else for (let i = 0; i < values.length; i++) words[i] = -Number(values[i] !== 0);
-  }
-}
-
-export function fromMemory(dtype: DType, buffer: ArrayBuffer, shape: Shape): Tensor {
-  if (dtype === "float32") return new Tensor(new Float32Array(buffer), shape, dtype);
-  const words = new Int32Array(buffer);
-  return new Tensor(dtype === "int32" ? words : Uint8Array.from(words, (word) => Number(word !== 0)), shape, dtype);
-}
 
 let warned = false;
 

@@ -126,10 +126,10 @@ const actions = {
   // Other code for a program that is there. Nobody changes over before all have it.
   replace: async ({ session: id, program, code, kernels, outputs }) => {
     const owner = session(id);
-    const entries = libraryOf(code, owner);
     const change = { session: id, program, code, kernels, outputs };
-    const team = helpers.slice(0, owner.threads - 1);
-    const answers = await Promise.all(team.map((helper) => helper.ask({ action: "prepare", ...change })));
+    const asked = helpers.slice(0, owner.threads - 1).map((helper) => helper.ask({ action: "prepare", ...change }));
+    const entries = libraryOf(code, owner);
+    const answers = await Promise.all(asked);
     const failed = answers.find(({ error }) => error !== undefined);
     if (failed !== undefined) throw new Error(failed.error);
     tellHelpers(owner, { action: "change", ...change });

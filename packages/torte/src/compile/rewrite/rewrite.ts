@@ -13,7 +13,7 @@ export function rewrite(program: Program, replace: Replace): Program {
   if (image.size === 0) return program;
   const of = (node: Node): Node => image.get(node) ?? node;
   return {
-    name: program.name,
+    ...program,
     outputs: program.outputs.map(of),
     updates: program.updates.map(({ state, value }) => ({ state, value: of(value) })),
   };

@@ -26,9 +26,13 @@ const TRANSFORM_COST = 10;
 
 type Contract = Node & { readonly op: "contract" };
 
-const faster = (node: Node): Node => (node.op === "contract" ? fast(node) : node);
+export const fastConvolutions = (program: Program): Program => fastConvolutionsAt(program, TRANSFORM_COST);
 
-export const fastConvolutions = (program: Program): Program => rewrite(program, faster);
+/** The same where a mixed value costs as much as so many multiplications of a product. */
+export const fastConvolutionsAt = (program: Program, transformCost: number): Program =>
+  program.exactConvolutions === true
+    ? program
+    : rewrite(program, (node) => (node.op === "contract" ? fast(node, transformCost) : node));
 
 /** One windowed axis of a product. */
 interface WindowedAxis {
@@ -46,14 +50,16 @@ interface WindowedAxis {
 }
 
 /** The product along the first axis where that pays, then along the next; `done` axes are already. */
-function fast(node: Contract, done = 0): Node {
+function fast(node: Contract, transformCost: number, done = 0): Node {
   for (const which of [0, 1] as const) {
     const view = inputOf(node, which);
     if (view.op !== "windows") continue;
     for (let index = view.attributes.size.length - 1; index >= 0; index--) {
       const axis = windowedAxis(node, view, which, index);
-      const tile = axis === undefined ? undefined : bestTile(node, axis, done < 2 ? TILES.first : TILES.third);
-      if (axis !== undefined && tile !== undefined) return transformed(node, axis, tile, done);
+      const allowed = done < 2 ? TILES.first : TILES.third;
+      const tile = axis === undefined ? undefined : bestTile(node, axis, { allowed, transformCost });
+      if (axis === undefined || tile === undefined) continue;
+      return transformed(node, axis, tile, (product) => fast(product, transformCost, done + 1));
     }
   }
   return node;
@@ -87,7 +93,7 @@ function windowedAxis(
 function bestTile(
   node: Contract,
   { view, which, length, taps, sums }: WindowedAxis,
-  allowed: readonly number[],
+  { allowed, transformCost }: { readonly allowed: readonly number[]; readonly transformCost: number },
 ): number | undefined {
   if (taps < 3) return undefined;
   const other = inputOf(node, which === 0 ? 1 : 0);
@@ -102,7 +108,7 @@ function bestTile(
     const small = sums === "taps" ? other : node;
     const large = sums === "taps" ? node : other;
     const mixed = sizeOf(input.shape) * perPosition + sizeOf(large.shape) * perPosition + sizeOf(small.shape) * perTap;
-    const cost = (plain * tiles * points) / (length * taps) + TRANSFORM_COST * mixed;
+    const cost = (plain * tiles * points) / (length * taps) + transformCost * mixed;
     if (cost < (best?.cost ?? plain)) best = { tile, cost };
   }
   return best?.tile;
@@ -115,7 +121,8 @@ function multiplications(node: Contract): number {
   return sizeOf([...sizes.values()]);
 }
 
-function transformed(node: Contract, axis: WindowedAxis, tile: number, done: number): Node {
+/** Over tiles of so many results; `further` sees to the other axes of the product. */
+function transformed(node: Contract, axis: WindowedAxis, tile: number, further: (product: Contract) => Node): Node {
   const { which, position, tap, length, taps, sums } = axis;
   const { a, b, out } = node.attributes;
   const other = which === 0 ? b : a;
@@ -126,7 +133,7 @@ function transformed(node: Contract, axis: WindowedAxis, tile: number, done: num
     const [x, y] = which === 0 ? [view.node, factor] : [factor, view.node];
     const [left, right] = which === 0 ? [view.labels, labels] : [labels, view.labels];
     const contract = make("contract", [x, y], { a: left, b: right, out: result });
-    return contract.op === "contract" ? fast(contract, done + 1) : contract;
+    return contract.op === "contract" ? further(contract) : contract;
   };
   const factor = inputOf(node, which === 0 ? 1 : 0);
   // The label of the taps stands for the points from here on; they come first, so that each point has its own matrices.
