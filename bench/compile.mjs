@@ -28,7 +28,7 @@ import { hasRelaxedSimd } from "../packages/torte/dist/backends/wasm/session.js"
 import { fuseProgram } from "../packages/torte/dist/compile/pipeline.js";
 import { State } from "../packages/torte/dist/graph/node.js";
 import { readObjective } from "../packages/torte/dist/train/objective.js";
-import { Compiled } from "../packages/torte/dist/train/compiled.js";
+import { TrainingSetup } from "../packages/torte/dist/train/training-setup.js";
 import { trainProgram } from "../packages/torte/dist/train/programs.js";
 import { atOnce } from "../packages/torte/dist/turns.js";
 import { models } from "./workloads.mjs";
@@ -65,7 +65,7 @@ async function compileOnce(name) {
     cursor: new State("cursor", [], "int32"),
     flag: new State("flag", [4], "int32"),
   };
-  const program = atOnce(trainProgram(new Compiled(objective, adam()), data, BATCH));
+  const program = atOnce(trainProgram(new TrainingSetup(objective, adam()), data, BATCH));
   const traced = performance.now();
   let end = 65536;
   const place = (/** @type {number} */ bytes) => (end += Math.ceil(bytes / 64) * 64) - Math.ceil(bytes / 64) * 64;

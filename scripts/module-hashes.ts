@@ -33,11 +33,11 @@ Worker.prototype.postMessage = function (this: Worker, message: unknown, ...rest
 
 async function hashesOf(workload: Workload, options: ModelOptions): Promise<readonly string[]> {
   loads = [];
-  const { shape, classes } = workload;
+  const { shape, classes, tokens } = workload;
   // More than one batch, and few of the large ones: the programs are those of the benchmark all the same.
   const rows = { ...workload, steps: 1 };
   const data = dataOf(rows);
-  const input = classes === 1 ? "int32" : "float32";
+  const input = tokens === undefined ? "float32" : "int32";
   const x = tensor(data.x, { shape: [workload.batch, ...shape], dtype: input });
   const y = tensor(data.y, { shape: [workload.batch, 1] });
   const model: Model | undefined = models[workload.model]?.(options);

@@ -215,7 +215,7 @@ export type {
   LayerDescription,
   NetworkDescription,
 } from "./nn/serialize/description.js";
-export { functional, sequential, type FunctionalOptions } from "./train/build.js";
+export { functional, sequential, type FunctionalOptions } from "./train/sequential.js";
 export {
   Model,
   type AnyModel,

@@ -9,7 +9,7 @@ import { typeOf } from "../nn/inspect/call-tree.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { mixKey, shuffle } from "../tensor/random.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { checkInputs } from "../train/checks.js";
+import { checkInputs } from "../train/check-data.js";
 import { randomInputs } from "./data.js";
 import { inputsOf } from "../train/model-data.js";
 import type { AnyModel } from "../train/model.js";

@@ -11,7 +11,7 @@ import { boundedDraws, hashName, mixKey } from "../tensor/random.js";
 import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type Columns, columnsOf, type TensorOrList } from "../data/example.js";
-import { checkInputs, checkTargets } from "../train/checks.js";
+import { checkInputs, checkTargets } from "../train/check-data.js";
 import { measure } from "../train/measure.js";
 import { tracedWith } from "../train/traced.js";
 import { inOrder, namesFor } from "../train/model-data.js";

@@ -1,6 +1,7 @@
 /** Indices that come from the inputs as they are, or moved by a number: their limits are known before a program runs. */
-import { type Node, topological } from "./node.js";
+import { inputOf, type Node, topological } from "./node.js";
 import { PRIMITIVES } from "./primitives.js";
+import { sizeAt } from "../tensor/shape.js";
 
 /** A lookup, or a scatter, of the rows 0 … rows − 1. */
 export interface Lookup {
@@ -12,7 +13,7 @@ export interface Lookup {
 export function lookupOf(node: Node): Lookup | undefined {
   const index = node.op === "gather" ? node.inputs[1] : node.inputs[0];
   if (index === undefined) return undefined;
-  if (node.op === "gather") return { index, rows: node.inputs[0]?.shape[0] ?? 0 };
+  if (node.op === "gather") return { index, rows: sizeAt(inputOf(node, 0).shape, 0) };
   return node.op === "scatterAdd" ? { index, rows: node.attributes.rows } : undefined;
 }
 

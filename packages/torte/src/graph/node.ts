@@ -251,3 +251,10 @@ export function topological(from: readonly Node[]): Node[] {
   }
   return order;
 }
+
+/** Input i of a node that has one. Throws where it has not. */
+export function inputOf(node: Node, i: number): Node {
+  const input = node.inputs[i];
+  if (input === undefined) throw new RangeError(`${node.op} has no input ${i}`);
+  return input;
+}

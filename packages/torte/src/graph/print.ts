@@ -1,5 +1,5 @@
 /** Programs as text, for people and for golden snapshots. */
-import { formatShape } from "../tensor/shape.js";
+import { entryOf, formatShape } from "../tensor/shape.js";
 import { type Node, type Program, roots, topological } from "./node.js";
 
 function attributesOf(node: Node): string {
@@ -33,7 +33,7 @@ export function attributesKey({ attributes }: Node): string {
 /** One line for each node, numbered in the order in which they are computed, then the outputs and updates. */
 export function print(program: Program): string {
   const numbers = new Map<Node, string>();
-  const name = (node: Node): string => numbers.get(node) ?? "%?";
+  const name = (node: Node): string => entryOf(numbers, node);
   const lines = [`program ${program.name}`];
   for (const node of topological(roots(program))) {
     numbers.set(node, `%${numbers.size}`);

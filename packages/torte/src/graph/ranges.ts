@@ -1,6 +1,6 @@
 /** Between which limits the integers of a graph lie, as far as the graph tells: so that indices need no look at run time. */
-import { sizeOf } from "../tensor/shape.js";
-import type { Node, NodeOf, Primitive, State } from "./node.js";
+import { sizeAt, sizeOf } from "../tensor/shape.js";
+import { inputOf, type Node, type NodeOf, type Primitive, type State } from "./node.js";
 import { forKinds, POINTWISE } from "./primitives.js";
 
 export interface Range {
@@ -37,7 +37,7 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   // Of what is computed element by element nothing is known but what a line of its own says.
   ...forKinds(POINTWISE, unknown),
   constant: ({ attributes: { value } }) => ({ low: value, high: value }),
-  iota: ({ shape, attributes: { axis } }) => ({ low: 0, high: Math.max(0, (shape[axis] ?? 1) - 1) }),
+  iota: ({ shape, attributes: { axis } }) => ({ low: 0, high: Math.max(0, sizeAt(shape, axis) - 1) }),
   state: (node, _of, known) => known.get(node.attributes.state) ?? unknown(node),
   uniform: flag,
   neg: (node, of) => integers(node, [-of(0).high, -of(0).low]),
@@ -88,12 +88,12 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   windows: same,
   fold: unknown,
   sum: (node, of) => {
-    const count = sizeOf(node.inputs[0]?.shape ?? []) / Math.max(1, sizeOf(node.shape));
+    const count = sizeOf(inputOf(node, 0).shape) / Math.max(1, sizeOf(node.shape));
     return integers(node, [of(0).low * count, of(0).high * count]);
   },
   reduceMax: same,
   argmax: (node) => {
-    const reduced = node.attributes.axes.map((axis) => node.inputs[0]?.shape[axis] ?? 1);
+    const reduced = node.attributes.axes.map((axis) => sizeAt(inputOf(node, 0).shape, axis));
     return { low: 0, high: Math.max(0, sizeOf(reduced) - 1) };
   },
   contract: unknown,

@@ -1,5 +1,5 @@
 /** Which rows of its data a result depends on: told by following the axis of the rows through the graph. */
-import { sameShape, type Shape, stridesOf } from "../tensor/shape.js";
+import { entryOf, sameShape, type Shape, sizeAt, stridesOf } from "../tensor/shape.js";
 import { type Node, type NodeOf, type Primitive, type State, topological } from "./node.js";
 import { forKinds, POINTWISE } from "./primitives.js";
 
@@ -38,7 +38,7 @@ export function rowsAreIndependent(one: TracedRows, other: TracedRows): boolean 
   for (const [i, x] of a.entries()) {
     const y = b[i];
     if (y === undefined || !alike(x, y, isData)) return false;
-    const from = x.inputs.map((input) => own.get(input) ?? -1);
+    const from = x.inputs.map((input) => entryOf(own, input));
     if (from.some((at, k) => numbers.get(y.inputs[k] ?? y) !== at)) return false;
     const inputs = from.map((at) => places[at]);
     const [place, again] = [x, y].map((node, k) => placeOf(node, inputs, k === 0 ? one.rows : other.rows));
@@ -48,7 +48,7 @@ export function rowsAreIndependent(one: TracedRows, other: TracedRows): boolean 
     places.push(settled);
   }
   return one.results.every((node) => {
-    const place = places[own.get(node) ?? -1];
+    const place = places[entryOf(own, node)];
     return place !== MIXED && place?.axis === 0 && place.inner === 1;
   });
 }
@@ -138,9 +138,9 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
       const apart = (stridesOf(node.inputs[0]?.shape ?? [])[axis] ?? 1) * inner;
       const strides = stridesOf(node.shape);
       const to = strides.findIndex(
-        (stride, i) => apart % stride === 0 && (stride * (node.shape[i] ?? 1)) % (apart * rows) === 0,
+        (stride, i) => apart % stride === 0 && (stride * sizeAt(node.shape, i)) % (apart * rows) === 0,
       );
-      return to < 0 ? MIXED : { axis: to, inner: apart / (strides[to] ?? 1) };
+      return to < 0 ? MIXED : { axis: to, inner: apart / sizeAt(strides, to) };
     }),
   transpose: ({ attributes: { permutation } }, [x]) =>
     moved(x, ({ axis, inner }) => ({ axis: permutation.indexOf(axis), inner })),

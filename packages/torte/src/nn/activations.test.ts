@@ -11,7 +11,7 @@ import * as ops from "../ops/index.js";
 import { Tensor } from "../tensor/tensor.js";
 import * as activations from "./activations.js";
 import { ACTIVATIONS, type Activation, type ActivationName } from "./activations.js";
-import { sequential } from "../train/build.js";
+import { sequential } from "../train/sequential.js";
 import { input } from "./network.js";
 import type { LayerFunction } from "./layer.js";
 import * as L from "./layers/index.js";

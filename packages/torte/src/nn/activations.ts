@@ -3,7 +3,7 @@ import { booleanOption, checkOptions, numberIn, OptionError, ShapeError, show } 
 import { constant } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import * as ops from "../ops/index.js";
-import { formatShape, lastOf } from "../tensor/shape.js";
+import { formatShape, lastOf, sizeAt } from "../tensor/shape.js";
 import { made, readNamed } from "./factories.js";
 
 const { add, mul, div, sub, where } = ops;
@@ -201,7 +201,7 @@ export function glu(axis = -1): Activation {
     "activations.glu",
     (x) => {
       const at = axis < 0 ? axis + x.shape.length : axis;
-      const size = x.shape[at] ?? 0;
+      const size = sizeAt(x.shape, at);
       if (at < 1 || size === 0 || size % 2 !== 0) {
         throw new ShapeError({
           where: "glu",

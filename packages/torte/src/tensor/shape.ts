@@ -16,6 +16,20 @@ export function sizeAt(list: readonly number[], axis: number): number {
   return size;
 }
 
+/** Element i of a list that has one. Throws where there is none: a plausible value in its place would hide the mistake. */
+export function elementAt<T>(list: readonly T[], i: number): T {
+  const element = list[i];
+  if (element === undefined) throw new RangeError(`there is no element ${i} in a list of ${list.length}`);
+  return element;
+}
+
+/** What a table has for a key that must be in it. Throws where it is not. */
+export function entryOf<K, V>(table: ReadonlyMap<K, V>, key: K): V {
+  const entry = table.get(key);
+  if (entry === undefined) throw new RangeError(`the table has no entry ${String(key)}`);
+  return entry;
+}
+
 /** The last one of a list that is not empty. */
 export function lastOf<T>(list: readonly T[]): T {
   if (list.length === 0) throw new RangeError("the list is empty");

@@ -12,7 +12,7 @@ import { l2 } from "../nn/regularizers.js";
 import { input } from "../nn/network.js";
 import { adam } from "../optim/adam.js";
 import { cosineDecay, warmup } from "../optim/schedules.js";
-import { functional, sequential } from "../train/build.js";
+import { functional, sequential } from "../train/sequential.js";
 import type { Model } from "../train/model.js";
 import { tensor } from "../tensor/tensor.js";
 

@@ -12,8 +12,8 @@ import { hashName, mixKey } from "../tensor/random.js";
 import { concatenate, Tensor } from "../tensor/tensor.js";
 import { type BackendOptions, type BackendSettings, readBackend } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
-import { checkInputs, checkTargets, type Look } from "./checks.js";
-import type { Compiled } from "./compiled.js";
+import { checkInputs, checkTargets, type Look } from "./check-data.js";
+import type { TrainingSetup } from "./training-setup.js";
 import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
 import { type Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
@@ -39,7 +39,7 @@ export type DataName = keyof typeof PARTS;
 
 /** Rows of columns in the order to visit them. */
 export interface Rows {
-  readonly compiled: Compiled;
+  readonly compiled: TrainingSetup;
   readonly name: DataName;
   readonly columns: Columns;
   readonly order: Int32Array;
@@ -121,7 +121,7 @@ export class EngineModel {
   }
 
   /** What the parts of data are called. */
-  names(compiled?: Compiled): DataNames {
+  names(compiled?: TrainingSetup): DataNames {
     return namesFor(this.network, compiled?.objective.goals);
   }
 
@@ -132,12 +132,12 @@ export class EngineModel {
   }
 
   /** What is trained, over the network for such data. */
-  objectiveFor({ objective }: Compiled, { x }: { readonly x: readonly { readonly shape: Shape }[] }): Objective {
+  objectiveFor({ objective }: TrainingSetup, { x }: { readonly x: readonly { readonly shape: Shape }[] }): Objective {
     return this.network.isOpen ? { ...objective, network: networkFor(this.network, x) } : objective;
   }
 
   /** Columns as the engine takes them: sequences of any length are filled up to one of a few. */
-  filledUp(columns: Columns, compiled?: Compiled): Columns {
+  filledUp(columns: Columns, compiled?: TrainingSetup): Columns {
     return filledUp(this.network, compiled?.objective.goals ?? [], columns);
   }
 
@@ -153,7 +153,7 @@ export class EngineModel {
 
   /** The batches of a stream, to train on. */
   stream(
-    compiled: Compiled,
+    compiled: TrainingSetup,
     name: DataName,
     stream: BatchStream,
     options: Omit<StreamFeedOptions, "read" | "room" | "arrival">,
@@ -167,7 +167,7 @@ export class EngineModel {
   }
 
   /** Looks at each batch of a stream: inputs, and targets where the model is compiled for some. */
-  #reader(where: string, compiled: Compiled | undefined): (batch: unknown, part: string) => Columns {
+  #reader(where: string, compiled: TrainingSetup | undefined): (batch: unknown, part: string) => Columns {
     const names = this.names(compiled);
     return (batch, part) => {
       const columns = batchColumns(`${where}${part}`, batch, names);
@@ -179,14 +179,14 @@ export class EngineModel {
   }
 
   /** @throws DataError, or ShapeError, for data that the model cannot take. */
-  check({ objective }: Compiled, columns: Columns, look: Look = {}): void {
+  check({ objective }: TrainingSetup, columns: Columns, look: Look = {}): void {
     const network = networkFor(this.network, columns.x);
     checkInputs(network, columns.x, look);
     checkTargets(network, objective.goals, columns, look);
   }
 
   /** The same, every value too, with turns of others in between. @throws as check does. */
-  async checkAll(compiled: Compiled, columns: Columns, part = ""): Promise<void> {
+  async checkAll(compiled: TrainingSetup, columns: Columns, part = ""): Promise<void> {
     this.check(compiled, columns, { part, values: false });
     for (const { from, columns: piece } of piecesOf(columns)) {
       await turnIfDue();
@@ -236,7 +236,7 @@ export class EngineModel {
   }
 
   /** What the model was compiled for is not needed any more: its programs, its states, and the copies of them. */
-  forget(compiled: Compiled): void {
+  forget(compiled: TrainingSetup): void {
     const programs = [...this.#executables.values(), ...compiled.programs];
     this.#executables.clear();
     // An evaluation may be on its way.
@@ -274,7 +274,7 @@ export class EngineModel {
 
   /** Loss and metrics over the batches of a stream; undefined where the signal has come meanwhile. */
   async evaluateStream(
-    compiled: Compiled,
+    compiled: TrainingSetup,
     name: DataName,
     stream: BatchStream,
     options: StreamOptions,
@@ -289,7 +289,7 @@ export class EngineModel {
   }
 
   async #evaluateBatches(
-    compiled: Compiled,
+    compiled: TrainingSetup,
     name: DataName,
     { columns, batch, count }: Taken,
     { sums, collector }: { readonly sums: Tensor; readonly collector: Collector },
@@ -378,7 +378,7 @@ export class EngineModel {
   }
 
   /** Gives the engine's memory back, and with it the values of weights that no other model uses. */
-  close(compiled?: Compiled): Promise<void> {
+  close(compiled?: TrainingSetup): Promise<void> {
     this.#closed ??= this.session.leave(this.weights, [...this.#resident.states, ...(compiled?.ownStates ?? [])]);
     return this.#closed;
   }

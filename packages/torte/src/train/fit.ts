@@ -9,7 +9,7 @@ import { FitCheckpoints } from "./checkpoint/fit-checkpoints.js";
 import type { Place } from "./checkpoint/record.js";
 import { type Callback, inStages, type Logs, type TrainingControl } from "./callbacks.js";
 import { isWatched, progress } from "./callbacks/progress.js";
-import type { Compiled } from "./compiled.js";
+import type { TrainingSetup } from "./training-setup.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
@@ -32,7 +32,7 @@ const CHUNK_MS = 100;
 
 export class Trainer {
   readonly #model: EngineModel;
-  readonly #compiled: Compiled;
+  readonly #compiled: TrainingSetup;
   readonly #session: Session;
   readonly #options: FitOptions;
   readonly #callbacks: readonly Callback[];
@@ -50,7 +50,7 @@ export class Trainer {
   /** Epoch of the weights that have been kept last, and how often some have been. */
   #kept: { readonly epoch: number | undefined; readonly count: number } = { epoch: undefined, count: 0 };
 
-  constructor(model: EngineModel, compiled: Compiled, options: FitOptions, shown: AnyModel) {
+  constructor(model: EngineModel, compiled: TrainingSetup, options: FitOptions, shown: AnyModel) {
     const { session, weights } = model;
     this.#best = model.snapshotName("best weights");
     this.#model = model;
@@ -300,12 +300,15 @@ export class Trainer {
 
   /** An epoch begins; one that a checkpoint was made in has begun already. */
   async #begin(epoch: number): Promise<void> {
-    const { states } = this.#compiled;
-    await this.#session.write(states.sums, noSums(states.sums));
     this.#collector = this.#compiled.figures.collector();
-    await this.#session.write(states.badStep, whole(-1));
-    await this.#openWindow();
+    await Promise.all([...this.#zeroed(), this.#openWindow()]);
     await this.#each((callback) => callback.onEpochBegin?.(epoch, this.#control));
+  }
+
+  /** Sums begin at 0, and no step has been bad. */
+  #zeroed(): Promise<void>[] {
+    const { sums, badStep } = this.#compiled.states;
+    return [this.#session.write(sums, noSums(sums)), this.#session.write(badStep, whole(-1))];
   }
 
   /**
@@ -314,18 +317,17 @@ export class Trainer {
    * @throws as run does.
    */
   async step(columns: Columns): Promise<Logs> {
-    const { states, figures } = this.#compiled;
+    const { figures } = this.#compiled;
     this.#model.check(this.#compiled, columns);
     await this.#compiled.begin(this.#session, this.#model.seed);
     const batch = columns.x[0]?.shape[0] ?? 1;
     const data = await this.#model.room("train batch", columns, batch);
-    await this.#session.write(states.sums, noSums(states.sums));
-    await this.#session.write(states.badStep, whole(-1));
+    await Promise.all(this.#zeroed());
     const train = async (): Promise<Logs> => {
       await this.#swap("raw");
-      await this.#run({ data, batch, count: 1, writes: arrival(data, columns), end: NEVER });
+      const sums = await this.#run({ data, batch, count: 1, writes: arrival(data, columns), end: NEVER });
       if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
-      return figures.logs(await this.#session.read(states.sums), this.#collector);
+      return figures.logs(sums, this.#collector);
     };
     return finishing(train, [() => this.#swap("shown")]);
   }
@@ -360,16 +362,15 @@ export class Trainer {
 
   /** All steps of an epoch that are to come, from the first on; false where it was interrupted. */
   async #steps(feed: EpochFeed, first: Portion): Promise<boolean> {
-    const { figures, states } = this.#compiled;
+    const { figures } = this.#compiled;
     const { epoch } = this.#place;
     const started = performance.now();
     let rows = 0;
     for (let portion: Portion | undefined = first; portion !== undefined;) {
-      await this.#run(portion);
+      const logs = figures.ofSums(await this.#run(portion));
       const step = this.#place.step + portion.count;
       this.#place = { epoch, step };
       rows += portion.count * portion.batch;
-      const logs = figures.ofSums(await this.#session.read(states.sums));
       const seconds = (performance.now() - started) / 1000;
       const progress = { epoch, step, steps: feed.steps, logs, examplesPerSecond: rows / seconds };
       if (this.#isHeard) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
@@ -397,7 +398,8 @@ export class Trainer {
     return this.#model.executable(data, make, `train ${batch} ${id}${weights}`);
   }
 
-  async #run({ data, batch, count, writes, end }: Portion): Promise<void> {
+  /** Gives the sums of the epoch so far. All requests are made at once: the engine has the next one when it is done with one. */
+  async #run({ data, batch, count, writes, end }: Portion): Promise<Tensor> {
     const { states, learningRate } = this.#compiled;
     const { window } = states.optimizer;
     const executable = await this.#program(data, batch);
@@ -412,9 +414,10 @@ export class Trainer {
       this.#session.run(executable, { steps: count }),
       this.#session.read(states.badStep),
       this.#session.read(states.optimizer.step),
+      this.#session.read(states.sums),
       isGuarded(executable.program) ? this.#session.read(data.flag) : Promise.resolve(undefined),
     ] as const;
-    const [, outputs, badStep, updates, flag] = await Promise.all([...requests, arrived]).catch(
+    const [, outputs, badStep, updates, sums, flag] = await Promise.all([...requests, arrived]).catch(
       async (error: unknown) => {
         // Steps that failed may have changed some of the weights.
         const [snapshot] = await Promise.allSettled(requests);
@@ -434,6 +437,7 @@ export class Trainer {
       const fitting = Math.round((count * CHUNK_MS) / Math.max(took, 0.1));
       this.#compiled.chunk = Math.max(1, Math.min(fitting, 4 * count));
     }
+    return sums;
   }
 }
 

@@ -10,7 +10,7 @@ import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import { formatShape, sameShape, sizeAt } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { checkInputs, checkTargets } from "./checks.js";
+import { checkInputs, checkTargets } from "./check-data.js";
 import { finishing } from "./finish.js";
 import { checkFlag, Guards, isGuarded } from "./guards.js";
 import { measure, type Objective } from "./measure.js";

@@ -6,8 +6,8 @@ import { input } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import { adam } from "../optim/adam.js";
 import { tensor } from "../tensor/tensor.js";
-import { sequential } from "./build.js";
-import { Compiled } from "./compiled.js";
+import { sequential } from "./sequential.js";
+import { TrainingSetup } from "./training-setup.js";
 import { isGuarded } from "./guards.js";
 import { readObjective } from "./objective.js";
 import { predictProgram, trainProgram } from "./programs.js";
@@ -23,7 +23,7 @@ async function guarded(
 ): Promise<boolean[]> {
   const { network } = sequential(input({ shape, dtype }), ...list);
   const objective = readObjective(network, { loss: "meanSquaredError" });
-  const compiled = new Compiled(objective, adam());
+  const compiled = new TrainingSetup(objective, adam());
   const x = tensor(new Int32Array(4 * shape.reduce((a, b) => a * b, 1)), { shape: [4, ...shape], dtype });
   const y = tensor(new Float32Array(4), { shape: [4, 1] });
   const session = createReferenceBackend().createSession();

@@ -31,7 +31,7 @@ import type { Bytes } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
-import { checkSize } from "./checks.js";
+import { checkSize } from "./check-data.js";
 import { EngineModel } from "./engine-model.js";
 import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
 import { finishing } from "./finish.js";
@@ -65,7 +65,7 @@ import type { Objective } from "./measure.js";
 import { pureFunction, type PureFunction } from "./pure.js";
 import { trainable } from "./trained.js";
 import { compileOptionsOf } from "./compile-description.js";
-import { Compiled, Course } from "./compiled.js";
+import { TrainingSetup, Course } from "./training-setup.js";
 import {
   checkMetadata,
   compareWeights,
@@ -160,7 +160,7 @@ export class Model<Output extends Outputs = Tensor> {
   readonly #course = new Course();
   readonly #listed: boolean;
   readonly #engine: EngineModel;
-  #compiled: Compiled | undefined;
+  #compiled: TrainingSetup | undefined;
   #training = false;
 
   constructor(
@@ -277,7 +277,7 @@ export class Model<Output extends Outputs = Tensor> {
     const { course = this.#course, objective } = this.#compiled ?? {};
     // What a file has of training goes on with the first thing that the model is compiled for.
     const saved = objective === undefined ? this.#saved?.states : {};
-    this.#compiled = new Compiled(chosen, optimizer, course, { given: options, saved });
+    this.#compiled = new TrainingSetup(chosen, optimizer, course, { given: options, saved });
     this.#engine.exactConvolutions = chosen.exactConvolutions === true;
   }
 
@@ -320,7 +320,7 @@ export class Model<Output extends Outputs = Tensor> {
     this.#training = true;
     try {
       const { session, weights } = this.#engine;
-      const compiled = new Compiled(objective, optimizer);
+      const compiled = new TrainingSetup(objective, optimizer);
       const before = this.#engine.snapshotName("before the trial");
       await this.#engine.prepare();
       await session.snapshot(before, weights);
@@ -535,7 +535,7 @@ export class Model<Output extends Outputs = Tensor> {
     return this.#compiled?.objective;
   }
 
-  #needCompiled(where: string): Compiled {
+  #needCompiled(where: string): TrainingSetup {
     if (this.#compiled === undefined) {
       throw new TorteError({
         where,
@@ -547,7 +547,7 @@ export class Model<Output extends Outputs = Tensor> {
   }
 
   /** Training updates what was trainable when the model was compiled. */
-  #checkTrainable({ trained }: Compiled): void {
+  #checkTrainable({ trained }: TrainingSetup): void {
     const now = trainable(this.network);
     if (now.length === trained.length && now.every(({ state }, i) => state === trained[i]?.weight.state)) return;
     throw new TorteError({

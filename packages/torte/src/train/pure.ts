@@ -9,7 +9,7 @@ import { formatShape, sameShape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { isMapped } from "../transforms/trace.js";
 import { type AnyTransformed, transformed, type Transformed } from "../transforms/transformed.js";
-import { checkInputs } from "./checks.js";
+import { checkInputs } from "./check-data.js";
 
 /** Options of the function that a model's `pure` gives. */
 export interface PureOptions {

@@ -1,6 +1,6 @@
 /** What went wrong in a run of steps: found by replaying it from its start. */
 import type { Executable, Session } from "../backends/backend.js";
-import type { Compiled } from "./compiled.js";
+import type { TrainingSetup } from "./training-setup.js";
 import { findBadNumber } from "./diagnose.js";
 import type { Objective } from "./measure.js";
 import { NotFiniteError, statisticsOf } from "./not-finite.js";
@@ -9,7 +9,7 @@ import type { Resident } from "./resident.js";
 /** Where steps can be replayed from. */
 export interface Replay {
   readonly session: Session;
-  readonly compiled: Compiled;
+  readonly compiled: TrainingSetup;
   /** Name of the copy of all states as they were before the last chunk. */
   readonly snapshot: string;
 }

@@ -10,7 +10,7 @@ import * as ops from "../ops/index.js";
 import { lastOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type AnyTransformed, transformed } from "../transforms/transformed.js";
-import { checkInputs } from "./checks.js";
+import { checkInputs } from "./check-data.js";
 import { inputsOf } from "./model-data.js";
 import type { Model, Outputs } from "./model.js";
 import { substitutesFor } from "./pure.js";

@@ -2,7 +2,7 @@
 import type { EpochPlan } from "../data/dataset.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Baseline, baselineOf } from "./baseline.js";
-import type { Compiled } from "./compiled.js";
+import type { TrainingSetup } from "./training-setup.js";
 import { deadUnits } from "./dead-units.js";
 import type { EngineModel } from "./engine-model.js";
 import type { Run } from "./history.js";
@@ -18,7 +18,7 @@ export interface RunData {
   readonly validation: EpochPlan | undefined;
 }
 
-export function verdictOn(model: EngineModel, { figures, objective }: Compiled, data: () => RunData): Run {
+export function verdictOn(model: EngineModel, { figures, objective }: TrainingSetup, data: () => RunData): Run {
   const baselines = (): Baseline[] => {
     const { train, validation } = data();
     if (train === undefined) return [];

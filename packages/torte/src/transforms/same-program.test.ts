@@ -9,7 +9,7 @@ import type { LayerFunction } from "../nn/layer.js";
 import { input } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import { lowered } from "../testing/run-loops.js";
-import { sequential } from "../train/build.js";
+import { sequential } from "../train/sequential.js";
 import { grad } from "./gradient.js";
 import { vmap } from "./vmap.js";
 

@@ -7,6 +7,7 @@
  */
 import { counterStride } from "../coordination.js";
 import { ATOMIC, Code, I32, OP, type WasmModule } from "./encoder.js";
+import { elementAt } from "../../tensor/shape.js";
 
 /** Parameters of `steal`: who takes a chunk, the counter among a thread's own, how many chunks each thread has. */
 const [THIEF, COUNTER, COUNT] = [0, 1, 2];
@@ -48,7 +49,7 @@ export class WorkStealing {
       .loop()
       .get(thread)
       .i32(4 * kernel)
-      .i32(this.#chunks.counts[kernel] ?? 0);
+      .i32(elementAt(this.#chunks.counts, kernel));
     code.call(this.#steal).tee(taken).i32(0).op(OP.i32GeS).if();
     chunk(taken);
     code.branch(1).op(OP.end).op(OP.end);

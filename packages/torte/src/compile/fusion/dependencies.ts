@@ -1,5 +1,6 @@
 /** The dependency graph of kernels while nodes are merged into them, and their topological order. */
 import type { Node } from "../../graph/node.js";
+import { entryOf } from "../../tensor/shape.js";
 
 export class DependencyGraph {
   /** Edges: what has to wait for each node. */
@@ -75,7 +76,7 @@ export class DependencyGraph {
       this.#lowest.push(this.#numbers.size);
       this.#numbers.set(node, this.#numbers.size);
       for (const next of this.successors(node)) {
-        const left = (waiting.get(next) ?? 0) - 1;
+        const left = entryOf(waiting, next) - 1;
         waiting.set(next, left);
         if (left === 0) ready.push(next);
       }
@@ -86,19 +87,19 @@ export class DependencyGraph {
   schedule(order: readonly Node[]): Node[][] {
     const position = new Map(order.map((node, i) => [node, i]));
     const groups = [...new Set(this.#kernelOf.values())];
-    const ranks = new Map(groups.map((group) => [group, Math.max(...group.map((node) => position.get(node) ?? 0))]));
-    const rank = (group: Node[]): number => ranks.get(group) ?? 0;
+    const ranks = new Map(groups.map((group) => [group, Math.max(...group.map((node) => entryOf(position, node)))]));
+    const rank = (group: Node[]): number => entryOf(ranks, group);
     const waiting = new Map<readonly Node[], number>(groups.map((group) => [group, 0]));
     const next = new Map(groups.map((group) => [group, this.#groupsAfter(group)]));
-    for (const after of next.values()) for (const group of after) waiting.set(group, (waiting.get(group) ?? 0) + 1);
+    for (const after of next.values()) for (const group of after) waiting.set(group, entryOf(waiting, group) + 1);
     const ready = groups.filter((group) => waiting.get(group) === 0).sort((a, b) => rank(b) - rank(a));
     const result: Node[][] = [];
     for (let group = ready.pop(); group !== undefined; group = ready.pop()) {
       const [first, ...rest] = group;
       if (first !== undefined)
-        result.push([first, ...rest.sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0))]);
-      for (const after of next.get(group) ?? []) {
-        const left = (waiting.get(after) ?? 0) - 1;
+        result.push([first, ...rest.sort((a, b) => entryOf(position, a) - entryOf(position, b))]);
+      for (const after of entryOf(next, group)) {
+        const left = entryOf(waiting, after) - 1;
         waiting.set(after, left);
         if (left === 0) insertByRank(ready, after, rank);
       }

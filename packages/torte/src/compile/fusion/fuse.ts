@@ -3,8 +3,8 @@
  * correspond one to one are merged, so that a product or a reduction takes the elementwise work that follows it along.
  */
 import { make } from "../../graph/make.js";
-import { type Node, nodesOf, type Program, type State, type Update } from "../../graph/node.js";
-import { sameShape, sizeOf } from "../../tensor/shape.js";
+import { inputOf, type Node, nodesOf, type Program, type State, type Update } from "../../graph/node.js";
+import { sameShape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { atOnce } from "../../turns.js";
 import { type Buffer, Buffers, type Expr, Exprs, visitExpr } from "../loops/expr.js";
 import {
@@ -18,7 +18,7 @@ import {
   type LoopVariable,
 } from "../loops/index-expr.js";
 import { vectorPlaces, WIDTH } from "../loops/loops.js";
-import { inputOf, insertAxes, NotPointwise, Inliner } from "../loops/inline.js";
+import { insertAxes, NotPointwise, Inliner } from "../loops/inline.js";
 import { chooseMaterialized, sameAxes } from "./materialize.js";
 import { DependencyGraph } from "./dependencies.js";
 
@@ -330,7 +330,7 @@ export class Point {
   static vectors(exprs: Exprs, shape: readonly number[]): Point[] {
     const last = shape.findLastIndex((n) => n > 1);
     if (last < 0) return [Point.single(exprs, shape)];
-    return vectorPlaces(exprs, shape[last] ?? 1, WIDTH).map(({ at, lane }) => {
+    return vectorPlaces(exprs, sizeAt(shape, last), WIDTH).map(({ at, lane }) => {
       const own = shape.map((n, i) => (i === last ? at : indexOf(exprs.atoms.variable(n))));
       return new Point(exprs, shape, own, lane);
     });

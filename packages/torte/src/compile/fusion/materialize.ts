@@ -5,13 +5,13 @@
  * would cost more than a round trip through memory; operands of products must be plain strided views. A linear map computes what
  * it reads, margins included, since it reads everything about as often as there are results.
  */
-import { type Node, nodesOf, type Program, roots } from "../../graph/node.js";
+import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
-import { sameShape, sizeOf } from "../../tensor/shape.js";
+import { entryOf, sameShape, sizeOf } from "../../tensor/shape.js";
 import { COST } from "../cost.js";
 import { Exprs } from "../loops/expr.js";
 import { indexOf, linearIndex } from "../loops/index-expr.js";
-import { inputOf, isRearrangement, moveIndex } from "../loops/inline.js";
+import { isRearrangement, moveIndex } from "../loops/inline.js";
 
 /** Recomputing up to this much is cheaper than storing and loading. */
 const CHEAP = 8;
@@ -29,7 +29,7 @@ export function chooseMaterialized(program: Program): Set<Node> {
   const positions = order.filter((node) => node.op === "argmax");
   for (const node of [...order].reverse()) {
     const times = repeats.get(node) ?? 0;
-    const keep = mustKeep(node, times, costs.get(node) ?? 0) || isFoundAnyway(node, positions);
+    const keep = mustKeep(node, times, entryOf(costs, node)) || isFoundAnyway(node, positions);
     if (node.op !== "state" && keep) materialized.add(node);
     if (node.op === "contract" || node.op === "linearMap")
       for (const operand of node.inputs)
@@ -96,7 +96,7 @@ function inlineCosts(order: readonly Node[]): Map<Node, number> {
   const costs = new Map<Node, number>();
   for (const node of order) {
     const { kind } = PRIMITIVES[node.op];
-    const below = node.inputs.reduce((sum, input) => sum + (costs.get(input) ?? 0), 0);
+    const below = node.inputs.reduce((sum, input) => sum + entryOf(costs, input), 0);
     const own = COST[node.op];
     if (kind === "reduction") {
       const count = sizeOf(inputOf(node, 0).shape) / Math.max(1, sizeOf(node.shape));

@@ -4,6 +4,7 @@
  * Reshapes introduce quotients and remainders; most vanish at once, because the ranges of the variables are known.
  */
 import type { Expr } from "./expr.js";
+import { elementAt, sizeAt } from "../../tensor/shape.js";
 
 /** A loop variable, 0 … extent−1. */
 export interface LoopVariable {
@@ -280,8 +281,8 @@ export function linearIndex(coordinates: readonly Index[], shape: readonly numbe
   let sum = ZERO;
   let stride = 1;
   for (let i = coordinates.length - 1; i >= 0; i--) {
-    sum = addScaled(sum, coordinates[i] ?? ZERO, stride);
-    stride *= shape[i] ?? 1;
+    sum = addScaled(sum, elementAt(coordinates, i), stride);
+    stride *= sizeAt(shape, i);
   }
   return sum;
 }
@@ -291,7 +292,7 @@ export function coordinatesOf(atoms: Atoms, linear: Index, shape: readonly numbe
   const result: Index[] = [];
   let rest = linear;
   for (let i = shape.length - 1; i > 0; i--) {
-    const n = shape[i] ?? 1;
+    const n = sizeAt(shape, i);
     const quotient = divideIndex(atoms, rest, n);
     result.push(n === 1 ? ZERO : addScaled(rest, quotient, -n));
     rest = quotient;

@@ -1,7 +1,7 @@
 /** Nodes as expressions at a point: movements become arithmetic of indices, whatever way they are chained. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { type NodeOf, type Node, topological } from "../../graph/node.js";
+import { inputOf, type Node, type NodeOf, topological } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import * as ops from "../../ops/index.js";
 import { drawChain, drawing, drawn } from "../../testing/arbitrary.js";
@@ -9,7 +9,7 @@ import { Cases } from "../../testing/compare.js";
 import { differenceToGraph } from "../../testing/run-loops.js";
 import { Exprs } from "./expr.js";
 import { constantIndex } from "./index-expr.js";
-import { Inliner, inputOf, insertAxes, isRearrangement, moveIndex, type Rearrangement } from "./inline.js";
+import { Inliner, insertAxes, isRearrangement, moveIndex, type Rearrangement } from "./inline.js";
 
 it("random chains of primitives, inlined into as few kernels as the pipeline makes of them, compute what the graph says", () => {
   fc.assert(

@@ -1,7 +1,7 @@
 /** From nodes to expressions: what the element of a node at given coordinates is computed from. */
-import type { Attributes, Node } from "../../graph/node.js";
+import { type Attributes, inputOf, type Node } from "../../graph/node.js";
 import { type Elementwise, isElementwise } from "../../graph/primitives.js";
-import { sameShape, sizeOf } from "../../tensor/shape.js";
+import { elementAt, sameShape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import type { Buffer, Expr, Exprs } from "./expr.js";
 import {
   addIndex,
@@ -67,7 +67,7 @@ export class Inliner {
       case "constant":
         return exprs.number(node.attributes.value, node.dtype);
       case "iota":
-        return exprs.position(coordinates[node.attributes.axis] ?? ZERO);
+        return exprs.position(elementAt(coordinates, node.attributes.axis));
       case "uniform": {
         const at = linearIndex(coordinates, node.shape);
         return exprs.random(node.attributes.stream, at, input(0, [ZERO]), input(0, [constantIndex(1)]));
@@ -87,7 +87,7 @@ export class Inliner {
       case "gather": {
         const [table, indices] = [inputOf(node, 0), inputOf(node, 1)];
         const rank = indices.shape.length;
-        const row = this.#dynamic(this.read(indices, coordinates.slice(0, rank)), table.shape[0] ?? 1);
+        const row = this.#dynamic(this.read(indices, coordinates.slice(0, rank)), sizeAt(table.shape, 0));
         return input(0, [row, ...coordinates.slice(rank)]);
       }
       case "state":
@@ -132,9 +132,9 @@ export class Inliner {
   #pad(node: Node, { low, interior, value }: Attributes["pad"], coordinates: readonly Index[]): Expr {
     const x = inputOf(node, 0);
     const conditions = coordinates.flatMap((index, axis) => {
-      const every = (interior[axis] ?? 0) + 1;
-      const from = low[axis] ?? 0;
-      const to = from + ((x.shape[axis] ?? 1) - 1) * every + 1;
+      const every = sizeAt(interior, axis) + 1;
+      const from = sizeAt(low, axis);
+      const to = from + (sizeAt(x.shape, axis) - 1) * every + 1;
       const range = rangeOf(index);
       const always = every === 1 && range.low >= from && range.high < to;
       return always ? [] : [{ index, low: from, high: to, every }];
@@ -143,18 +143,18 @@ export class Inliner {
       return this.exprs.number(value, node.dtype);
     }
     const inner = coordinates.map((index, axis) =>
-      divideIndex(this.exprs.atoms, shiftIndex(index, -(low[axis] ?? 0)), (interior[axis] ?? 0) + 1),
+      divideIndex(this.exprs.atoms, shiftIndex(index, -sizeAt(low, axis)), sizeAt(interior, axis) + 1),
     );
     return this.exprs.guard(conditions, this.read(x, inner), this.exprs.number(value, node.dtype));
   }
 
   #concat(node: Node, axis: number, coordinates: readonly Index[]): Expr {
-    let start = node.shape[axis] ?? 0;
+    let start = sizeAt(node.shape, axis);
     let result: Expr | undefined;
     for (const part of [...node.inputs].reverse()) {
-      const length = part.shape[axis] ?? 0;
+      const length = sizeAt(part.shape, axis);
       start -= length;
-      const index = coordinates[axis] ?? ZERO;
+      const index = elementAt(coordinates, axis);
       const range = rangeOf(index);
       if (length === 0 || range.high < start || range.low >= start + length) continue;
       const from = start;
@@ -177,38 +177,45 @@ export class Inliner {
     const n = size.length;
     const before = coordinates.slice(0, axis);
     const after = coordinates.slice(axis + n);
-    const terms = product(size.map((taps, i) => tapChoices(taps, stride[i] ?? 1, dilation[i] ?? 1))).map((taps) => {
-      const conditions: { index: Index; low: number; high: number; every: number }[] = [];
-      const positions: Index[] = [];
-      const offsets: Index[] = [];
-      for (const [i, tap] of taps.entries()) {
-        const place = coordinates[axis + i] ?? ZERO;
-        const [by, count] = [stride[i] ?? 1, x.shape[axis + i] ?? 1];
-        if (tap === "only") {
-          positions.push(divideIndex(this.exprs.atoms, place, by));
-          offsets.push(remainderIndex(this.exprs.atoms, place, by));
-          conditions.push({ index: place, low: 0, high: count * by, every: 1 });
-          conditions.push({ index: remainderIndex(this.exprs.atoms, place, by), low: 0, high: size[i] ?? 1, every: 1 });
-        } else {
-          const shift = tap * (dilation[i] ?? 1);
-          positions.push(divideIndex(this.exprs.atoms, shiftIndex(place, -shift), by));
-          offsets.push(constantIndex(tap));
-          conditions.push({ index: place, low: shift, high: shift + (count - 1) * by + 1, every: by });
+    const terms = product(size.map((taps, i) => tapChoices(taps, sizeAt(stride, i), sizeAt(dilation, i)))).map(
+      (taps) => {
+        const conditions: { index: Index; low: number; high: number; every: number }[] = [];
+        const positions: Index[] = [];
+        const offsets: Index[] = [];
+        for (const [i, tap] of taps.entries()) {
+          const place = elementAt(coordinates, axis + i);
+          const [by, count] = [sizeAt(stride, i), sizeAt(x.shape, axis + i)];
+          if (tap === "only") {
+            positions.push(divideIndex(this.exprs.atoms, place, by));
+            offsets.push(remainderIndex(this.exprs.atoms, place, by));
+            conditions.push({ index: place, low: 0, high: count * by, every: 1 });
+            conditions.push({
+              index: remainderIndex(this.exprs.atoms, place, by),
+              low: 0,
+              high: sizeAt(size, i),
+              every: 1,
+            });
+          } else {
+            const shift = tap * sizeAt(dilation, i);
+            positions.push(divideIndex(this.exprs.atoms, shiftIndex(place, -shift), by));
+            offsets.push(constantIndex(tap));
+            conditions.push({ index: place, low: shift, high: shift + (count - 1) * by + 1, every: by });
+          }
         }
-      }
-      const needed = conditions.filter(({ index, low, high, every }) => {
-        const range = rangeOf(index);
-        return every > 1 || range.low < low || range.high >= high;
-      });
-      const value = this.read(x, [...before, ...positions, ...offsets, ...after]);
-      return this.exprs.guard(needed, value, this.exprs.number(0, node.dtype));
-    });
+        const needed = conditions.filter(({ index, low, high, every }) => {
+          const range = rangeOf(index);
+          return every > 1 || range.low < low || range.high >= high;
+        });
+        const value = this.read(x, [...before, ...positions, ...offsets, ...after]);
+        return this.exprs.guard(needed, value, this.exprs.number(0, node.dtype));
+      },
+    );
     return terms.reduce((sum, term) => this.exprs.apply("add", [sum, term], node.dtype));
   }
 
   #unrolled(node: Node, axes: readonly number[], combine: "add" | "max", coordinates: readonly Index[]): Expr {
     const x = inputOf(node, 0);
-    const sizes = axes.map((axis) => x.shape[axis] ?? 1);
+    const sizes = axes.map((axis) => sizeAt(x.shape, axis));
     const terms = Array.from({ length: sizeOf(sizes) }, (_, i) => {
       const at = coordinatesOf(this.exprs.atoms, constantIndex(i), sizes);
       return this.read(x, insertAxes(coordinates, axes, at));
@@ -234,12 +241,6 @@ function product<T>(choices: readonly (readonly T[])[]): T[][] {
     (all, options) => all.flatMap((head) => options.map((option) => [...head, option])),
     [[]],
   );
-}
-
-export function inputOf(node: Node, i: number): Node {
-  const input = node.inputs[i];
-  if (input === undefined) throw new RangeError(`${node.op} has no input ${i}`);
-  return input;
 }
 
 /** The coordinates with those of the reduced axes put back in. */
@@ -270,18 +271,18 @@ export function moveIndex(exprs: Exprs, node: Rearrangement, coordinates: readon
       return moveReshape(exprs, node.shape, x.shape, coordinates);
     case "transpose": {
       const { permutation } = node.attributes;
-      return x.shape.map((_, axis) => coordinates[permutation.indexOf(axis)] ?? ZERO);
+      return x.shape.map((_, axis) => elementAt(coordinates, permutation.indexOf(axis)));
     }
     case "broadcast":
-      return x.shape.map((n, axis) => (n === 1 ? ZERO : (coordinates[axis] ?? ZERO)));
+      return x.shape.map((n, axis) => (n === 1 ? ZERO : elementAt(coordinates, axis)));
     case "slice": {
       const { start, step } = node.attributes;
-      return coordinates.map((c, axis) => shiftIndex(scaleIndex(c, step[axis] ?? 1), start[axis] ?? 0));
+      return coordinates.map((c, axis) => shiftIndex(scaleIndex(c, sizeAt(step, axis)), sizeAt(start, axis)));
     }
     case "reverse": {
       const { axes } = node.attributes;
       return coordinates.map((c, axis) =>
-        axes.includes(axis) ? shiftIndex(scaleIndex(c, -1), (x.shape[axis] ?? 1) - 1) : c,
+        axes.includes(axis) ? shiftIndex(scaleIndex(c, -1), sizeAt(x.shape, axis) - 1) : c,
       );
     }
     case "windows": {
@@ -289,8 +290,8 @@ export function moveIndex(exprs: Exprs, node: Rearrangement, coordinates: readon
       const n = size.length;
       const inner = size.map((_, i) =>
         addIndex(
-          scaleIndex(coordinates[axis + i] ?? ZERO, stride[i] ?? 1),
-          scaleIndex(coordinates[axis + n + i] ?? ZERO, dilation[i] ?? 1),
+          scaleIndex(elementAt(coordinates, axis + i), sizeAt(stride, i)),
+          scaleIndex(elementAt(coordinates, axis + n + i), sizeAt(dilation, i)),
         ),
       );
       return [...coordinates.slice(0, axis), ...inner, ...coordinates.slice(axis + 2 * n)];
@@ -326,7 +327,7 @@ function moveReshape(
       if (a < b) a *= from[iEnd++] ?? 1;
       else b *= to[jEnd++] ?? 1;
     }
-    if (iEnd - i === 1 && jEnd - j === 1) result.push(coordinates[i] ?? ZERO);
+    if (iEnd - i === 1 && jEnd - j === 1) result.push(elementAt(coordinates, i));
     else {
       const linear = linearIndex(coordinates.slice(i, iEnd), from.slice(i, iEnd));
       result.push(...coordinatesOf(exprs.atoms, linear, to.slice(j, jEnd)));

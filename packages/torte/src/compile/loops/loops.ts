@@ -12,7 +12,7 @@ import {
   type LoopVariable,
 } from "./index-expr.js";
 import type { Exprs } from "./expr.js";
-import { sizeOf } from "../../tensor/shape.js";
+import { elementAt, sizeAt, sizeOf } from "../../tensor/shape.js";
 
 /**
  * Lanes of the vectors of WebAssembly, the narrowest that there are. What a program computes rests on this number, whatever the
@@ -113,6 +113,10 @@ export const nest = (
   body: (at: Index[]) => readonly Statement[],
 ): readonly Statement[] => nested(exprs, extents, body, 0);
 
+/** One loop. */
+export const loop = (exprs: Exprs, extent: number, body: (at: Index) => readonly Statement[]): readonly Statement[] =>
+  nest(exprs, [extent], (at) => body(elementAt(at, 0)));
+
 /** The loops are marked as parallel from the outermost one on until there are `enough` rounds. */
 function nested(
   exprs: Exprs,
@@ -191,7 +195,7 @@ export function unrolled(
   if (extent <= times) return copies(constantIndex(0), extent);
   const rounds = Math.floor(extent / times);
   return [
-    ...nest(exprs, [rounds], ([round]) => copies(scaleIndex(round ?? constantIndex(0), times), times)),
+    ...loop(exprs, rounds, (round) => copies(scaleIndex(round, times), times)),
     ...copies(constantIndex(rounds * times), extent - rounds * times),
   ];
 }
@@ -216,7 +220,7 @@ export function eachIteration(
   parallel: boolean,
   body: (round: Index) => readonly Statement[],
 ): readonly Statement[] {
-  if (!parallel) return nest(exprs, [rounds], ([round]) => body(round ?? constantIndex(0)));
+  if (!parallel) return loop(exprs, rounds, body);
   const variable = exprs.atoms.variable(rounds);
   return [{ op: "loop", variable, body: body(indexOf(variable)), parallel }];
 }
@@ -254,13 +258,13 @@ export function coalesce(
     .filter(([, n]) => n !== 1)
     .map(([axis]) => [axis]);
   const extentOf = (group: readonly number[]): number =>
-    group.reduce((product, axis) => product * (shape[axis] ?? 1), 1);
+    group.reduce((product, axis) => product * sizeAt(shape, axis), 1);
   const expand = (grouped: readonly (readonly number[])[], at: readonly Index[]): Index[] => {
     const coordinates = shape.map(() => constantIndex(0));
     grouped.forEach((group, g) => {
-      const sizes = group.map((axis) => shape[axis] ?? 1);
-      const inner = coordinatesOf(exprs.atoms, at[g] ?? constantIndex(0), sizes);
-      group.forEach((axis, i) => (coordinates[axis] = inner[i] ?? constantIndex(0)));
+      const sizes = group.map((axis) => sizeAt(shape, axis));
+      const inner = coordinatesOf(exprs.atoms, elementAt(at, g), sizes);
+      group.forEach((axis, i) => (coordinates[axis] = elementAt(inner, i)));
     });
     return coordinates;
   };

@@ -1,16 +1,8 @@
 /** Elementwise kernels: one loop for each axis that remains when axes are merged, vectors along the last. */
-import { largestDivisor } from "../../tensor/shape.js";
+import { largestDivisor, lastOf } from "../../tensor/shape.js";
 import { indicesIn } from "../loops/expr.js";
-import {
-  addIndex,
-  constantIndex,
-  factorOf,
-  type Index,
-  indexOf,
-  linearIndex,
-  scaleIndex,
-} from "../loops/index-expr.js";
-import { coalesce, lanePlace, nest, parallelNest, type Statement, type Strip, strips } from "../loops/loops.js";
+import { addIndex, factorOf, type Index, indexOf, linearIndex, scaleIndex } from "../loops/index-expr.js";
+import { coalesce, lanePlace, loop, parallelNest, type Statement, type Strip, strips } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
 
 /** Rows of a transposed array that are read together: their elements share cache lines. */
@@ -39,9 +31,9 @@ export function lowerElementwise(kernel: KernelContext): readonly Statement[] {
       strips(exprs, last, { width, wide, parallel }, (strip) => stores(at, strip)),
     );
   return parallelNest(exprs, [...outer.slice(0, -1), rows / block], (at) => {
-    const first = scaleIndex(at.at(-1) ?? constantIndex(0), block);
+    const first = scaleIndex(lastOf(at), block);
     return strips(exprs, last, { width, wide: 1 }, (strip) =>
-      nest(exprs, [block], ([row]) => stores([...at.slice(0, -1), addIndex(first, row ?? constantIndex(0))], strip)),
+      loop(exprs, block, (row) => stores([...at.slice(0, -1), addIndex(first, row)], strip)),
     );
   });
 }
@@ -57,7 +49,7 @@ function readsColumns(
   const [row, column] = variables.slice(-2);
   if (row === undefined || column === undefined) return false;
   const at = variables.map((v) => indexOf(v));
-  const linear = place(at.slice(0, -1), at.at(-1) ?? constantIndex(0));
+  const linear = place(at.slice(0, -1), lastOf(at));
   return [...kernel.values(linear, new Map()).values()].flatMap(indicesIn).some((index) => {
     const [across, along] = [factorOf(index, column) ?? 0, factorOf(index, row) ?? 0];
     return Math.abs(across) > 1 && Math.abs(along) === 1;

@@ -2,7 +2,7 @@
  * Packed products, after BLIS: the vectors of one operand are copied side by side, panel by panel, before register tiles
  * read them.
  */
-import { sizeOf } from "../../tensor/shape.js";
+import { sizeAt, sizeOf } from "../../tensor/shape.js";
 import type { Buffer, Exprs } from "../loops/expr.js";
 import {
   addIndex,
@@ -349,7 +349,7 @@ function blocksOf(extents: readonly number[], most: number): TermBlocks {
   let axis = extents.length - 1;
   while (axis > 0 && sizeOf(extents.slice(axis)) <= most) axis--;
   const inner = extents.slice(axis + 1);
-  const extent = extents[axis] ?? 1;
+  const extent = sizeAt(extents, axis);
   const largest = Math.max(1, Math.floor(most / sizeOf(inner)));
   const count = Math.ceil(extent / Math.ceil(extent / largest));
   const iterations = Math.floor(extent / count);

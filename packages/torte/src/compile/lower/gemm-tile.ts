@@ -6,12 +6,11 @@
  * to that); the elements of the other operand are broadcast to all lanes. Where no such axis exists (a dot product, a
  * depthwise convolution) the product is a reduction of an elementwise product.
  */
-import type { Node } from "../../graph/node.js";
-import { sizeOf } from "../../tensor/shape.js";
+import { inputOf, type Node } from "../../graph/node.js";
+import { elementAt, entryOf, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { type Accumulator, type Expr, indicesIn } from "../loops/expr.js";
 import {
   addIndex,
-  constantIndex,
   coordinatesOf,
   factorOf,
   type Index,
@@ -32,7 +31,6 @@ import {
   WIDTH,
 } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
-import { inputOf } from "../loops/inline.js";
 
 export interface Roles {
   /** Whose elements are broadcast to all lanes, and whose rows are read as vectors. */
@@ -52,7 +50,7 @@ const sizesOf = (node: Node & { op: "contract" }): Map<string, number> => {
     [node.attributes.a, 0],
     [node.attributes.b, 1],
   ] as const) {
-    for (const [axis, label] of [...labels].entries()) sizes.set(label, inputOf(node, i).shape[axis] ?? 1);
+    for (const [axis, label] of [...labels].entries()) sizes.set(label, sizeAt(inputOf(node, i).shape, axis));
   }
   return sizes;
 };
@@ -61,7 +59,7 @@ const sizesOf = (node: Node & { op: "contract" }): Map<string, number> => {
 export function chooseRoles(node: Node & { op: "contract" }): Roles | undefined {
   const { a, b, out } = node.attributes;
   const sizes = sizesOf(node);
-  const last = [...out].reverse().find((label) => (sizes.get(label) ?? 1) > 1);
+  const last = [...out].reverse().find((label) => entryOf(sizes, label) > 1);
   if (last === undefined || (a.includes(last) && b.includes(last))) return undefined;
   const swap = a.includes(last);
   const [broadcastLabels, vectorLabels] = swap ? [b, a] : [a, b];
@@ -86,7 +84,8 @@ function indicesOfLabels(labels: string, places: readonly LabelIndices[]): Index
   for (const label of labels) {
     let at: Index | undefined;
     for (let i = 0; at === undefined && i < places.length; i++) at = places[i]?.get(label);
-    result.push(at ?? constantIndex(0));
+    if (at === undefined) throw new RangeError(`there is no place for the label ${label}`);
+    result.push(at);
   }
   return result;
 }
@@ -103,11 +102,11 @@ export class Gemm {
   }
 
   extents(labels: string): number[] {
-    return [...labels].map((label) => this.sizes.get(label) ?? 1);
+    return [...labels].map((label) => entryOf(this.sizes, label));
   }
 
   places(labels: string, at: readonly Index[]): LabelIndices {
-    return new Map([...labels].map((label, i) => [label, at[i] ?? constantIndex(0)]));
+    return new Map([...labels].map((label, i) => [label, elementAt(at, i)]));
   }
 
   symbolic(labels: string): LabelIndices {
@@ -133,9 +132,9 @@ export class Gemm {
 
   /** Whether the last axis of the result lies side by side in the operand that is read as vectors. */
   hasVectors(): boolean {
-    const last = [...this.roles.columns].reverse().find((label) => (this.sizes.get(label) ?? 1) > 1);
+    const last = [...this.roles.columns].reverse().find((label) => entryOf(this.sizes, label) > 1);
     if (last === undefined) return false;
-    const variable = this.kernel.exprs.atoms.variable(this.sizes.get(last) ?? 1);
+    const variable = this.kernel.exprs.atoms.variable(entryOf(this.sizes, last));
     const others = this.symbolic(this.roles.vectorLabels.replace(last, ""));
     const load = this.load("vectors", new Map([[last, indexOf(variable)]]), others);
     return load.op === "load" && factorOf(load.index, variable) === 1;

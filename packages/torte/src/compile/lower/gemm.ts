@@ -95,8 +95,9 @@ function isWorthPacking(product: Gemm, { across, sum, rowCount }: Plan): boolean
   if (rowCount < PACKED_ROWS || terms < CLOSE) return false;
   const step = exprs.atoms.variable(sum.extents.at(-1) ?? 1);
   const outer = sum.extents.slice(0, -1).map((n) => indexOf(exprs.atoms.variable(n)));
-  const places = product.places(product.roles.summed, sum.expand([...outer, indexOf(step)]));
-  const load = product.load("vectors", places, product.symbolic(product.roles.columns));
+  const { summed, columns, batch } = product.roles;
+  const places = product.places(summed, sum.expand([...outer, indexOf(step)]));
+  const load = product.load("vectors", places, product.symbolic(columns), product.symbolic(batch));
   const apart = load.op === "load" ? (factorOf(load.index, step) ?? 0) : 0;
   return Math.abs(apart) >= CLOSE;
 }

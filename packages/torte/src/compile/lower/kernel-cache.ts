@@ -7,6 +7,7 @@ import { attributesKey } from "../../graph/print.js";
 import type { Buffer } from "../loops/expr.js";
 import type { FusedProgram, Kernel } from "../fusion/fuse.js";
 import type { KernelSummary } from "../loops/loops.js";
+import { elementAt, entryOf } from "../../tensor/shape.js";
 
 interface Lowered<K> {
   readonly kernel: K;
@@ -41,7 +42,7 @@ export class KernelCache<K extends KernelSummary> {
 
   #like({ kernel: first, arrays: firstArrays }: Lowered<K>, kernel: Kernel, arrays: readonly Buffer[]): K {
     const origin = kernel.nodes[0]?.origin ?? "";
-    const own = new Map(firstArrays.map((buffer, i) => [buffer, arrays[i] ?? buffer]));
+    const own = new Map(firstArrays.map((buffer, i) => [buffer, elementAt(arrays, i)]));
     const replaced = (buffer: Buffer): Buffer => {
       const known = own.get(buffer);
       if (known !== undefined) return known;
@@ -67,7 +68,7 @@ export class KernelCache<K extends KernelSummary> {
       numbers.set(node, number);
       const buffer = storage.get(node);
       if (buffer !== undefined && !arrays.has(buffer)) arrays.set(buffer, arrays.size);
-      const array = buffer === undefined ? "" : `@${arrays.get(buffer) ?? 0}${stored.includes(node) ? "!" : ""}`;
+      const array = buffer === undefined ? "" : `@${entryOf(arrays, buffer)}${stored.includes(node) ? "!" : ""}`;
       const computed = buffer === undefined || nodes.includes(node);
       const definition = computed ? `${node.op}${attributesKey(node)} ${node.inputs.map(numberOf).join()}` : "";
       parts.push(`${number}${array} ${node.dtype} ${node.shape.join("x")} ${definition}`);

@@ -1,6 +1,7 @@
 /** Several sums of the same values, with as few operations as their matrix allows. */
 import type { Matrix } from "../../graph/node.js";
 import type { Expr, Exprs } from "../loops/expr.js";
+import { elementAt } from "../../tensor/shape.js";
 
 /**
  * The rows' sums Σ_j matrix[i][j]·values[j].
@@ -9,17 +10,18 @@ import type { Expr, Exprs } from "../loops/expr.js";
  * part in which they agree and once the other.
  */
 export function linearCombinations(exprs: Exprs, matrix: Matrix, values: readonly Expr[]): Expr[] {
-  const columns = values.map((_, j) => matrix.map((row) => row[j] ?? 0));
-  const [a, b] = firstPair(columns) ?? [];
-  const [x, y] = [values[a ?? -1], values[b ?? -1]];
-  if (a !== undefined && b !== undefined && x !== undefined && y !== undefined) {
+  const columns = values.map((_, j) => matrix.map((row) => elementAt(row, j)));
+  const pair = firstPair(columns);
+  if (pair !== undefined) {
+    const [a, b] = pair;
+    const [x, y] = [elementAt(values, a), elementAt(values, b)];
     const others = values.map((_, j) => j).filter((j) => j !== a && j !== b);
     const rest = matrix.map((row) => {
-      const [p = 0, q = 0] = [row[a], row[b]];
-      return [p === q ? p : 0, p === q ? 0 : p, ...others.map((j) => row[j] ?? 0)];
+      const [p, q] = [elementAt(row, a), elementAt(row, b)];
+      return [p === q ? p : 0, p === q ? 0 : p, ...others.map((j) => elementAt(row, j))];
     });
     const both = [exprs.apply("add", [x, y], "float32"), exprs.apply("sub", [x, y], "float32")];
-    return linearCombinations(exprs, rest, [...both, ...others.flatMap((j) => values[j] ?? [])]);
+    return linearCombinations(exprs, rest, [...both, ...others.map((j) => elementAt(values, j))]);
   }
   return byRows(exprs, matrix, values);
 }
@@ -60,7 +62,7 @@ function firstPair(vectors: Matrix): readonly [number, number] | undefined {
 }
 
 function isTwin(a: readonly number[], b: readonly number[]): boolean {
-  if (!a.every((x, i) => Math.abs(x) === Math.abs(b[i] ?? 0))) return false;
+  if (!a.every((x, i) => Math.abs(x) === Math.abs(elementAt(b, i)))) return false;
   const shared = a.filter((x) => x !== 0).length;
   const equal = a.filter((x, i) => x !== 0 && x === b[i]).length;
   return equal > 0 && equal < shared;

@@ -1,9 +1,8 @@
 /** Reductions: vectors run along the result, or along the reduced axis and are combined at its end. */
-import type { Node } from "../../graph/node.js";
+import { inputOf, type Node } from "../../graph/node.js";
 import { fitsVectors, reduced } from "../fusion/fuse.js";
 import { type Accumulator, type AccumulatorPart, type Expr, indicesIn, isStrided } from "../loops/expr.js";
 import { constantIndex, type Index, linearIndex, type LoopVariable } from "../loops/index-expr.js";
-import { inputOf } from "../loops/inline.js";
 import {
   coalesce,
   lanePlace,
@@ -15,6 +14,7 @@ import {
   WIDTH,
 } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
+import { elementAt, sizeAt } from "../../tensor/shape.js";
 
 /** Places of a reduction that are unrolled instead of looped over. */
 const MOST_UNROLLED = 8;
@@ -26,7 +26,7 @@ export function lowerReduction(kernel: KernelContext): readonly Statement[] {
   const { exprs, primary } = kernel;
   const input = inputOf(primary, 0);
   const axes = "axes" in primary.attributes ? primary.attributes.axes : [];
-  const over = axes.map((axis) => input.shape[axis] ?? 1);
+  const over = axes.map((axis) => sizeAt(input.shape, axis));
   const nodes = kernel.reductions();
   const values = (kept: readonly Index[], at: readonly Index[]): Taken =>
     new Map(nodes.map((node) => [node, [reduced(kernel.inliner, node, kept, at)]]));
@@ -53,11 +53,11 @@ export function reduceProduct(kernel: KernelContext): readonly Statement[] {
   if (primary.op !== "contract") throw new RangeError("not a product");
   const { a, b, out } = primary.attributes;
   const summed = [...a].filter((label) => !out.includes(label));
-  const over = summed.map((label) => inputOf(primary, 0).shape[a.indexOf(label)] ?? 1);
+  const over = summed.map((label) => sizeAt(inputOf(primary, 0).shape, a.indexOf(label)));
   const load = (i: 0 | 1, kept: readonly Index[], at: readonly Index[]): Expr => {
     const labels = i === 0 ? a : b;
     const place = (label: string): Index =>
-      (out.includes(label) ? kept[out.indexOf(label)] : at[summed.indexOf(label)]) ?? constantIndex(0);
+      out.includes(label) ? elementAt(kept, out.indexOf(label)) : elementAt(at, summed.indexOf(label));
     return kernel.inliner.read(inputOf(primary, i), [...labels].map(place));
   };
   const both = (kept: readonly Index[], at: readonly Index[]): Expr[] => [load(0, kept, at), load(1, kept, at)];
@@ -130,7 +130,7 @@ class Reduction {
           groups.flatMap(({ lane, accumulators }, v) =>
             this.#take(
               accumulators,
-              plan.read(places[v] ?? [], over),
+              plan.read(elementAt(places, v), over),
               linearIndex(inner.expand(over), plan.over),
               lane,
             ),
@@ -142,7 +142,7 @@ class Reduction {
           { op: "reset", accumulators: groups.flatMap(({ accumulators }) => [...accumulators.values()]) },
           ...loops,
           ...groups.flatMap(({ lane, accumulators }, v) => {
-            const linear = linearIndex(kept.expand(places[v] ?? []), this.kernel.primary.shape);
+            const linear = linearIndex(kept.expand(elementAt(places, v)), this.kernel.primary.shape);
             return this.kernel.stores(linear, lane, this.#finished(accumulators));
           }),
         ];

@@ -11,9 +11,9 @@ import {
   type LoopVariable,
   scaleIndex,
 } from "../loops/index-expr.js";
-import { inputOf } from "../loops/inline.js";
 import { lanePlace, nest, parallelNest, type Statement, type Strip, strips } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
+import { inputOf } from "../../graph/node.js";
 
 /** Vectors of a row that are added at a time. */
 const SCATTER_VECTORS = 2;

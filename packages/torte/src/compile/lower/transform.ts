@@ -2,10 +2,12 @@
 import type { Expr } from "../loops/expr.js";
 import { indicesIn } from "../loops/expr.js";
 import { constantIndex, type Index, linearIndex } from "../loops/index-expr.js";
-import { inputOf, insertAxes } from "../loops/inline.js";
+import { insertAxes } from "../loops/inline.js";
 import { coalesce, lanePlace, parallelNest, type Statement, strips } from "../loops/loops.js";
 import type { KernelContext } from "./kernel.js";
 import { linearCombinations } from "./linear-combinations.js";
+import { sizeAt } from "../../tensor/shape.js";
+import { inputOf } from "../../graph/node.js";
 
 /** Vectors run along the axes after the one that is mixed; all results of a place are made from one reading of it. */
 export function lowerLinearMap(kernel: KernelContext): readonly Statement[] {
@@ -15,7 +17,7 @@ export function lowerLinearMap(kernel: KernelContext): readonly Statement[] {
   const input = inputOf(primary, 0);
   const others = input.shape.filter((_, i) => i !== axis);
   const inputs = (at: readonly Index[]): Expr[] =>
-    Array.from({ length: input.shape[axis] ?? 0 }, (_, j) =>
+    Array.from({ length: sizeAt(input.shape, axis) }, (_, j) =>
       kernel.inliner.read(input, insertAxes(at, [axis], [constantIndex(j)])),
     );
   const places = (at: readonly Index[]): Index[] =>

@@ -3,7 +3,7 @@ import { constant } from "../../graph/make.js";
 import type { Node, Program } from "../../graph/node.js";
 import { attributesKey } from "../../graph/print.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
-import { sameShape } from "../../tensor/shape.js";
+import { entryOf, sameShape } from "../../tensor/shape.js";
 import { make } from "../../graph/make.js";
 import { rewrite } from "./rewrite.js";
 import { simplifySum } from "./simplify-sums.js";
@@ -25,7 +25,7 @@ function keyOf(node: Node, states: Map<object, number>): string {
   if (node.op === "state") {
     const { state } = node.attributes;
     if (!states.has(state)) states.set(state, states.size);
-    return `state ${states.get(state) ?? 0}`;
+    return `state ${entryOf(states, state)}`;
   }
   let key = `${node.op}${attributesKey(node)}`;
   if (node.op === "uniform" || node.inputs.length === 0) key += `${node.dtype} ${node.shape.join("x")}`;

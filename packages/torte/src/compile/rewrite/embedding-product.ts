@@ -5,10 +5,9 @@
  */
 import { freeLabel } from "../../graph/labels.js";
 import { iota, make } from "../../graph/make.js";
-import type { Node, Program } from "../../graph/node.js";
+import { inputOf, type Node, type Program } from "../../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../../ops/index.js";
-import { sizeOf, stridesOf } from "../../tensor/shape.js";
-import { inputOf } from "../loops/inline.js";
+import { lastOf, sizeAt, sizeOf, stridesOf } from "../../tensor/shape.js";
 import { rewrite } from "./rewrite.js";
 
 /** Lookups move behind the linear maps that follow them, where that saves work. */
@@ -40,7 +39,7 @@ function asLookup(operand: Node): Lookup | undefined {
   const last = low.length - 1;
   if (value !== 0 || low[last] !== 0 || high[last] !== 0 || interior[last] !== 0) return undefined;
   // Positions outside of the sequence look up a row of zeros behind the others.
-  const outside = below.table.shape[0] ?? 0;
+  const outside = sizeAt(below.table.shape, 0);
   const indices = make("pad", [below.indices], {
     low: low.slice(0, -1),
     high: high.slice(0, -1),
@@ -60,12 +59,12 @@ function premultiplied(node: Node & { op: "contract" }, which: 0 | 1): Node | un
   const { out } = node.attributes;
   const [own, other] = which === 0 ? [node.attributes.a, node.attributes.b] : [node.attributes.b, node.attributes.a];
   const lookup = asLookup(inputOf(node, which));
-  const width = own.at(-1) ?? "";
+  const width = lastOf([...own]);
   if (lookup === undefined || out.includes(width) || !other.includes(width)) return undefined;
   const taps = [...own.slice(0, -1)].filter((label) => other.includes(label));
   if (taps.some((label) => out.includes(label))) return undefined;
   const map = inputOf(node, which === 0 ? 1 : 0);
-  if (!pays(lookup, map, taps.length === 0 ? 1 : sizeOf(taps.map((label) => map.shape[other.indexOf(label)] ?? 1))))
+  if (!pays(lookup, map, taps.length === 0 ? 1 : sizeOf(taps.map((label) => sizeAt(map.shape, other.indexOf(label))))))
     return undefined;
   return lookUpMapped(lookup, map, { own, other, out, width, taps });
 }
@@ -96,9 +95,9 @@ function lookUpMapped({ table, indices }: Lookup, map: Node, { own, other, out, 
   const tables = reshape(products, [-1, ...featureShape]);
   // Each tap has a table of its own, one after the other.
   const lead = own.slice(0, -1);
-  const strides = stridesOf(taps.map((label) => map.shape[other.indexOf(label)] ?? 1));
+  const strides = stridesOf(taps.map((label) => sizeAt(map.shape, other.indexOf(label))));
   const shifted = taps.reduce(
-    (at, label, i) => add(at, mul(iota(indices.shape, lead.indexOf(label)), rows * (strides[i] ?? 1))),
+    (at, label, i) => add(at, mul(iota(indices.shape, lead.indexOf(label)), rows * sizeAt(strides, i))),
     indices,
   );
   const looked = gather(tables, shifted);

@@ -5,10 +5,10 @@
  * linear map of all the tiles that meet at a place.
  */
 import { make } from "../../graph/make.js";
-import { type Node, nodesOf, type Program } from "../../graph/node.js";
+import { inputOf, type Node, nodesOf, type Program } from "../../graph/node.js";
 import { linearMap, pad, reshape, reverse, slice, transpose, windows } from "../../ops/index.js";
-import { inputOf } from "../loops/inline.js";
 import { rewrite } from "./rewrite.js";
+import { elementAt, sizeAt } from "../../tensor/shape.js";
 
 /** Above this many zeros between positions, multiplying them costs more than the detour through memory. */
 const MOST_STRIDE = 2;
@@ -34,7 +34,7 @@ function mergeTiles(node: Node & { op: "fold" }, mixed: Node & { op: "linearMap"
   const [step = 1, length = 0] = [stride[0], lengths[0]];
   if (size.length !== 1 || dilation[0] !== 1 || to !== axis + 1 || step >= matrix.length) return undefined;
   const x = inputOf(mixed, 0);
-  const [tile, points] = [axis < from ? axis : axis + 1, x.shape[from] ?? 1];
+  const [tile, points] = [axis < from ? axis : axis + 1, sizeAt(x.shape, from)];
   const overlap = Math.ceil(matrix.length / step);
   const margins = x.shape.map((_, i) => (i === tile ? ([overlap - 1, overlap - 1] as const) : ([0, 0] as const)));
   const view = windows(pad(x, margins), { axis: tile, size: [overlap], stride: [1], dilation: [1] });
@@ -42,7 +42,7 @@ function mergeTiles(node: Node & { op: "fold" }, mixed: Node & { op: "linearMap"
   const others = [...view.shape.keys()].filter((i) => i !== across && i !== point);
   const together = reshape(transpose(view, [across, point, ...others]), [
     overlap * points,
-    ...others.map((i) => view.shape[i] ?? 1),
+    ...others.map((i) => sizeAt(view.shape, i)),
   ]);
   const row = (result: number): number[] =>
     Array.from(
@@ -56,7 +56,7 @@ function mergeTiles(node: Node & { op: "fold" }, mixed: Node & { op: "linearMap"
     to,
   );
   const [before, after] = [found.shape.slice(0, axis), found.shape.slice(axis + 2)];
-  return slice(reshape(found, [...before, (found.shape[axis] ?? 1) * step, ...after]), axis, 0, length);
+  return slice(reshape(found, [...before, sizeAt(found.shape, axis) * step, ...after]), axis, 0, length);
 }
 
 function foldAsConvolution(node: Node & { op: "fold" }, product: Node & { op: "contract" }): Node | undefined {
@@ -76,16 +76,16 @@ function foldAsConvolution(node: Node & { op: "fold" }, product: Node & { op: "c
   if (order === undefined || stride.reduce((all, s) => all * s, 1) > MOST_STRIDE) return undefined;
   const [factorLabels, kernelLabels] = order[0] === 0 ? [a, b] : [b, a];
   const [factor, kernel] = [inputOf(product, order[0]), inputOf(product, order[1])];
-  const at = factorLabels.indexOf(positions[0] ?? "");
+  const at = factorLabels.indexOf(elementAt(positions, 0));
   const contiguous = positions.every((label, i) => factorLabels.indexOf(label) === at + i);
   if (!contiguous) return undefined;
   const along = (value: (i: number) => number): number[] =>
     factor.shape.map((_, i) => (i >= at && i < at + n ? value(i - at) : 0));
-  const reach = (i: number): number => ((size[i] ?? 1) - 1) * (dilation[i] ?? 1);
+  const reach = (i: number): number => (sizeAt(size, i) - 1) * sizeAt(dilation, i);
   const padded = make("pad", [factor], {
     low: along(reach),
-    high: along((i) => (lengths[i] ?? 1) - ((factor.shape[at + i] ?? 1) - 1) * (stride[i] ?? 1) - 1),
-    interior: along((i) => (stride[i] ?? 1) - 1),
+    high: along((i) => sizeAt(lengths, i) - (sizeAt(factor.shape, at + i) - 1) * sizeAt(stride, i) - 1),
+    interior: along((i) => sizeAt(stride, i) - 1),
     value: 0,
   });
   const view = windows(padded, { axis: at, size, stride: size.map(() => 1), dilation });

@@ -5,9 +5,9 @@
  * where a bound decides no derivative passes through either form.
  */
 import { constant, make, rebuild } from "../../graph/make.js";
-import { type Node, nodesOf, type Program, roots } from "../../graph/node.js";
-import { inputOf } from "../loops/inline.js";
+import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { rewrite } from "./rewrite.js";
+import { sizeAt } from "../../tensor/shape.js";
 
 /** Clamps move behind the maxima over them, where nothing else reads what is clamped. */
 export function sinkClamp(program: Program): Program {
@@ -51,8 +51,7 @@ function reachesIn([, windows, pad, ...more]: readonly Node[]): boolean {
   const { axis, size, dilation } = windows.attributes;
   const { low, high, interior } = pad.attributes;
   return low.every((n, i) => {
-    const widest = Math.max(n, high[i] ?? 0);
-    const plain = interior[i] === 0 && (widest === 0 || dilation[i - axis] === 1);
-    return plain && widest < (size[i - axis] ?? 1);
+    const widest = Math.max(n, sizeAt(high, i));
+    return interior[i] === 0 && (widest === 0 || (dilation[i - axis] === 1 && widest < sizeAt(size, i - axis)));
   });
 }

@@ -3,13 +3,13 @@
  * the innermost of its operand, the operand is copied into an order in which it is.
  */
 import { make, rebuild } from "../../graph/make.js";
-import { type Node, nodesOf, type Program, roots } from "../../graph/node.js";
+import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { Exprs } from "../loops/expr.js";
 import { factorOf, indexOf, linearIndex } from "../loops/index-expr.js";
 import { chooseRoles, type Roles } from "../lower/gemm-tile.js";
 import { WIDTH } from "../loops/loops.js";
-import { sizeOf } from "../../tensor/shape.js";
-import { inputOf, isRearrangement, moveIndex } from "../loops/inline.js";
+import { sizeAt, sizeOf } from "../../tensor/shape.js";
+import { isRearrangement, moveIndex } from "../loops/inline.js";
 import { rewrite } from "./rewrite.js";
 
 export function layOutOperands(program: Program): Program {
@@ -19,7 +19,7 @@ export function layOutOperands(program: Program): Program {
 function withVectors(node: Node & { op: "contract" }): Node {
   const roles = chooseRoles(node);
   if (roles === undefined) return node;
-  const size = (label: string): number => node.shape[node.attributes.out.indexOf(label)] ?? 1;
+  const size = (label: string): number => sizeAt(node.shape, node.attributes.out.indexOf(label));
   const last = [...roles.columns].reverse().find((label) => size(label) > 1);
   const rows = [...roles.rows].reduce((product, label) => product * size(label), 1);
   if (last === undefined || stepAlong(roles.vectors, roles.vectorLabels.indexOf(last)) === 1) return node;
@@ -41,7 +41,7 @@ function withVectors(node: Node & { op: "contract" }): Node {
  */
 function transposedResult(node: Node & { op: "contract" }, roles: Roles): Node | undefined {
   const { a, b, out } = node.attributes;
-  const wide = [...roles.rows].reverse().find((label) => (node.shape[out.indexOf(label)] ?? 1) >= WIDTH);
+  const wide = [...roles.rows].reverse().find((label) => sizeAt(node.shape, out.indexOf(label)) >= WIDTH);
   const small = sizeOf(roles.broadcast.shape) + 2 * sizeOf(node.shape);
   if (wide === undefined || sizeOf(roles.vectors.shape) < 2 * small) return undefined;
   const order = [...out].filter((label) => label !== wide).concat(wide);
@@ -109,7 +109,7 @@ function inner(padded: Node & { op: "pad" }): Node {
   const shape = inputOf(padded, 0).shape;
   return make("slice", [padded], {
     start: low,
-    stop: shape.map((n, i) => n + (low[i] ?? 0)),
+    stop: shape.map((n, i) => n + sizeAt(low, i)),
     step: shape.map(() => 1),
   });
 }

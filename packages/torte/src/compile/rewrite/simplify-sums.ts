@@ -1,8 +1,7 @@
 /** Algebraic simplification of sums: factors leave them, sums over scattered or chosen elements become sums over the source. */
 import { constant, make } from "../../graph/make.js";
-import type { Node } from "../../graph/node.js";
-import { sameShape, sizeOf, stridesOf } from "../../tensor/shape.js";
-import { inputOf } from "../loops/inline.js";
+import { inputOf, type Node } from "../../graph/node.js";
+import { sameShape, sizeAt, sizeOf, stridesOf } from "../../tensor/shape.js";
 
 type Sum = Node & { op: "sum" };
 
@@ -51,8 +50,8 @@ function windowOfMaximum({ shape, inputs }: Node & { op: "equal" }): readonly nu
     if (first.op !== "argmax" || !sameShape(inputOf(first, 0).shape, shape)) continue;
     const { axes } = first.attributes;
     const alone = shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
-    const within = stridesOf(axes.map((axis) => shape[axis] ?? 1));
-    const steps = shape.map((_, axis) => within[axes.indexOf(axis)] ?? 0);
+    const within = stridesOf(axes.map((axis) => sizeAt(shape, axis)));
+    const steps = shape.map((_, axis) => (axes.includes(axis) ? sizeAt(within, axes.indexOf(axis)) : 0));
     if (sameShape(kept.shape, alone) && sameShape(stepsOf(position) ?? [], steps)) return axes;
   }
   return undefined;
@@ -66,7 +65,7 @@ function stepsOf(position: Node): readonly number[] | undefined {
   if (position.op === "mul" && b.op === "constant") return stepsOf(a)?.map((n) => n * b.attributes.value);
   if (position.op !== "add") return undefined;
   const [first, second] = [stepsOf(a), stepsOf(b)];
-  return first === undefined || second === undefined ? undefined : first.map((n, axis) => n + (second[axis] ?? 0));
+  return first === undefined || second === undefined ? undefined : first.map((n, axis) => n + sizeAt(second, axis));
 }
 
 /**

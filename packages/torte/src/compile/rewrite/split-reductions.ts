@@ -5,10 +5,9 @@
  */
 import { freeLabel } from "../../graph/labels.js";
 import { make } from "../../graph/make.js";
-import type { Node, Program } from "../../graph/node.js";
+import { inputOf, type Node, type Program } from "../../graph/node.js";
 import { reshape, scatterAdd, sum } from "../../ops/index.js";
-import { largestDivisor, sizeOf } from "../../tensor/shape.js";
-import { inputOf } from "../loops/inline.js";
+import { largestDivisor, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { rewrite } from "./rewrite.js";
 
 const MOST_CHUNKS = 8;
@@ -36,14 +35,15 @@ function chunksOf(extent: number, summed: number, results: number): number {
 
 /** The axis as two: parts, and what is within one. */
 const split = (x: Node, axis: number, parts: number): Node =>
-  reshape(x, [...x.shape.slice(0, axis), parts, (x.shape[axis] ?? 1) / parts, ...x.shape.slice(axis + 1)]);
+  reshape(x, [...x.shape.slice(0, axis), parts, sizeAt(x.shape, axis) / parts, ...x.shape.slice(axis + 1)]);
 
 function splitScatter(node: Node & { op: "scatterAdd" }): Node {
   const { rows, batch } = node.attributes;
   const [indices, updates] = [inputOf(node, 0), inputOf(node, 1)];
   const row = sizeOf(node.shape.slice(1));
   if (batch > 0 || row >= NARROW_ROW) return node;
-  const parts = chunksOf(indices.shape[0] ?? 1, sizeOf(updates.shape), rows * row);
+  const [count = 1] = indices.shape; // 1 where a single index is given
+  const parts = chunksOf(count, sizeOf(updates.shape), rows * row);
   if (parts < 2) return node;
   return sum(scatterAdd(split(indices, 0, parts), split(updates, 0, parts), rows, 1), { axes: [0] });
 }
@@ -54,7 +54,7 @@ function splitSum(node: Node & { op: "sum" }): Node {
   const [axis] = axes;
   const results = sizeOf(node.shape);
   if (axis === undefined || results > FEW.sum) return node;
-  const parts = chunksOf(x.shape[axis] ?? 1, sizeOf(x.shape), results);
+  const parts = chunksOf(sizeAt(x.shape, axis), sizeOf(x.shape), results);
   if (parts < 2) return node;
   const partial = make("sum", [split(x, axis, parts)], { axes: axes.map((other) => other + 1) });
   return sum(partial, { axes: [axis] });
@@ -67,7 +67,7 @@ function splitK(node: Node & { op: "contract" }): Node {
   const [label] = [...a].filter((l) => b.includes(l) && !out.includes(l));
   if (label === undefined || results > FEW.contract) return node;
   const [i, k] = [a.indexOf(label), b.indexOf(label)];
-  const parts = chunksOf(x.shape[i] ?? 1, Math.max(sizeOf(x.shape), sizeOf(y.shape)), results);
+  const parts = chunksOf(sizeAt(x.shape, i), Math.max(sizeOf(x.shape), sizeOf(y.shape)), results);
   if (parts < 2) return node;
   const part = freeLabel(a + b);
   const withPart = (labels: string): string => labels.replace(label, part + label);

@@ -11,10 +11,9 @@
  * G·g, Bᵀ·d and A·dy; and once more after it, for convolutions that are the gradient of something else.
  */
 import { make } from "../../graph/make.js";
-import { type Matrix, type Node, type Program, transposeMatrix } from "../../graph/node.js";
+import { inputOf, type Matrix, type Node, type Program, transposeMatrix } from "../../graph/node.js";
 import { linearMap, pad, reshape, slice, windows } from "../../ops/index.js";
-import { sizeOf } from "../../tensor/shape.js";
-import { inputOf } from "../loops/inline.js";
+import { elementAt, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { rewrite } from "./rewrite.js";
 
 /** Finite points of evaluation, in the order in which they are taken; the last point is always infinity. */
@@ -85,7 +84,7 @@ function windowedAxis(
         ? "positions"
         : undefined;
   if (!plain || sums === undefined) return undefined;
-  const [length, taps] = [view.shape[axis + index] ?? 1, size[index] ?? 1];
+  const [length, taps] = [sizeAt(view.shape, axis + index), sizeAt(size, index)];
   return { view, which, index, position, tap, length, taps, sums };
 }
 
@@ -116,8 +115,8 @@ function bestTile(
 
 function multiplications(node: Contract): number {
   const sizes = new Map<string, number>();
-  [...node.attributes.a].forEach((label, i) => sizes.set(label, inputOf(node, 0).shape[i] ?? 1));
-  [...node.attributes.b].forEach((label, i) => sizes.set(label, inputOf(node, 1).shape[i] ?? 1));
+  [...node.attributes.a].forEach((label, i) => sizes.set(label, sizeAt(inputOf(node, 0).shape, i)));
+  [...node.attributes.b].forEach((label, i) => sizes.set(label, sizeAt(inputOf(node, 1).shape, i)));
   return sizeOf([...sizes.values()]);
 }
 
@@ -178,11 +177,11 @@ function mixedView(
   return {
     node: others(0, index, axis + 1, after),
     labels:
-      (taps[index] ?? "") +
+      elementAt([...taps], index) +
       labels.slice(0, axis) +
       positions.slice(0, index) +
       taps.slice(0, index) +
-      (positions[index] ?? "") +
+      elementAt([...positions], index) +
       positions.slice(index + 1) +
       taps.slice(index + 1) +
       labels.slice(axis + 2 * n),
@@ -191,7 +190,7 @@ function mixedView(
 
 /** Zeros at the end of an axis up to `length`; one padding with another becomes one. */
 function padEnd(x: Node, axis: number, length: number): Node {
-  const missing = length - (x.shape[axis] ?? 0);
+  const missing = length - sizeAt(x.shape, axis);
   if (missing <= 0) return slice(x, axis, 0, length);
   if (x.op === "pad" && x.attributes.value === 0) {
     const high = x.attributes.high.map((n, i) => (i === axis ? n + missing : n));
@@ -218,7 +217,7 @@ export function toomCook(tile: number, taps: number): Transforms {
   const all = polynomial(points);
   const without = (j: number): number[] => polynomial(points.filter((_, i) => i !== j));
   const slope = (j: number): number =>
-    points.reduce((product, x, i) => (i === j ? product : product * ((points[j] ?? 0) - x)), 1);
+    points.reduce((product, x, i) => (i === j ? product : product * (elementAt(points, j) - x)), 1);
   const last = (n: number): number[] => Array.from({ length: n }, (_, i) => Number(i === n - 1));
   const powers = (n: number, x: number): number[] => Array.from({ length: n }, (_, i) => x ** i);
   return {

@@ -1,6 +1,6 @@
 /** A walk through a model: the arithmetic of each shape, what a layer sees, and what it costs. */
-import { type Node, topological } from "../../graph/node.js";
-import { formatShape, sizeOf } from "../../tensor/shape.js";
+import { inputOf, type Node, topological } from "../../graph/node.js";
+import { formatShape, sizeAt, sizeOf } from "../../tensor/shape.js";
 import { ruleFor } from "./explain-rules.js";
 import { type Field, inputTrack, type Track } from "./receptive-field.js";
 import type { Layer, Traced } from "../layer.js";
@@ -109,7 +109,7 @@ function productsOf(call: Call): Product[] {
 function productOf(node: Extract<Node, { op: "contract" }>): Product {
   const { a, b, out } = node.attributes;
   const sizes = new Map<string, number>();
-  [a, b].forEach((labels, k) => [...labels].forEach((label, i) => sizes.set(label, node.inputs[k]?.shape[i] ?? 1)));
+  [a, b].forEach((labels, k) => [...labels].forEach((label, i) => sizes.set(label, sizeAt(inputOf(node, k).shape, i))));
   // The batch comes first, alone or as many times as there are steps.
   const [rows] = node.shape;
   if (a[0] !== undefined && a[0] === out[0] && rows !== undefined) sizes.set(a[0], rows / BATCH);

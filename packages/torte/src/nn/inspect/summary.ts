@@ -1,7 +1,7 @@
 /** The table of a model that people know from Keras. */
 import { booleanOption, checkOptions } from "../../errors.js";
 import type { State } from "../../graph/node.js";
-import { formatShape, sizeOf } from "../../tensor/shape.js";
+import { entryOf, formatShape, sizeOf } from "../../tensor/shape.js";
 import type { Layer } from "../layer.js";
 import type { Network } from "../network.js";
 import { PAGE, tableRow, thousands } from "./report.js";
@@ -120,7 +120,7 @@ export function summarize(network: Network, name = "sequential", options: Summar
   const walked = walk(network);
   const names = namesOf(network, walked);
   const single = network.inputs.length === 1 && plain(walked.calls, walked.inputs, expand);
-  const sources = ({ inputs }: Call): string => inputs.map((input) => names.get(input) ?? "").join(", ");
+  const sources = ({ inputs }: Call): string => inputs.map((input) => entryOf(names, input)).join(", ");
   const rows = rowsOf(walked.calls, expand);
   const columns = columnsOf(rows, showTrainable, single ? undefined : sources);
   const cells = [

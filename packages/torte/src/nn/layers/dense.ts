@@ -1,7 +1,7 @@
 import { checkOptions, OptionError, positiveInteger, show } from "../../errors.js";
 import type { Node } from "../../graph/node.js";
 import { add, einsum } from "../../ops/index.js";
-import { lastOf, sizeAt } from "../../tensor/shape.js";
+import { entryOf, lastOf, sizeAt } from "../../tensor/shape.js";
 import { inputAt, type LayerFunction, layerFunction, refuseMask } from "../layer.js";
 import { checkFeatures } from "../axes.js";
 import { masked } from "../masks.js";
@@ -90,7 +90,7 @@ export function einsumDense(options: EinsumDenseOptions): LayerFunction {
     call: (inputs, scope) => {
       const { value, mask } = inputAt(inputs);
       const { left, right, out, sizes } = readEquation(scope.where, options, value);
-      const shapeOf = (labels: string): number[] => [...labels].map((label) => sizes.get(label) ?? 1);
+      const shapeOf = (labels: string): number[] => [...labels].map((label) => entryOf(sizes, label));
       const product = einsum(`${left},${right}->${out}`, value, scope.weight("kernel", shapeOf(right), kernel));
       const kept = left[1] !== undefined && out[1] === left[1];
       if (!kept) refuseMask(scope, inputs);
@@ -102,7 +102,7 @@ export function einsumDense(options: EinsumDenseOptions): LayerFunction {
       }
       const ordered = [...out].filter((label) => axes.includes(label)).join("");
       const from = out.indexOf(ordered[0] ?? "");
-      const spread = [...out].map((label) => (ordered.includes(label) ? (sizes.get(label) ?? 1) : 1)).slice(from);
+      const spread = [...out].map((label) => (ordered.includes(label) ? entryOf(sizes, label) : 1)).slice(from);
       const weight = scope.weight("bias", spread, bias);
       return masked(activation(add(product, weight)), mask);
     },

@@ -1,7 +1,7 @@
 /** A network in words of JSON, and back: what a file keeps beside the weights. */
 import { DataError, OptionError, show, TorteError } from "../../errors.js";
 import type { DType } from "../../tensor/dtype.js";
-import { formatShape } from "../../tensor/shape.js";
+import { entryOf, formatShape } from "../../tensor/shape.js";
 import { checkDescription } from "./description-schema.js";
 import { isLayerFunction, type Layer, type LayerFunction, type SymbolicTensor } from "../layer.js";
 import { composite } from "../layers/composite.js";
@@ -93,7 +93,7 @@ class Writer {
   network({ inputs, values, outputs }: Network): NetworkDescription {
     const calls = values.filter((value) => !inputs.includes(value));
     const positions = new Map([...inputs, ...calls].map((value, i) => [value, i]));
-    const position = (value: SymbolicTensor): number => positions.get(value) ?? -1;
+    const position = (value: SymbolicTensor): number => entryOf(positions, value);
     return {
       inputs: inputs.map(({ producer, shape, dtype }) => ({
         name: producer.layer.where,

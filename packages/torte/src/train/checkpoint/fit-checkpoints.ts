@@ -6,7 +6,7 @@ import { Tensor } from "../../tensor/tensor.js";
 import { inTurns } from "../../turns.js";
 import type { Callback } from "../callbacks.js";
 import { describeCompile } from "../compile-description.js";
-import type { Compiled } from "../compiled.js";
+import type { TrainingSetup } from "../training-setup.js";
 import type { EngineModel } from "../engine-model.js";
 import { type Json, plainJson } from "../json.js";
 import type { AnyModel } from "../model.js";
@@ -34,7 +34,7 @@ export interface ResumeOptions {
 /** What a run is a run of. */
 export interface RunFacts {
   readonly model: EngineModel;
-  readonly compiled: Compiled;
+  readonly compiled: TrainingSetup;
   readonly shown: AnyModel;
   readonly callbacks: readonly Callback[];
   /** Of the data: its first pass and the rows of a step; "stream" where it comes batch by batch. */

@@ -38,7 +38,7 @@ export interface CompiledFacts {
 
 let nextCompiled = 0;
 
-export class Compiled {
+export class TrainingSetup {
   /** Tells its programs apart from those of others. */
   readonly id = nextCompiled++;
   readonly trained: readonly TrainedWeight[];
