@@ -11,9 +11,7 @@ import {
 } from "../errors.js";
 import { inTurns } from "../turns.js";
 import type { Place } from "./augment.js";
-import { openFasta } from "./fasta.js";
-import { openJsonLines } from "./json-lines.js";
-import { mapped } from "./stages.js";
+import { mapped } from "./mapped.js";
 import {
   checkedExamples,
   checkFunction,
@@ -498,8 +496,8 @@ async function rowsOf(
 
 /** Formats that need no other package, by the end of the file's name. */
 const FORMATS: readonly (readonly [pattern: RegExp, open: (file: string | URL) => Promise<TableStream>])[] = [
-  [/\.(fasta|fa|faa|fna)(\.gz)?$/i, (file) => openFasta(file)],
-  [/\.(jsonl|ndjson)(\.gz)?$/i, (file) => openJsonLines(file)],
+  [/\.(fasta|fa|faa|fna)(\.gz)?$/i, async (file) => (await import("./fasta.js")).openFasta(file)],
+  [/\.(jsonl|ndjson)(\.gz)?$/i, async (file) => (await import("./json-lines.js")).openJsonLines(file)],
 ];
 
 async function* rowsOfFile(

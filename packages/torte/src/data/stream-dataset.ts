@@ -13,9 +13,8 @@ import {
 import type { Place } from "./augment.js";
 import { needFiles } from "./write.js";
 import { mixKey } from "../tensor/random.js";
-import { fromDisk, isKept, keptOnDisk } from "./disk-cache.js";
 import { asList, checkExample, type Example, joinBatches, type Parts, stack, type TensorOrList } from "./example.js";
-import * as stages from "./stages.js";
+import type * as stages from "./stages.js";
 
 /** Options of a stream's `shuffle`. */
 export interface StreamShuffleOptions {
@@ -79,6 +78,13 @@ export interface CacheOptions {
   readonly file?: string;
 }
 
+type Stages = typeof stages;
+
+/** What a stage gives; stages are loaded when the first element is asked for. */
+async function* staged(make: (stages: Stages) => stages.Examples): AsyncGenerator<Parts> {
+  yield* make(await import("./stages.js"));
+}
+
 /** Gives the examples of a pass, counted from 0. */
 export type Passes = (pass: number) => stages.Examples;
 
@@ -133,10 +139,10 @@ export class StreamDataset<
   }
 
   #then(
-    stage: (source: stages.Examples, pass: number) => stages.Examples,
+    stage: (stages: Stages, source: stages.Examples, pass: number) => stages.Examples,
     isBatched = this.#isBatched,
   ): StreamDataset<X, Y> {
-    return new StreamDataset<X, Y>((pass) => stage(this.#passes(pass), pass), isBatched);
+    return new StreamDataset<X, Y>((pass) => staged((stages) => stage(stages, this.#passes(pass), pass)), isBatched);
   }
 
   /**
@@ -159,16 +165,15 @@ export class StreamDataset<
         return result;
       };
     };
-    return this.#then((source, pass) => stages.mapped(source, checked(pass), parallel)) as unknown as StreamDataset<
-      A,
-      B
-    >;
+    return this.#then((stages, source, pass) =>
+      stages.mapped(source, checked(pass), parallel),
+    ) as unknown as StreamDataset<A, B>;
   }
 
   /** The examples, or batches, for which `keep` is true. */
   filter(keep: (example: Example<X, Y>) => boolean | Promise<boolean>): StreamDataset<X, Y> {
     checkFunction("filter", "keep", keep);
-    return this.#then((source) => stages.filtered(source, (example) => keep(example as Example<X, Y>)));
+    return this.#then((stages, source) => stages.filtered(source, (example) => keep(example as Example<X, Y>)));
   }
 
   /** A random order, the same one for the same seed and pass, drawn from a window of examples as tf.data does. */
@@ -177,14 +182,14 @@ export class StreamDataset<
     const size = positiveInteger("shuffle", "bufferSize", options.bufferSize);
     const seed = seedOption("shuffle", options.seed ?? 0);
     const again = booleanOption("shuffle", "reshuffleEachIteration", options.reshuffleEachIteration ?? true);
-    return this.#then((source, pass) => stages.shuffled(source, size, mixKey(seed, ORDER, again ? pass : 0)));
+    return this.#then((stages, source, pass) => stages.shuffled(source, size, mixKey(seed, ORDER, again ? pass : 0)));
   }
 
   /** Batches of examples of one form; the last one is smaller where they do not fill it. */
   batch(size: number, options: BatchingOptions = {}): StreamDataset<X, Y> {
     checkOptions("batch", options, ["dropRemainder"]);
     const grouping = this.#grouping("batch", size, options);
-    return this.#then((source) => stages.batched(source, grouping), true);
+    return this.#then((stages, source) => stages.batched(source, grouping), true);
   }
 
   /** Batches of examples that differ in length, filled up at their end to the longest one of the batch. */
@@ -192,7 +197,7 @@ export class StreamDataset<
     const where = "paddedBatch";
     checkOptions(where, options, ["dropRemainder", "value", "length"]);
     const [grouping, join] = [this.#grouping(where, size, options), padding(where, options)];
-    return this.#then((source) => stages.batched(source, grouping, join), true);
+    return this.#then((stages, source) => stages.batched(source, grouping, join(stages)), true);
   }
 
   /** Batches of examples of similar length, so that little is filled up: each waits in a bucket until that has enough for a batch. */
@@ -216,7 +221,8 @@ export class StreamDataset<
     checkFunction(where, "lengthOf", lengthOf);
     const join = padding(where, options);
     return this.#then(
-      (source) => stages.bucketed(source, { boundaries, sizes: list, lengthOf, join, dropRemainder }),
+      (stages, source) =>
+        stages.bucketed(source, { boundaries, sizes: list, lengthOf, join: join(stages), dropRemainder }),
       true,
     );
   }
@@ -228,7 +234,7 @@ export class StreamDataset<
     const grouping = this.#grouping(where, size, options);
     const shift = positiveInteger(where, "shift", options.shift ?? size);
     const stride = positiveInteger(where, "stride", options.stride ?? 1);
-    return this.#then((source) => stages.windowed(source, { ...grouping, shift, stride }));
+    return this.#then((stages, source) => stages.windowed(source, { ...grouping, shift, stride }));
   }
 
   #grouping(where: string, size: number, { dropRemainder = false }: BatchingOptions): stages.Grouping {
@@ -248,13 +254,13 @@ export class StreamDataset<
   /** The first `count` elements of each pass, or as many as there are. */
   take(count: number): StreamDataset<X, Y> {
     const most = wholeNumber("take", "count", count);
-    return this.#then((source) => stages.taken(source, most));
+    return this.#then((stages, source) => stages.taken(source, most));
   }
 
   /** All but the first `count` elements of each pass. */
   skip(count: number): StreamDataset<X, Y> {
     const left = wholeNumber("skip", "count", count);
-    return this.#then((source) => stages.skipped(source, left));
+    return this.#then((stages, source) => stages.skipped(source, left));
   }
 
   /** All elements `count` times, each time as a pass of its own. Default: without end. */
@@ -280,7 +286,7 @@ export class StreamDataset<
     const next = streamOf("concatenate", other);
     if (next.isBatched !== this.#isBatched) throw unlike("concatenate");
     return new StreamDataset<X, Y>(
-      (pass) => stages.joined([() => this.#passes(pass), () => next.pass(pass)]),
+      (pass) => staged((stages) => stages.joined([() => this.#passes(pass), () => next.pass(pass)])),
       this.#isBatched,
     );
   }
@@ -304,7 +310,7 @@ export class StreamDataset<
       return result;
     };
     return new StreamDataset<C, D>(
-      (pass) => stages.zipped(this.#passes(pass), beside.pass(pass), combined),
+      (pass) => staged((stages) => stages.zipped(this.#passes(pass), beside.pass(pass), combined)),
       this.#isBatched,
     );
   }
@@ -322,14 +328,14 @@ export class StreamDataset<
     return new StreamDataset<A, B>((pass) => {
       const opened = async (example: Parts): Promise<stages.Examples> =>
         streamOf(where, await open(example as Example<X, Y>)).pass(pass);
-      return stages.interleaved(this.#passes(pass), opened, { cycle, block });
+      return staged((stages) => stages.interleaved(this.#passes(pass), opened, { cycle, block }));
     });
   }
 
   /** Asks for elements before they are needed, `count` at most, so that whoever makes them and whoever takes them work at a time. */
   prefetch(count = 1): StreamDataset<X, Y> {
     const most = positiveInteger("prefetch", "count", count);
-    return this.#then((source) => stages.ahead(source, most));
+    return this.#then((stages, source) => stages.ahead(source, most));
   }
 
   /**
@@ -343,6 +349,7 @@ export class StreamDataset<
     needFiles("cache");
     const passes = this.#passes;
     return new StreamDataset<X, Y>(async function* (pass) {
+      const { fromDisk, isKept, keptOnDisk } = await import("./disk-cache.js");
       yield* (await isKept(file)) ? fromDisk(file) : keptOnDisk(passes(pass), file);
     }, this.#isBatched);
   }
@@ -411,7 +418,9 @@ function padding(where: string, { value = 0, length }: PaddingOptions) {
     value: numberIn(where, "value", value),
     length: length === undefined ? undefined : positiveInteger(where, "length", length),
   };
-  return (examples: readonly [Parts, ...Parts[]]): Parts => stages.stackPadded(where, examples, filling);
+  return (stages: Stages) =>
+    (examples: readonly [Parts, ...Parts[]]): Parts =>
+      stages.stackPadded(where, examples, filling);
 }
 
 function growing(where: string, boundaries: unknown): readonly number[] {

@@ -2,7 +2,7 @@
 import { booleanOption, checkOptions, numberIn, OptionError, positiveInteger, show, wholeNumber } from "../errors.js";
 import { isHostObject } from "../tensor/realm.js";
 import { type Callback, checkCallbacks } from "./callbacks.js";
-import { type Verbosity, verbosity } from "./callbacks/progress.js";
+import { type Verbosity, verbosity } from "./callbacks/verbosity.js";
 import type { ResumeOptions } from "./checkpoint/fit-checkpoints.js";
 import { folderOption, readCheckpointOptions } from "./checkpoint/options.js";
 import type { Data } from "./model-data.js";

@@ -5,10 +5,10 @@ import { OptionError, positiveInteger } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { Tensor } from "../tensor/tensor.js";
 import { isSpent } from "./batch-reader.js";
-import { FitCheckpoints } from "./checkpoint/fit-checkpoints.js";
+import type { FitCheckpoints } from "./checkpoint/fit-checkpoints.js";
 import type { Place } from "./checkpoint/record.js";
 import { type Callback, inStages, type Logs, type TrainingControl } from "./callbacks.js";
-import { isWatched, progress } from "./callbacks/progress.js";
+import { isWatched } from "./callbacks/verbosity.js";
 import type { TrainingSetup } from "./training-setup.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { EngineModel } from "./engine-model.js";
@@ -25,7 +25,7 @@ import { arrival, type Resident } from "./resident.js";
 import { History } from "./history.js";
 import type { AnyModel } from "./model.js";
 import { NotFiniteError } from "./not-finite.js";
-import { verdictOn } from "./verdict.js";
+import type { RunData } from "./verdict.js";
 
 /** Chunks are sized to take about this long. */
 const CHUNK_MS = 100;
@@ -35,7 +35,7 @@ export class Trainer {
   readonly #compiled: TrainingSetup;
   readonly #session: Session;
   readonly #options: FitOptions;
-  readonly #callbacks: readonly Callback[];
+  #callbacks: readonly Callback[];
   readonly #history: History;
   readonly #control: TrainingControl;
   readonly #replay: Replay;
@@ -57,12 +57,13 @@ export class Trainer {
     this.#compiled = compiled;
     this.#session = session;
     this.#options = options;
-    const verbose = options.verbose ?? (isWatched() ? 1 : 0);
-    const told = verbose === 0 ? [] : [progress({ verbose })];
-    this.#callbacks = inStages([...told, ...(options.callbacks ?? [])]);
+    this.#callbacks = inStages(options.callbacks ?? []);
     const initialEpoch = options.initialEpoch ?? 0;
     this.#history = new History(
-      verdictOn(model, compiled, () => this.#data),
+      {
+        direction: (figure) => compiled.figures.direction(figure),
+        evidence: async () => (await import("./verdict.js")).evidenceOn(model, compiled, this.#data),
+      },
       initialEpoch,
     );
     this.#replay = { session, compiled, snapshot: model.snapshotName("chunk start") };
@@ -94,14 +95,15 @@ export class Trainer {
   }
 
   /** What was trained and validated on last, for the verdict. */
-  #data: { train: EpochPlan | undefined; validation: EpochPlan | undefined } = {
-    train: undefined,
-    validation: undefined,
-  };
+  #data: RunData = { train: undefined, validation: undefined };
 
   async run(given: Sorted<Plans, Rows>): Promise<History> {
     const { epochs } = this.#control;
-    const { initialEpoch = 0, validationData } = this.#options;
+    const { initialEpoch = 0, validationData, verbose = isWatched() ? 1 : 0 } = this.#options;
+    if (verbose !== 0) {
+      const { progress } = await import("./callbacks/progress.js");
+      this.#callbacks = inStages([progress({ verbose }), ...this.#callbacks]);
+    }
     const rows = this.#rows(given);
     const held = validationData === undefined ? undefined : await this.#heldBack(validationData, rows?.batch);
     await this.#compiled.begin(this.#session, this.#model.seed);
@@ -149,6 +151,7 @@ export class Trainer {
         fix: "Give a function that returns a new one, such as the generator function itself.",
       });
     }
+    const { FitCheckpoints } = await import("./checkpoint/fit-checkpoints.js");
     this.#checkpoints = await FitCheckpoints.open(
       {
         ...(checkpoint === undefined ? {} : { checkpoint }),

@@ -1,17 +1,15 @@
 /** What became of a training run. */
 import { OptionError } from "../errors.js";
 import type { Direction } from "../metrics/metric.js";
-import type { Baseline } from "./baseline.js";
 import type { Logs } from "./callbacks.js";
-import { type DeadUnits, type Diagnosis, diagnose } from "./diagnosis.js";
+import type { Diagnosis, Evidence } from "./diagnosis.js";
 import type { NotFinite } from "./not-finite.js";
 
 /** What a history asks of the run that it is of, for its verdict. */
 export interface Run {
   readonly direction: (figure: string) => Direction | undefined;
-  readonly baselines: () => Promise<readonly Baseline[]>;
-  readonly deadUnits: () => Promise<readonly DeadUnits[]>;
-  readonly dropout: () => number;
+  /** What its verdict rests on besides the figures. */
+  readonly evidence: () => Promise<Pick<Evidence, "baselines" | "dead" | "dropout">>;
 }
 
 /** The epoch with the best value of a figure. */
@@ -83,7 +81,7 @@ export class History {
    */
   async diagnose(): Promise<Diagnosis> {
     const { epochs, failure } = this;
-    const [baselines, dead] = [await this.#run.baselines(), await this.#run.deadUnits()];
-    return diagnose({ epochs, baselines, dead, dropout: this.#run.dropout(), failure });
+    const { diagnose } = await import("./diagnosis.js");
+    return diagnose({ epochs, failure, ...(await this.#run.evidence()) });
   }
 }

@@ -5,6 +5,7 @@ import { booleanOption, checkOptions } from "../errors.js";
 import { networkOf } from "../nn/serialize/description.js";
 import type { LayerFactory } from "../nn/serialize/registry.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { compileOptionsOf } from "./compile-description.js";
 import { Model, type ModelOptions, type Outputs } from "./model.js";
 import { takeApart } from "./saved-training.js";
 import { compareWeights, fitting, readDescription, readExtras, requireAll } from "./saving.js";
@@ -47,7 +48,8 @@ export async function loadModel<Output extends Outputs = Tensor>(
   const report = compareWeights(network.weights, weights);
   requireAll(report, weights, where); // before anything of their size is allocated
   const { name, seed, listed } = description;
-  const facts = { listed, extras: readExtras(metadata, where), training };
+  const compile = training === undefined || training.compile === null ? undefined : compileOptionsOf(training.compile);
+  const facts = { listed, extras: readExtras(metadata, where), training, compile };
   const model = new Model<Output>(network, { name, seed, ...own }, facts);
   await model.setWeights(fitting(report, weights));
   return model;

@@ -1,17 +1,13 @@
 /** Models: a network with what it takes to train it, evaluate it and predict with it. */
-import { formatSafetensors, parseSafetensors } from "../data/safetensors.js";
-import { readSource, type Source, sourceName } from "../data/source.js";
-import { isRecord } from "../data/schema.js";
+import type { Source } from "../data/source.js";
 import { refuseTest, SealedTest } from "../data/sealed.js";
 import { Dataset, type TensorOrList } from "../data/dataset.js";
 import {
   booleanOption,
   checkOptions,
   DataError,
-  OptionError,
   positiveInteger,
   seedOption,
-  show,
   TorteError,
   TrainingError,
 } from "../errors.js";
@@ -33,7 +29,7 @@ import type { BackendOptions } from "../backends/select.js";
 import type { Logs } from "./callbacks.js";
 import { checkSize } from "./check-data.js";
 import { EngineModel } from "./engine-model.js";
-import { computeGradients, type GradientData, type GradientOptions, type Gradients } from "./gradients.js";
+import type { GradientData, GradientOptions, Gradients } from "./gradients.js";
 import { finishing } from "./finish.js";
 import type { Plans } from "./feed.js";
 import { firstBatches, Trainer } from "./fit.js";
@@ -64,21 +60,9 @@ import { chunksFor } from "./predict.js";
 import type { Objective } from "./measure.js";
 import { pureFunction, type PureFunction } from "./pure.js";
 import { trainable } from "./trained.js";
-import { compileOptionsOf } from "./compile-description.js";
 import { TrainingSetup, Course } from "./training-setup.js";
-import {
-  checkMetadata,
-  compareWeights,
-  type Extras,
-  fitting,
-  type ModelDescription,
-  modelMetadata,
-  requireAll,
-  type WeightReport,
-} from "./saving.js";
-
-import { readAll } from "./checkpoint/arrays.js";
-import { describeWhole, type SavedTraining, takeApart, trainingParts } from "./saved-training.js";
+import type { SavedTraining } from "./saved-training.js";
+import type { Extras, ModelDescription, WeightReport } from "./saving.js";
 
 export type { BatchOptions, BatchStream, Data, PartsTuple, PredictData, Rows } from "./model-data.js";
 export type { ClassWeight, CompileOptions, PerOutput } from "./objective.js";
@@ -129,6 +113,8 @@ export interface ModelFacts {
   readonly extras?: Extras;
   /** What its file has of training. */
   readonly training?: SavedTraining | undefined;
+  /** The same as compile takes it, where it was compiled. */
+  readonly compile?: CompileOptions | undefined;
 }
 
 /** How far a model's training has come, over all its fits, those before it was saved included. */
@@ -166,7 +152,7 @@ export class Model<Output extends Outputs = Tensor> {
   constructor(
     network: Network,
     options: ModelOptions = {},
-    { listed = false, extras = {}, training }: ModelFacts = {},
+    { listed = false, extras = {}, training, compile }: ModelFacts = {},
   ) {
     checkOptions("model", options, MODEL_OPTIONS);
     this.network = network;
@@ -187,7 +173,7 @@ export class Model<Output extends Outputs = Tensor> {
     if (training === undefined) return;
     this.#course.epochs = training.epochs;
     this.#course.history.push(...training.history);
-    if (training.compile !== null) this.compile(compileOptionsOf(training.compile));
+    if (compile !== undefined) this.compile(compile);
   }
 
   /**
@@ -501,6 +487,7 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(weights["dense.kernel"]?.toArray()); // [[3], [4]]
    */
   async gradients(data: GradientData, options: GradientOptions = {}): Promise<Gradients> {
+    const { computeGradients } = await import("./gradients.js");
     await this.#engine.prepare();
     const objective = this.#compiled?.objective;
     return computeGradients(this.network, this.#engine.session, { data, options, objective, seed: this.seed });
@@ -589,8 +576,8 @@ export class Model<Output extends Outputs = Tensor> {
   /** The weights as the bytes of a safetensors file. */
   async saveWeights(options: SaveOptions = {}): Promise<Bytes> {
     checkOptions("saveWeights", options, ["metadata"]);
-    checkMetadata("saveWeights", options.metadata ?? {});
-    return formatSafetensors(await this.getWeights(), options.metadata);
+    const { weightsFile } = await import("./model-files.js");
+    return weightsFile(() => this.getWeights(), options);
   }
 
   /**
@@ -611,12 +598,9 @@ export class Model<Output extends Outputs = Tensor> {
   async loadWeights(source: Source, options: LoadWeightsOptions = {}): Promise<WeightReport> {
     checkOptions("loadWeights", options, ["strict"]);
     const strict = booleanOption("loadWeights", "strict", options.strict ?? true);
-    const where = sourceName(source, "loadWeights");
-    const file = parseSafetensors(await readSource(source, where), where);
-    const tensors = takeApart(file.tensors, file.metadata, where, false).weights;
-    const report = compareWeights(this.network.weights, tensors);
-    if (strict) requireAll(report, tensors, where, "To set only the weights that fit, give { strict: false }.");
-    await this.setWeights(fitting(report, tensors));
+    const { weightsOf } = await import("./model-files.js");
+    const { report, values } = await weightsOf(this.network, source, strict);
+    await this.setWeights(values);
     return report;
   }
 
@@ -652,38 +636,11 @@ export class Model<Output extends Outputs = Tensor> {
   async save(options: SaveModelOptions = {}): Promise<Bytes> {
     checkOptions("save", options, ["metadata", "extras", "training"]);
     const withTraining = booleanOption("save", "training", options.training ?? true);
-    checkMetadata("save", options.metadata ?? {});
-    const description = this.#describe(refuse);
-    const extras = options.extras ?? this.extras;
-    if (!isRecord(extras)) {
-      const expected = "an object";
-      throw new OptionError({ where: "save", problem: "extras has the wrong type", expected, received: show(extras) });
-    }
-    const { weights, training } = await this.#contents(withTraining);
-    const parts = training === undefined ? undefined : trainingParts(training, weights);
-    const metadata = { ...options.metadata, ...modelMetadata(description, extras), ...parts?.metadata };
-    return formatSafetensors({ ...weights, ...parts?.tensors }, metadata);
-  }
-
-  /** Weights and what training keeps, of one moment. */
-  async #contents(withTraining: boolean): Promise<{ weights: Record<string, Tensor>; training?: SavedTraining }> {
-    const compiled = this.#compiled;
-    const given = compiled?.given;
-    if (!withTraining || compiled === undefined || given === undefined) return { weights: await this.getWeights() };
-    const states = compiled.started ? compiled.state() : new Map<string, State>();
-    const { epochs, history } = compiled.course;
-    const { session, weights } = this.#engine;
-    const copy = this.#engine.snapshotName("saved");
-    await this.#engine.prepare();
-    await session.snapshot(copy, [...weights, ...states.values()]);
-    const named = new Map([...this.network.weights].map(([name, { state }]) => [name, state] as const));
-    return finishing(
-      async () => ({
-        weights: await readAll(session, copy, named),
-        training: { ...describeWhole(given), epochs, history, states: await readAll(session, copy, states) },
-      }),
-      [() => session.forget(copy)],
-    );
+    const [description, extras] = [this.#describe(refuse), this.extras];
+    const compiled = withTraining ? this.#compiled : undefined;
+    const { modelFile } = await import("./model-files.js");
+    const readWeights = (): Promise<Record<string, Tensor>> => this.getWeights();
+    return modelFile({ description, engine: this.#engine, compiled, extras, readWeights }, options);
   }
 
   /**

@@ -1,7 +1,6 @@
 /** What went wrong in a run of steps: found by replaying it from its start. */
 import type { Executable, Session } from "../backends/backend.js";
 import type { TrainingSetup } from "./training-setup.js";
-import { findBadNumber } from "./diagnose.js";
 import type { Objective } from "./measure.js";
 import { NotFiniteError, statisticsOf } from "./not-finite.js";
 import type { Resident } from "./resident.js";
@@ -37,6 +36,7 @@ export async function failedStep(replay: Replay, chunk: Chunk, bad: number): Pro
   const good = bad - 1 - (await restart(replay));
   if (good > 0) await session.run(executable, { steps: good });
   const { optimizer, trained, states } = compiled;
+  const { findBadNumber } = await import("./diagnose.js");
   const found = await findBadNumber(session, { objective, optimizer, trained, states }, data, batch);
   throw new NotFiniteError({ step: bad, ...found });
 }

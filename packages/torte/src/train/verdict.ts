@@ -1,11 +1,11 @@
 /** What the verdict on a run needs to know of its model and data. */
 import type { EpochPlan } from "../data/dataset.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type Baseline, baselineOf } from "./baseline.js";
+import { baselineOf } from "./baseline.js";
 import type { TrainingSetup } from "./training-setup.js";
 import { deadUnits } from "./dead-units.js";
+import type { Evidence } from "./diagnosis.js";
 import type { EngineModel } from "./engine-model.js";
-import type { Run } from "./history.js";
 import { walk } from "../nn/inspect/call-tree.js";
 import { networkFor } from "../nn/open-axes.js";
 
@@ -18,24 +18,17 @@ export interface RunData {
   readonly validation: EpochPlan | undefined;
 }
 
-export function verdictOn(model: EngineModel, { figures, objective }: TrainingSetup, data: () => RunData): Run {
-  const baselines = (): Baseline[] => {
-    const { train, validation } = data();
-    if (train === undefined) return [];
-    return objective.goals.map((goal, i) => baselineOf(goal, i, train, validation ?? train));
-  };
-  return {
-    direction: (figure) => figures.direction(figure),
-    baselines: () => Promise.resolve(baselines()),
-    deadUnits: async () => {
-      const { train } = data();
-      if (train === undefined) return [];
-      await model.prepare();
-      const rows = firstRows(train);
-      return deadUnits(networkFor(model.network, rows), model.session, rows);
-    },
-    dropout: () => dropoutRate(model),
-  };
+export async function evidenceOn(
+  model: EngineModel,
+  { objective }: TrainingSetup,
+  { train, validation }: RunData,
+): Promise<Pick<Evidence, "baselines" | "dead" | "dropout">> {
+  const dropout = dropoutRate(model);
+  if (train === undefined) return { baselines: [], dead: [], dropout };
+  const baselines = objective.goals.map((goal, i) => baselineOf(goal, i, train, validation ?? train));
+  await model.prepare();
+  const rows = firstRows(train);
+  return { baselines, dead: await deadUnits(networkFor(model.network, rows), model.session, rows), dropout };
 }
 
 const firstRows = ({ columns, order }: EpochPlan): Tensor[] =>

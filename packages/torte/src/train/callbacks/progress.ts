@@ -2,9 +2,7 @@
 import { checkOptions, OptionError, show } from "../../errors.js";
 import { type Output, standardOutput } from "../../host.js";
 import type { Callback, Logs, Progress } from "../callbacks.js";
-
-/** 0 says nothing, 1 draws a bar for each epoch as it goes on, 2 writes a line for each. */
-export type Verbosity = 0 | 1 | 2;
+import { type Verbosity, verbosity } from "./verbosity.js";
 
 /** Options of {@link progress}. */
 export interface ProgressOptions {
@@ -13,9 +11,6 @@ export interface ProgressOptions {
   /** Where it goes. Default: the standard output; in a page, the console. */
   readonly output?: Output;
 }
-
-/** Whether there is somebody to look on. */
-export const isWatched = (): boolean => standardOutput()?.isTTY === true;
 
 const BAR = 20;
 
@@ -90,11 +85,6 @@ export function progress(options: ProgressOptions = {}): Callback {
     },
     onTrainEnd: close,
   };
-}
-
-export function verbosity(where: string, value: unknown): Verbosity {
-  if (value === 0 || value === 1 || value === 2) return value;
-  throw new OptionError({ where, problem: "verbose is unknown", expected: "0, 1 or 2", received: show(value) });
 }
 
 function during({ step, steps, logs }: Progress, ms: number): string {
