@@ -1,6 +1,6 @@
 /** Running an audit: reads the files, prints what is found. */
 import { audit, type AuditOptions, type Table } from "torte";
-import { readTableFile } from "./data-context.js";
+import { formatOfPath, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { requestOf, targetOf } from "./table-request.js";
 
@@ -19,7 +19,7 @@ export interface AuditCommandOptions extends Omit<TableRequest, "file" | "beside
 /** The text that the command prints. */
 export async function auditFiles(files: readonly string[], options: AuditCommandOptions): Promise<string> {
   const request = requestOf(files, options);
-  const target = targetOf(request, options.target);
+  const target = targetOf(request, options.target, formatOfPath(request.file));
   const { table } = await readTableFile(request);
   const found = audit(table, auditOptions(table, { ...options, target }));
   return options.json === true ? JSON.stringify(found, undefined, 2) : found.toString();

@@ -24,9 +24,9 @@ export interface Actions {
   readonly doctor: (options: DoctorOptions) => Promise<void>;
 }
 
-const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"];
+const KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category", "image"];
 const TARGET_KINDS = ["binary", "multiClass", "multiLabel", "regression"];
-const FORMATS = ["csv", "tsv", "fasta", "jsonl", "npz", "parquet"];
+const FORMATS = ["csv", "tsv", "fasta", "jsonl", "npz", "images", "parquet"];
 
 export function addCommands(program: Command, actions: Actions): void {
   addAudit(program, actions.audit);
@@ -93,7 +93,10 @@ function addAudit(program: Command, onAudit: Actions["audit"]): void {
   const command = program
     .command("audit")
     .description("Look a table over before a model is trained: copies, near-twins, shortcuts, leaks.")
-    .argument("<files...>", "CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip; of several, each is a class")
+    .argument(
+      "<files...>",
+      "CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip; of several, each is a class; or a folder of images",
+    )
     .option("--target <column>", "the column that is to be told (default: label, where files are classes)", text);
   labelled(reading(columns(command)))
     .option(
@@ -120,7 +123,7 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .description("Train a model on a table, or the model of an experiment file, and write a run folder.")
     .argument(
       "[files...]",
-      "a table (CSV, TSV, FASTA, JSON lines, npz, Parquet, plain or gzip), several that are a class each, or an experiment in TypeScript",
+      "a table (CSV, TSV, FASTA, JSON lines, npz, Parquet, plain or gzip), several that are a class each, a folder with one of images for each class, or an experiment in TypeScript",
     );
   running(command)
     .option("--epochs <n>", "passes over the training data (default: the experiment's, else 10)", whole(1))
@@ -180,6 +183,7 @@ const TRAIN_HELP = `
 Examples:
   torte train proteins.csv --sequence seq --target soluble --out runs/first
   torte train positive.fasta negative.fasta
+  torte train photos
   torte train proteins.fasta --labels soluble.csv --target soluble
   torte train experiment.ts --epochs 20
   torte train --resume runs/first
@@ -232,7 +236,7 @@ function addPredict(program: Command, onPredict: Actions["predict"]): void {
     .command("predict")
     .description("Predict the rows of a file with a trained model: streamed, in their order, with probabilities.")
     .argument("<run>", "the run folder that torte train has written")
-    .argument("<file>", "the rows: CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip")
+    .argument("<file>", "the rows: CSV, TSV, FASTA, JSON lines, npz or Parquet, plain or gzip, or a folder of images")
     .option("-o, --output <file>", "the CSV that is written (default: the standard output)", text)
     .option("--id <column>", "the column with the names of rows (default: id, else the row's number)", text)
     .option("--column <name=column>", "where the model's column is in the file; may be repeated", kinds)

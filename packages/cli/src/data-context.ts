@@ -1,4 +1,5 @@
 /** What an experiment's `data` function is given, and what becomes known about the data on the way. */
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import {
@@ -133,6 +134,8 @@ async function readOne(
   options: ContextOptions,
 ): Promise<{ readonly table: Table; readonly source: DataSource & { readonly kind: "file" } }> {
   const { file } = request;
+  const folder = [file, options.known?.[file]].find((place) => place !== undefined && isFolder(place));
+  if (folder !== undefined) return readFolder(file, folder);
   const place = options.path ?? placeOf(file, options.known?.[file]);
   const found = await findDataFile({ file }, { ...options, path: place });
   if (found.path === undefined) throw new DataError({ where: file, problem: found.reason });
@@ -145,14 +148,32 @@ async function readOne(
 function placeOf(file: string, known: string | undefined): string {
   const place = existsSync(file) || known === undefined ? file : known;
   if (!existsSync(place)) throw new DataError({ where: file, problem: "there is no such file", expected: "a table" });
-  if (statSync(place).isDirectory())
-    throw new DataError({ where: file, problem: "this is a folder", expected: "a file" });
   return place;
 }
 
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** A folder of images; its checksum is that of their names and bytes. */
+async function readFolder(
+  file: string,
+  folder: string,
+): Promise<{ readonly table: Table; readonly source: DataSource & { readonly kind: "file" } }> {
+  const table = await readTable(folder, { format: "images", name: file });
+  const hash = createHash("sha256");
+  for (const id of table.column("id")) {
+    const bytes = readFileSync(join(folder, String(id)));
+    hash.update(`${String(id)}\n${bytes.length}\n`).update(bytes);
+  }
+  const [path, sha256] = [resolve(folder), hash.digest("hex")];
+  return { table, source: { kind: "file", file, path, sha256, checked: false, from: "the experiment" } };
+}
+
+/** By the file's name; a folder is one of images. */
+export const formatOfPath = (file: string): ReturnType<typeof formatOf> => (isFolder(file) ? "images" : formatOf(file));
+
 /** How a file is read, as the command line and experiments say it. */
 export function readOptions({ file, format, encoding, delimiter, label }: TableRequest): ReadTableOptions {
-  const name = format === undefined ? formatOf(file) : oneOf("format", "format", format, FORMAT_NAMES);
+  const name = format === undefined ? formatOfPath(file) : oneOf("format", "format", format, FORMAT_NAMES);
   return {
     ...(name === undefined ? {} : { format: name }),
     ...(encoding === undefined ? {} : { encoding }),

@@ -7,7 +7,7 @@ import {
   Predictor,
   type TableEncoding,
 } from "@torte/data";
-import type { ClassWeight, Dataset, Model } from "torte";
+import { type ClassWeight, type Dataset, type Model, refuseTest } from "torte";
 import { rowsOf } from "./rows.js";
 
 /** Calibration and threshold of what the models say together. */
@@ -17,6 +17,7 @@ export async function decide(
   validation: Dataset,
   method: CalibrationMethod,
 ): Promise<Decision> {
+  refuseTest("threshold", validation);
   const predictor = new Predictor(models, encoding);
   const { x, targets } = await rowsOf(validation);
   const { values } = await predictor.outputs(x);

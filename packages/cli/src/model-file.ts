@@ -1,7 +1,15 @@
 /** The models of a run; the first one's file has in its extras the encoding of the table, and what becomes of the probabilities. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Decision, Predictor, readDecision, TableEncoding, type Uncertainty, UNDECIDED } from "@torte/data";
+import {
+  type Decision,
+  Predictor,
+  readDecision,
+  readyImages,
+  TableEncoding,
+  type Uncertainty,
+  UNDECIDED,
+} from "@torte/data";
 import { DataError, loadModel, type Model } from "torte";
 
 /** The file of the first model of a run, the second, … */
@@ -34,7 +42,10 @@ export async function readModels(run: string, threads?: number, uncertainty?: Un
 /** The models of a run on a table. @throws DataError where it is none. */
 export async function readPredictor(run: string, threads?: number, uncertainty?: Uncertainty): Promise<Predictor> {
   const { predictor } = await readModels(run, threads, uncertainty);
-  if (predictor !== undefined) return predictor;
+  if (predictor !== undefined) {
+    if (Object.values(predictor.encoding.kinds).includes("image")) await readyImages();
+    return predictor;
+  }
   throw new DataError({
     where: run,
     problem: "the model was not trained on a table",

@@ -177,7 +177,7 @@ async function predictChunk(
   let told = "";
   let refused = "";
   for (const [i, row] of rows.entries()) {
-    const name = id < 0 ? String(first + i) : field(row[id] ?? "");
+    const name = id < 0 ? String(first + i) : field(String(row[id] ?? ""));
     const problem = bad.get(i);
     const prediction = predictions[i];
     if (problem !== undefined)

@@ -26,8 +26,12 @@ export function requestOf(
 }
 
 /** The target that is asked for, or the classes that the files say. */
-export function targetOf({ beside, label }: TableRequest, target: string | undefined): string {
+export function targetOf(
+  { beside, label }: TableRequest,
+  target: string | undefined,
+  format: string | undefined,
+): string {
   if (target !== undefined) return target;
-  if (beside !== undefined || label !== undefined) return LABEL;
+  if (beside !== undefined || label !== undefined || format === "images") return LABEL;
   throw new OptionError({ where: "--target", problem: "it is missing", expected: "the column that is to be told" });
 }

@@ -1,5 +1,5 @@
 /** `torte train`: from an experiment file, or from a table, to a run folder. */
-import { CALIBRATIONS, formatOf, INVALID, planTable, type PlanOptions, SPLITS, type TablePlan } from "@torte/data";
+import { CALIBRATIONS, INVALID, planTable, type PlanOptions, SPLITS, type TablePlan } from "@torte/data";
 import { existsSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import {
@@ -12,7 +12,7 @@ import {
   type Table,
   TARGET_KINDS,
 } from "torte";
-import { className, type ContextOptions, readTableFile } from "./data-context.js";
+import { className, type ContextOptions, formatOfPath, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
 import { checkSources, evaluate, placesOf, textOf } from "./evaluate.js";
 import { type GeneratedFrom, generateExperiment } from "./generate.js";
@@ -105,7 +105,7 @@ export async function trainCommand(
       });
     if (
       isExperiment(file) ||
-      (options.target === undefined && formatOf(file) === undefined && options.format === undefined)
+      (options.target === undefined && formatOfPath(file) === undefined && options.format === undefined)
     ) {
       const [, other] = files;
       if (other !== undefined)
@@ -169,7 +169,7 @@ async function experimentOf(
 ): Promise<{ readonly text: ExperimentText; readonly tables: ContextOptions["tables"] & object }> {
   const { data } = options;
   const request = requestOf([file, ...beside], options);
-  const target = targetOf(request, options.target);
+  const target = targetOf(request, options.target, formatOfPath(file));
   if (data !== undefined)
     throw new OptionError({ where: "--data", problem: "this is for experiment files", fix: "Leave it out." });
   const read = await readTableFile(request);

@@ -30,6 +30,11 @@ export async function openFile(source: StreamSource): Promise<AsyncBuffer | unde
 export async function bytesOf(source: StreamSource, where: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const part of readStream(source, where)) parts.push(part);
+  return joined(parts);
+}
+
+/** Parts one after the other. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

@@ -1,6 +1,7 @@
 /** The formats of tables. A new one is a file with its reader, and a line here. */
 import { openFasta, openJsonLines, type TableOptions, type TableReader } from "torte";
 import { openCsv, openTsv } from "./csv.js";
+import { openImages } from "./images.js";
 import { openNpz } from "./npz.js";
 import { openParquet } from "./parquet.js";
 
@@ -18,6 +19,7 @@ export const FORMATS = {
   fasta: { extensions: ["fasta", "fa", "faa", "fna", "ffn", "fas"], open: openFasta },
   jsonl: { extensions: ["jsonl", "ndjson"], open: openJsonLines },
   npz: { extensions: ["npz"], open: openNpz },
+  images: { extensions: ["png", "jpg", "jpeg"], open: openImages },
   parquet: { extensions: ["parquet", "pq"], open: openParquet },
 } as const satisfies Record<string, Format>;
 

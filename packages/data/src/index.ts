@@ -5,6 +5,7 @@
  */
 export { openCsv, openTsv, type CsvOptions } from "./csv.js";
 export { joinClasses, joinLabels } from "./combine.js";
+export { decodeImage, openImages, readyImages } from "./images.js";
 export { openNpz } from "./npz.js";
 export { openParquet, type ParquetOptions } from "./parquet.js";
 export { FORMAT_NAMES, FORMATS, type FormatName, formatOf, type FormatOptions } from "./formats.js";

@@ -74,6 +74,7 @@ export {
 export {
   checkColumns,
   collectTable,
+  Picture,
   Table,
   type Cell,
   type RowBatch,

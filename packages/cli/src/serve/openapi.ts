@@ -3,10 +3,15 @@ import type { Predictor } from "@torte/data";
 import { z } from "zod";
 
 const cell = z.union([z.string().max(100_000), z.number(), z.null()]);
+/** An image as a data: address; what a request may have in all is limited beside. */
+const image = z.union([z.string().max(2 ** 25), z.null()]);
 
 /** `{ rows: [{ column: cell, … }] }`; other columns than the model's may come along. */
 export function schemaOf({ encoding }: Predictor, maxRows: number) {
-  const row = z.looseObject(Object.fromEntries(encoding.columns.map((column) => [column, cell])));
+  const kinds = encoding.kinds;
+  const row = z.looseObject(
+    Object.fromEntries(encoding.columns.map((column) => [column, kinds[column] === "image" ? image : cell])),
+  );
   return z.strictObject({
     rows: z
       .array(row as z.ZodType<Record<string, string | number | null>>)

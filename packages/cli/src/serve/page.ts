@@ -8,6 +8,8 @@ export function pageOf({ encoding }: Predictor, { name }: { readonly name: strin
       const kind = encoding.toJSON().columns[i]?.encoder.kind ?? "text";
       const id = `field-${i}`;
       const label = `<label for="${id}">${escaped(column)} <span class="kind">${escaped(kind)}</span></label>`;
+      if (kind === "image")
+        return `${label}<input id="${id}" data-column="${escaped(column)}" data-kind="image" type="file" accept="image/png,image/jpeg">`;
       return kind === "number" || kind === "category"
         ? `${label}<input id="${id}" data-column="${escaped(column)}" data-kind="${kind}" autocomplete="off">`
         : `${label}<textarea id="${id}" data-column="${escaped(column)}" data-kind="${kind}" rows="5" spellcheck="false"></textarea>`;
@@ -53,7 +55,7 @@ form.addEventListener("submit", async (event) => {
   answer.textContent = "…";
   const row = {};
   for (const field of form.querySelectorAll("[data-column]"))
-    row[field.dataset.column] = field.value.trim() === "" ? null : field.value.trim();
+    row[field.dataset.column] = field.type === "file" ? await address(field.files[0]) : field.value.trim() || null;
   try {
     const response = await fetch("/predict", {
       method: "POST",
@@ -66,6 +68,16 @@ form.addEventListener("submit", async (event) => {
     show({ error: String(error) });
   }
 });
+/** A file as a data: address. */
+const address = (file) =>
+  file === undefined
+    ? null
+    : new Promise((resolve, reject) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result);
+        reader.onerror = () => reject(reader.error);
+        reader.readAsDataURL(file);
+      });
 const shown = (value) =>
   typeof value === "number"
     ? String(Number(value.toPrecision(6)))

@@ -1,14 +1,19 @@
 /** What each kind of column becomes: numbers about its cell, and tokens. */
 import type { Cell } from "torte";
 
-/** Tokens of a column as an input of a model: [length] whole numbers, 0 where there is none. */
+/** Tokens of a column as an input of a model, [length] whole numbers, 0 where there is none; or the pixels of an image. */
 export interface TokenInput {
-  /** The beginning, the end (its last token is the last), or the whole. */
-  readonly role: "start" | "end" | "tokens";
+  /** The beginning, the end (its last token is the last), or the whole; or [height, width, channels] numbers from 0 to 1. */
+  readonly role: "start" | "end" | "tokens" | "image";
   readonly length: number;
-  /** How many different numbers there are, 0 included. */
+  /** Of an image. Default [length]. */
+  readonly shape?: readonly number[];
+  /** Of tokens: how many different numbers there are, 0 included. */
   readonly vocabulary: number;
 }
+
+/** Where tokens of all rows, or pixels, are written to. */
+export type TokenArray = Int32Array | Float32Array;
 
 /** Turns the cells of one column into numbers. Fitted on the training part; plain JSON. */
 export interface ColumnEncoder {
@@ -23,7 +28,7 @@ export interface ColumnEncoder {
     cell: Cell,
     features: Float32Array,
     at: number,
-    tokens: readonly Int32Array[],
+    tokens: readonly TokenArray[],
     row: number,
   ): string | undefined;
   toJSON(): ColumnDescription;

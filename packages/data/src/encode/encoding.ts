@@ -1,6 +1,7 @@
 /** From the rows of a table to the inputs and targets of a model. */
 import { type Cell, type ColumnKind, DataError, isRecord, show, type Table, Tensor, Tokenizer } from "torte";
 import type { ColumnDescription, ColumnEncoder, TokenInput } from "./column.js";
+import { ImageEncoder } from "./images.js";
 import { CategoryEncoder, NumberEncoder } from "./numbers.js";
 import type { TablePlan } from "./plan.js";
 import { LetterEncoder, type LetterKind, TextEncoder } from "./sequences.js";
@@ -10,7 +11,7 @@ import { encodeTarget, fitTarget, type TargetEncoding } from "./target.js";
 export interface EncodedInput {
   readonly name: string;
   readonly role: "features" | TokenInput["role"];
-  readonly shape: readonly [number];
+  readonly shape: readonly number[];
   readonly dtype: "float32" | "int32";
   /** Of tokens: how many different numbers there are, 0 for none included. */
   readonly vocabulary?: number;
@@ -77,15 +78,16 @@ export class TableEncoding {
     this.target = target;
     this.#features = columns.reduce((sum, { encoder }) => sum + encoder.features, 0);
     this.inputs = [
-      { name: "features", role: "features", shape: [this.#features], dtype: "float32" },
+      ...(this.#features === 0
+        ? []
+        : [{ name: "features", role: "features", shape: [this.#features], dtype: "float32" } as const]),
       ...columns.flatMap(({ name, encoder }, c) =>
-        encoder.tokens.map(({ role, length, vocabulary }): EncodedInput => ({
+        encoder.tokens.map(({ role, length, shape = [length], vocabulary }): EncodedInput => ({
           name: `${role}${columns.length > 1 ? `_${c + 1}` : ""}`,
           role,
-          shape: [length],
-          dtype: "int32",
-          vocabulary,
+          shape,
           column: name,
+          ...(role === "image" ? { dtype: "float32" } : { dtype: "int32", vocabulary }),
         })),
       ),
     ];
@@ -103,6 +105,7 @@ export class TableEncoding {
     const columns = fitColumns(plan, cellsOf, options.lenient ?? false);
     const width = columns.reduce((sum, { encoder }) => sum + encoder.features, 0);
     const raw = new TableEncoding(columns, identityScale(width), target);
+    if (width === 0) return raw;
     const { x, problems } = raw.encode(table, rows);
     const bad = new Set(problems.map(({ row }) => row));
     const good = rows.flatMap((row, i) => (bad.has(row) ? [] : [i]));
@@ -146,7 +149,7 @@ export class TableEncoding {
     const width = this.#features;
     const features = new Float32Array(count * width);
     const tokens = this.#columns.map(({ encoder }) =>
-      encoder.tokens.map(({ length }) => new Int32Array(count * length)),
+      encoder.tokens.map(({ role, length }) => new (role === "image" ? Float32Array : Int32Array)(count * length)),
     );
     const problems: RowProblem[] = [];
     for (let row = 0; row < count; row++) {
@@ -162,9 +165,12 @@ export class TableEncoding {
     }
     this.#standardize(features);
     const x = [
-      new Tensor(features, [count, width], "float32"),
+      ...(width === 0 ? [] : [new Tensor(features, [count, width], "float32")]),
       ...this.#columns.flatMap(({ encoder }, c) =>
-        encoder.tokens.map(({ length }, t) => new Tensor(tokens[c]?.[t] ?? new Int32Array(), [count, length], "int32")),
+        encoder.tokens.map(({ role, length, shape = [length] }, t) => {
+          const dtype = role === "image" ? "float32" : "int32";
+          return new Tensor(tokens[c]?.[t] ?? new Int32Array(), [count, ...shape], dtype);
+        }),
       ),
     ];
     return { x, problems };
@@ -182,7 +188,7 @@ export class TableEncoding {
   #standardize(features: Float32Array): void {
     const { shift, scale } = this.#scale;
     const width = this.#features;
-    for (let at = 0; at < features.length; at += width)
+    for (let at = 0; width > 0 && at < features.length; at += width)
       for (let j = 0; j < width; j++) features[at + j] = ((features[at + j] ?? 0) - (shift[j] ?? 0)) / (scale[j] ?? 1);
   }
 
@@ -251,6 +257,8 @@ function fitColumn(kind: ColumnKind, cells: readonly Cell[], lenient: boolean): 
       return NumberEncoder.fit(cells);
     case "category":
       return CategoryEncoder.fit(cells);
+    case "image":
+      return ImageEncoder.fit(cells);
     case "SMILES":
     case "text":
       return TextEncoder.fit(kind, cells);
@@ -268,6 +276,10 @@ function columnOf(description: unknown): ColumnEncoder | undefined {
   if (kind === "number" && Number.isFinite(mean) && typeof gaps === "boolean")
     return new NumberEncoder(mean as number, gaps);
   if (kind === "category" && isStrings(values)) return new CategoryEncoder(values);
+  const { height, width, channels } = description;
+  const side = (n: unknown): n is number => Number.isInteger(n) && Number(n) >= 1 && Number(n) <= 4096;
+  if (kind === "image" && side(height) && side(width) && (channels === 1 || channels === 3))
+    return new ImageEncoder(height, width, channels);
   const small = (n: unknown, most: number): n is number => Number.isInteger(n) && Number(n) >= 0 && Number(n) <= most;
   if ((kind === "SMILES" || kind === "text") && small(length, 4096) && length > 0)
     return new TextEncoder(kind, Tokenizer.fromJSON(description["tokenizer"]), length);

@@ -1,6 +1,6 @@
 /** Columns of sequences, structures and texts. */
 import { type Cell, isMissing, LETTERS, show, type Tokenizer, tokenizer } from "torte";
-import type { ColumnDescription, ColumnEncoder, TokenInput } from "./column.js";
+import type { ColumnDescription, ColumnEncoder, TokenArray, TokenInput } from "./column.js";
 
 /** Letters with an alphabet of their own. */
 export type LetterKind = keyof typeof LETTERS;
@@ -80,7 +80,7 @@ export class LetterEncoder implements ColumnEncoder {
     cell: Cell,
     features: Float32Array,
     at: number,
-    tokens: readonly Int32Array[],
+    tokens: readonly TokenArray[],
     row: number,
   ): string | undefined {
     const text = textOf(cell);
@@ -174,7 +174,7 @@ export class TextEncoder implements ColumnEncoder {
     cell: Cell,
     features: Float32Array,
     at: number,
-    tokens: readonly Int32Array[],
+    tokens: readonly TokenArray[],
     row: number,
   ): string | undefined {
     const numbers = isMissing(cell) ? [] : this.tokenizer.encode(textOf(cell));

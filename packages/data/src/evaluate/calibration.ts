@@ -1,5 +1,5 @@
 /** Calibration: probabilities that mean what they say, by one or two numbers or a staircase fitted to validation data. */
-import { DataError } from "torte";
+import { DataError, refuseTest } from "torte";
 
 /** The names of all calibrations. */
 export const CALIBRATIONS = ["none", "platt", "isotonic", "temperature"] as const;
@@ -44,6 +44,7 @@ export function fitCalibration(
   classes = 2,
 ): Calibration {
   const width = classes === 2 ? 1 : classes;
+  for (const part of [probabilities, targets]) refuseTest("fitCalibration", part);
   if (probabilities.length !== targets.length * width || targets.length === 0)
     throw new DataError({
       where: "fitCalibration",

@@ -1,5 +1,5 @@
 /** What becomes of a model's probabilities: calibrated, then a label by a threshold. Chosen on validation data, kept with the model. */
-import { DataError, isRecord, show } from "torte";
+import { DataError, isRecord, refuseTest, show } from "torte";
 import { type Calibration, calibrate, type CalibrationMethod, fitCalibration } from "./calibration.js";
 
 /** How a probability becomes a decision: its calibration and its threshold. */
@@ -46,6 +46,7 @@ export function chooseDecisions(
 
 /** The threshold with the best Matthews' correlation, or 0.5 where that is hardly worse. */
 export function chooseThreshold(probabilities: ArrayLike<number>, targets: ArrayLike<number>): number {
+  for (const part of [probabilities, targets]) refuseTest("chooseThreshold", part);
   const order = Array.from(probabilities, (_, i) => i).sort(
     (a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0),
   );

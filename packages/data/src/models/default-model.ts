@@ -2,14 +2,18 @@
 import {
   concatenate,
   conv1d,
+  conv2d,
   dense,
   dropout,
   embedding,
   flatten,
   functional,
   globalAveragePooling1d,
+  globalAveragePooling2d,
   globalMaxPooling1d,
+  globalMaxPooling2d,
   input,
+  maxPooling2d,
   type Model,
   type ModelOptions,
   type SymbolicTensor,
@@ -30,7 +34,7 @@ const NARROW = 32;
 
 /**
  * The default model of an encoded table. Tokens of an end go through an embedding and a convolution whose places matter; a sequence as a whole
- * through an embedding, a convolution and its masked maximum and mean; numbers as they are, or where there are many through dropout and a
+ * through an embedding, a convolution and its masked maximum and mean; an image through up to three convolutions with poolings; numbers as they are, or where there are many through dropout and a
  * narrow dense layer. All of it goes through a dense layer, of few numbers alone through two, to one unit, or to one for each class or label.
  *
  * @example
@@ -41,7 +45,8 @@ const NARROW = 32;
  * console.log(defaultModel(encoding).countParams()); // 4353
  */
 export function defaultModel(encoding: TableEncoding, options: DefaultModelOptions = {}): Model {
-  const few = encoding.inputs.length === 1 && (encoding.inputs[0]?.shape[0] ?? 0) <= FEW;
+  const [only, ...more] = encoding.inputs;
+  const few = more.length === 0 && only?.role === "features" && (only.shape[0] ?? 0) <= FEW;
   const { units = 64, dropout: rate = few ? 0.1 : 0.5, ...others } = options;
   const inputs = encoding.inputs.map(({ name, shape, dtype }) => input({ name, shape, dtype }));
   const parts = encoding.inputs.flatMap((of, i) => {
@@ -66,7 +71,13 @@ function branch(
 ): readonly SymbolicTensor[] {
   switch (role) {
     case "features":
-      return shape[0] <= FEW ? [x] : [dense({ units: NARROW, activation: "relu", name: "narrow" })(drop(rate, x))];
+      return (shape[0] ?? 0) <= FEW
+        ? [x]
+        : [dense({ units: NARROW, activation: "relu", name: "narrow" })(drop(rate, x))];
+    case "image": {
+      const seen = ofImage(x, shape);
+      return [globalMaxPooling2d()(seen), globalAveragePooling2d()(seen)];
+    }
     case "start":
     case "end": {
       const letters = embedding({ inputDim: vocabulary, outputDim: 12, maskZero: true })(x);
@@ -77,6 +88,17 @@ function branch(
       const seen = conv1d({ filters: 64, kernelSize: 8, padding: "same", activation: "relu" })(tokens);
       return [globalMaxPooling1d()(seen), globalAveragePooling1d()(seen)];
     }
+  }
+}
+
+/** Convolutions of an image, each followed by a pooling that halves the sides, as long as there is something to halve. */
+function ofImage(x: SymbolicTensor, shape: readonly number[]): SymbolicTensor {
+  let [out, side] = [x, Math.min(shape[0] ?? 1, shape[1] ?? 1)];
+  for (let filters = 16; ; filters *= 2) {
+    out = conv2d({ filters, kernelSize: 3, padding: "same", activation: "relu" })(out);
+    if (side < 8 || filters === 64) return out;
+    out = maxPooling2d({ poolSize: 2 })(out);
+    side = Math.floor(side / 2);
   }
 }
 

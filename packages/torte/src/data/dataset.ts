@@ -12,6 +12,7 @@ import {
 import { inTurns } from "../turns.js";
 import type { Place } from "./augment.js";
 import { mapped } from "./mapped.js";
+import { madeOf, marked } from "./opened.js";
 import {
   checkedExamples,
   checkFunction,
@@ -199,6 +200,14 @@ export class Dataset<
     return new StreamDataset<X, Y>(() => checkedExamples(where, rowsOfFile(where, file, encode)));
   }
 
+  /** Of an opened test, one that nothing may be learnt from either. */
+  #derived<A extends TensorOrList, B extends TensorOrList | undefined>(
+    epoch: (epoch: number) => Promise<Epoch>,
+    form: Form,
+  ): Dataset<A, B> {
+    return madeOf(new Dataset<A, B>(epoch, form), this);
+  }
+
   /** Number of rows, batched or not. */
   get size(): number {
     const { rows, batchSize, dropRemainder } = this.#form;
@@ -294,7 +303,7 @@ export class Dataset<
   batch(size: number, options: BatchOptions = {}): Dataset<X, Y> {
     checkOptions("batch", options, ["dropRemainder"]);
     this.#unbatched("batch");
-    return new Dataset(this.#epoch, {
+    return this.#derived(this.#epoch, {
       rows: this.#form.rows,
       batchSize: positiveInteger("batch", "size", size),
       dropRemainder: booleanOption("batch", "dropRemainder", options.dropRemainder ?? false),
@@ -326,7 +335,7 @@ export class Dataset<
     const parallel = positiveInteger("map", "parallel", options.parallel ?? 1);
     // Elements have the form (X, Y) by construction; the class does not carry the proof through its stages.
     const added = change as unknown as Change;
-    return new Dataset(async (epoch) => {
+    return this.#derived(async (epoch) => {
       const epochBefore = await this.#epoch(epoch);
       const before = { ...epochBefore, parallel: Math.max(epochBefore.parallel, parallel) };
       return this.#form.batchSize === undefined
@@ -338,7 +347,7 @@ export class Dataset<
   /** Keeps the elements of the first epoch, in their order, for all epochs. */
   cache(): Dataset<X, Y> {
     let kept: Promise<Epoch> | undefined;
-    return new Dataset(() => {
+    return this.#derived(() => {
       kept ??= this.#mapped(0).catch((error: unknown) => {
         kept = undefined;
         throw error;
@@ -348,7 +357,7 @@ export class Dataset<
   }
 
   #reordered(order: (epoch: number) => Promise<Int32Array>, rows: number): Dataset<X, Y> {
-    return new Dataset(async (epoch) => ({ ...(await this.#epoch(epoch)), order: await order(epoch) }), {
+    return this.#derived(async (epoch) => ({ ...(await this.#epoch(epoch)), order: await order(epoch) }), {
       ...this.#form,
       rows,
     });
@@ -370,7 +379,7 @@ export class Dataset<
   async *[Symbol.asyncIterator](): AsyncGenerator<Example<X, Y>> {
     const epoch = await this.#epoch(this.#iterations++);
     // As in map: the elements have this form by construction.
-    for await (const element of this.#elements(epoch)) yield element as Example<X, Y>;
+    for await (const element of this.#elements(epoch)) yield marked(element, this) as Example<X, Y>;
   }
 
   #elements({ pass, all, order, rowMaps, batchMaps, parallel }: Epoch): AsyncGenerator<Parts> {
@@ -394,7 +403,7 @@ export class Dataset<
     const elements = async function* (this: Dataset<X, Y>, pass: number): AsyncGenerator<Parts> {
       yield* this.#elements(await this.#epoch(pass));
     }.bind(this);
-    return new StreamDataset<X, Y>(elements, this.#form.batchSize !== undefined);
+    return madeOf(new StreamDataset<X, Y>(elements, this.#form.batchSize !== undefined), this);
   }
 
   /** The elements for which `keep` is true. */

@@ -1,9 +1,9 @@
 /** What a column holds, by its cells: sequences, structures, text, numbers or categories. */
 import { DataError } from "../errors.js";
-import type { Cell, Table } from "./table.js";
+import { type Cell, Picture, type Table } from "./table.js";
 
 /** What a column can hold. */
-export const COLUMN_KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category"] as const;
+export const COLUMN_KINDS = ["protein", "DNA", "RNA", "SMILES", "text", "number", "category", "image"] as const;
 /** What a column holds. */
 export type ColumnKind = (typeof COLUMN_KINDS)[number];
 
@@ -28,12 +28,12 @@ const MISSING = /^\s*(|na|n\/a|nan|null|none|\?)\s*$/i;
 
 /** Whether a cell holds nothing: empty, NA, NaN and their like. */
 export const isMissing = (cell: Cell): boolean =>
-  cell === null || (typeof cell === "number" ? Number.isNaN(cell) : MISSING.test(cell));
+  cell === null || (typeof cell === "number" ? Number.isNaN(cell) : typeof cell === "string" && MISSING.test(cell));
 
 /** The number that a cell holds; NaN where it holds none. */
 export function numberOf(cell: Cell): number {
   if (typeof cell === "number") return cell;
-  return cell !== null && NUMBER.test(cell) ? Number(cell) : NaN;
+  return typeof cell === "string" && NUMBER.test(cell) ? Number(cell) : NaN;
 }
 
 /** Of longer columns, as many cells evenly along them are looked at. */
@@ -48,7 +48,7 @@ const REPEATED = 2;
 const USUAL = 0.9;
 
 /**
- * The kind of a column: "number" where all cells are numbers; else "DNA", "RNA" or "protein" where the letters are (nearly
+ * The kind of a column: "image" where there are pictures, "number" where all cells are numbers; else "DNA", "RNA" or "protein" where the letters are (nearly
  * all) theirs, "SMILES" where they are written as molecules are, "category" where values repeat, and else "text".
  *
  * @example
@@ -58,6 +58,7 @@ const USUAL = 0.9;
  */
 export function inferKind(cells: readonly Cell[]): ColumnKind {
   const known = someOf(cells);
+  if (known.some((cell) => cell instanceof Picture)) return "image";
   if (known.length > 0 && known.every((cell) => !Number.isNaN(numberOf(cell)))) return "number";
   const texts = known.map((cell) => String(cell).trim());
   const values = new Set(texts).size;

@@ -1,7 +1,9 @@
 /** A test part that is looked at on purpose only: sealed until it is opened, and every opening is recorded. */
 import { DataError, show } from "../errors.js";
 import { Dataset } from "./dataset.js";
-import type { Parts, TensorOrList } from "./example.js";
+import { asList, isTensors, type Parts, type TensorOrList } from "./example.js";
+import { isOpened, markOpened } from "./opened.js";
+import { isRecord } from "./schema.js";
 
 /** When a sealed test was opened, and what for. */
 export interface Opening {
@@ -10,17 +12,13 @@ export interface Opening {
   readonly purpose: string;
 }
 
-/** Rows that came out of a seal; to learn from them is refused, too. */
-const opened = new WeakSet<object>();
-
 /**
- * A test part under a seal. `fit`, its `validationData` and callbacks cannot reach the rows; `model.evaluate` opens it, and so
+ * A test part under a seal, as `split` gives it. `fit`, its `validationData` and callbacks cannot reach the rows; `model.evaluate` opens it, and so
  * does `open`. The figure of a second opening is no clean estimate any more: whoever has seen the first may have chosen by it.
  *
  * @example
- * import { sealTest, split, tensor } from "torte";
- * const parts = split({ x: tensor(new Float32Array(20), { shape: [10, 2] }), y: tensor(new Float32Array(10)) });
- * const test = sealTest(parts.test);
+ * import { split, tensor } from "torte";
+ * const { test } = split({ x: tensor(new Float32Array(20), { shape: [10, 2] }), y: tensor(new Float32Array(10)) });
  * test.open("the figure of the paper");
  * console.log(test.size, test.openings.length); // 1 1
  */
@@ -55,9 +53,7 @@ export class SealedTest<
         received: show(purpose),
       });
     this.#openings.push({ time: new Date().toISOString(), purpose });
-    const rows = this.#data.take(this.#data.length);
-    opened.add(rows);
-    return rows;
+    return markOpened(this.#data.take(this.#data.length));
   }
 
   /** The openings, for the record of a run; never the rows. */
@@ -73,10 +69,18 @@ export function sealTest<X extends TensorOrList, Y extends TensorOrList | undefi
   return new SealedTest(data instanceof Dataset ? data : Dataset.fromTensors(data));
 }
 
+/** Whether it is an opened test, made of one, or has tensors of one. */
+function isFromTest(data: unknown): boolean {
+  if (typeof data !== "object" || data === null) return false;
+  if (isOpened(data)) return true;
+  const parts: readonly unknown[] = Array.isArray(data) ? data : isRecord(data) ? [data["x"], data["y"]] : [];
+  return parts.some((part) => isTensors(part) && asList(part).some(isOpened));
+}
+
 /** Refuses a test part where something is learnt or chosen, sealed or opened. */
 export function refuseTest(where: string, data: unknown): void {
   const sealed = data instanceof SealedTest;
-  if (!sealed && !(typeof data === "object" && data !== null && opened.has(data))) return;
+  if (!sealed && !isFromTest(data)) return;
   throw new DataError({
     where,
     problem: sealed ? "the test part is sealed" : "these rows are the opened test part",

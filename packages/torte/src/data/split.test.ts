@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../errors.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { Dataset } from "./dataset.js";
+import { SealedTest } from "./sealed.js";
 import { split, type SplitOptions } from "./split.js";
 
 const rows = (n: number): Tensor => tensor(Int32Array.from({ length: n }, (_, i) => i));
 const sorted = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
-const rowsOf = async (data: Dataset, epoch = 0): Promise<number[]> => {
-  const { columns, order } = await data.plan(epoch);
+const opened = (data: Dataset | SealedTest): Dataset => (data instanceof SealedTest ? data.open("a test") : data);
+const rowsOf = async (data: Dataset | SealedTest, epoch = 0): Promise<number[]> => {
+  const { columns, order } = await opened(data).plan(epoch);
   return [...order].map((row) => columns.x[0]?.data[row] ?? NaN);
 };
 
@@ -50,7 +52,8 @@ describe("split", () => {
   it("keeps inputs and targets together", async () => {
     const parts = split({ x: [rows(20), rows(20)], y: rows(20) }, { seed: 4 });
     for (const part of [parts.train, parts.validation, parts.test]) {
-      for await (const { x, y } of part.batch(3)) {
+      for await (const { x, y } of opened(part).batch(3)) {
+        if (!Array.isArray(x)) throw new Error("a list stays one");
         expect(x[0]?.data).toEqual(y.data);
         expect(x[1]?.data).toEqual(y.data);
       }

@@ -4,6 +4,7 @@ import { mixKey, shuffle } from "../tensor/random.js";
 import { formatShape, sizeOf } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Dataset } from "./dataset.js";
+import { type SealedTest, sealTest } from "./sealed.js";
 import { asList, checkExample, eachTensor, type Parts, type TensorOrList } from "./example.js";
 
 /** Options of {@link split}. */
@@ -28,11 +29,12 @@ export interface Split<
 > {
   readonly train: Dataset<X, Y>;
   readonly validation: Dataset<X, Y>;
-  readonly test: Dataset<X, Y>;
+  /** Under a seal: `evaluate` opens it, and so does `test.open(purpose)`. */
+  readonly test: SealedTest<X, Y>;
 }
 
 /**
- * Three disjoint parts in a random order: ⌊share·rows⌋ rows each for validation and test, the rest for training.
+ * Three disjoint parts in a random order: ⌊share·rows⌋ rows each for validation and test, the rest for training. The test is under a seal.
  *
  * The parts stay the same in every epoch, also those of a dataset that is shuffled anew each time.
  *
@@ -56,11 +58,12 @@ export function split<X extends TensorOrList, Y extends TensorOrList | undefined
   if (booleanOption("split", "stratify", options.stratify ?? false)) {
     const labels = labelsOf(data);
     order.sort((a, b) => (labels[a] ?? 0) - (labels[b] ?? 0)); // stable: the rows of a label stay shuffled
-    return strata(order, sizes, (rows) => part(data, rows));
+    const { test, ...others } = strata(order, sizes, (rows) => part(data, rows));
+    return { ...others, test: sealTest(test) };
   }
   const trainFrom = sizes.test + sizes.validation;
   return {
-    test: part(data, order.subarray(0, sizes.test)),
+    test: sealTest(part(data, order.subarray(0, sizes.test))),
     validation: part(data, order.subarray(sizes.test, trainFrom)),
     train: part(data, order.subarray(trainFrom)),
   };

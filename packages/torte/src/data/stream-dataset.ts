@@ -11,9 +11,19 @@ import {
   wholeNumber,
 } from "../errors.js";
 import type { Place } from "./augment.js";
+import { madeOf, marked } from "./opened.js";
 import { needFiles } from "./write.js";
 import { mixKey } from "../tensor/random.js";
-import { asList, checkExample, type Example, joinBatches, type Parts, stack, type TensorOrList } from "./example.js";
+import {
+  asList,
+  checkExample,
+  eachTensor,
+  type Example,
+  joinBatches,
+  type Parts,
+  stack,
+  type TensorOrList,
+} from "./example.js";
 import type * as stages from "./stages.js";
 
 /** Options of a stream's `shuffle`. */
@@ -142,7 +152,11 @@ export class StreamDataset<
     stage: (stages: Stages, source: stages.Examples, pass: number) => stages.Examples,
     isBatched = this.#isBatched,
   ): StreamDataset<X, Y> {
-    return new StreamDataset<X, Y>((pass) => staged((stages) => stage(stages, this.#passes(pass), pass)), isBatched);
+    const made = new StreamDataset<X, Y>(
+      (pass) => staged((stages) => stage(stages, this.#passes(pass), pass)),
+      isBatched,
+    );
+    return madeOf(made, this);
   }
 
   /**
@@ -267,7 +281,7 @@ export class StreamDataset<
   repeat(count?: number): StreamDataset<X, Y> {
     const times = count === undefined ? Infinity : positiveInteger("repeat", "count", count);
     const passes = this.#passes;
-    return new StreamDataset<X, Y>(async function* (pass) {
+    const repeated = new StreamDataset<X, Y>(async function* (pass) {
       const first = times === Infinity ? pass : pass * times;
       for (let i = 0; i < times; i++) {
         let some = false;
@@ -279,16 +293,18 @@ export class StreamDataset<
         if (!some) return;
       }
     }, this.#isBatched);
+    return madeOf(repeated, this);
   }
 
   /** The elements of this dataset, then those of the other one. */
   concatenate(other: Streamed<X, Y>): StreamDataset<X, Y> {
     const next = streamOf("concatenate", other);
     if (next.isBatched !== this.#isBatched) throw unlike("concatenate");
-    return new StreamDataset<X, Y>(
+    const both = new StreamDataset<X, Y>(
       (pass) => staged((stages) => stages.joined([() => this.#passes(pass), () => next.pass(pass)])),
       this.#isBatched,
     );
+    return madeOf(both, this, next);
   }
 
   /** The elements of two datasets side by side, put together by `combine`; it ends with the shorter one. */
@@ -309,10 +325,11 @@ export class StreamDataset<
       checkExample("zip", result);
       return result;
     };
-    return new StreamDataset<C, D>(
+    const pairs = new StreamDataset<C, D>(
       (pass) => staged((stages) => stages.zipped(this.#passes(pass), beside.pass(pass), combined)),
       this.#isBatched,
     );
+    return madeOf(pairs, this, beside);
   }
 
   /** Of each element a dataset of its own, several of which are gone through in turn: files of a list, for example. */
@@ -325,11 +342,15 @@ export class StreamDataset<
     checkOptions(where, options, ["cycleLength", "blockLength"]);
     const cycle = positiveInteger(where, "cycleLength", options.cycleLength ?? 4);
     const block = positiveInteger(where, "blockLength", options.blockLength ?? 1);
-    return new StreamDataset<A, B>((pass) => {
-      const opened = async (example: Parts): Promise<stages.Examples> =>
-        streamOf(where, await open(example as Example<X, Y>)).pass(pass);
+    const inTurn = new StreamDataset<A, B>((pass) => {
+      const opened = async (example: Parts): Promise<stages.Examples> => {
+        const stream = streamOf(where, await open(example as Example<X, Y>));
+        madeOf(inTurn, stream);
+        return stream.pass(pass);
+      };
       return staged((stages) => stages.interleaved(this.#passes(pass), opened, { cycle, block }));
     });
+    return madeOf(inTurn, this);
   }
 
   /** Asks for elements before they are needed, `count` at most, so that whoever makes them and whoever takes them work at a time. */
@@ -348,16 +369,17 @@ export class StreamDataset<
     if (file === undefined) return this.#inMemory();
     needFiles("cache");
     const passes = this.#passes;
-    return new StreamDataset<X, Y>(async function* (pass) {
+    const kept = new StreamDataset<X, Y>(async function* (pass) {
       const { fromDisk, isKept, keptOnDisk } = await import("./disk-cache.js");
       yield* (await isKept(file)) ? fromDisk(file) : keptOnDisk(passes(pass), file);
     }, this.#isBatched);
+    return madeOf(kept, this);
   }
 
   #inMemory(): StreamDataset<X, Y> {
     const passes = this.#passes;
     let kept: readonly Parts[] | undefined;
-    return new StreamDataset<X, Y>(async function* (pass) {
+    const inMemory = new StreamDataset<X, Y>(async function* (pass) {
       if (kept !== undefined) {
         yield* kept;
         return;
@@ -369,6 +391,7 @@ export class StreamDataset<
       }
       kept = all;
     }, this.#isBatched);
+    return madeOf(inMemory, this);
   }
 
   /**
@@ -382,12 +405,12 @@ export class StreamDataset<
     const [first, ...others] = all;
     if (first === undefined) throw new DataError({ where: "collect", problem: "there are no examples" });
     const join = this.#isBatched ? joinBatches : stack;
-    return join("collect", [first, ...others]) as Parts<X, Y>;
+    return eachTensor(join("collect", [first, ...others]), (tensor) => madeOf(tensor, this)) as Parts<X, Y>;
   }
 
   /** Examples or batches. Each time the dataset is iterated is a pass of its own, the first being pass 0. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Example<X, Y>> {
-    for await (const example of this.#passes(this.#iterations++)) yield example as Example<X, Y>;
+    for await (const example of this.#passes(this.#iterations++)) yield marked(example, this) as Example<X, Y>;
   }
 }
 

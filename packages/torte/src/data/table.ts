@@ -2,8 +2,39 @@
 import { DataError, hintFor } from "../errors.js";
 import type { StreamSource } from "./stream.js";
 
-/** Text as it stands in the file, a number where the format has numbers, null where nothing is. */
-export type Cell = string | number | null;
+/** An image as bytes, 0 to 255: row by row from the top, each pixel with its channels. */
+export class Picture {
+  constructor(
+    /** What it is called where it is shown: its file. */
+    readonly name: string,
+    readonly width: number,
+    readonly height: number,
+    /** 1: grey; 3: red, green and blue. */
+    readonly channels: 1 | 3,
+    readonly data: Uint8Array,
+  ) {
+    if (data.length !== width * height * channels)
+      throw new DataError({
+        where: name,
+        problem: "the picture has another number of values than its sizes say",
+        expected: String(width * height * channels),
+        received: String(data.length),
+      });
+  }
+
+  toString(): string {
+    return this.name;
+  }
+
+  /** What it shows: two copies have the same, whatever their names. */
+  toJSON(): string {
+    const hash = this.data.reduce((sum, byte) => Math.imul(sum ^ byte, 0x01000193), 0x811c9dc5);
+    return `${this.width}×${this.height}×${this.channels}:${this.data.reduce((sum, byte, i) => (sum + byte * (i + 1)) % 2147483647, 0)}:${hash >>> 0}`;
+  }
+}
+
+/** Text as it stands in the file, a number where the format has numbers, a picture, null where nothing is. */
+export type Cell = string | number | Picture | null;
 
 /** Rows that have come together. */
 export interface RowBatch {
