@@ -114,11 +114,18 @@ const FAMILIES: readonly Family[] = [
   },
   { name: "scatter of rows", build: (state) => [ops.scatterAdd(state([4096], "int32"), state([4096, 64]), 1000)] },
   { name: "Adam", build: (state) => adamStep(state) },
+  { name: "dense 128×784×512, to the kernel, with Adam", build: (state) => adamStep(state, [128, 784, 512]) },
+  { name: "dense 256×2048×2048, to the kernel, with Adam", build: (state) => adamStep(state, [256, 2048, 2048]) },
 ];
 
-function adamStep(state: Parameters<Family["build"]>[0]): Program {
-  const shape = [512, 512];
-  const [weight, m, v, gradient] = [state(shape), state(shape), state(shape), state(shape)];
+/** The update alone, or behind the product of so many rows that gives the gradient. */
+function adamStep(
+  state: Parameters<Family["build"]>[0],
+  [rows = 0, inputs = 512, units = 512] = [] as number[],
+): Program {
+  const shape = [inputs, units];
+  const [weight, m, v] = [state(shape), state(shape), state(shape)];
+  const gradient = rows === 0 ? state(shape) : ops.einsum("ik,ij->kj", state([rows, inputs]), state([rows, units]));
   const facts = { path: "weight", shape, layer: "dense", last: false };
   const rate = { learningRate: state([]), step: state([]), weightDecay: 0 };
   const next = adam().update({ weight, gradient, slots: { m, v }, ...rate, facts });

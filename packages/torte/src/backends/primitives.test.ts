@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { describe, it } from "vitest";
 import type { Primitive, Program } from "../graph/node.js";
 import { print } from "../graph/print.js";
+import * as ops from "../ops/index.js";
 import { type Drawing, drawing, drawChain, drawn, GRAPHS } from "../testing/arbitrary.js";
-import { compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
+import { Cases, compareBackends, type CompareOptions, type Tolerance } from "../testing/compare.js";
 import { descent } from "../testing/descent.js";
 
 const EXACT: Tolerance = { relative: 0, absolute: 0 };
@@ -105,6 +106,20 @@ describe("chains of primitives", () => {
     await forRandom(60, async (d) => {
       const { loss, updates } = descent(drawChain(d, d.int(2, 8)));
       await compare({ name: "step", outputs: [loss], updates }, d.data, { tolerance, steps: 2 });
+    });
+  });
+});
+
+describe("a product in blocks of rows and of terms", () => {
+  it.each([
+    ["rows in blocks, bands together", [310, 600], [600, 330]],
+    ["one block of terms", [700, 130], [130, 200]],
+  ] as const)("%s", { timeout: 120_000 }, async (name, a, b) => {
+    const c = new Cases(3);
+    const product = ops.einsum("ij,jk->ik", c.float(a), c.float(b));
+    const tolerance = { relative: 1e-5, absolute: 2e-4 };
+    await compareBackends({ name, outputs: [ops.tanh(ops.mul(product, 0.01)), product], updates: [] }, c.data, {
+      tolerance,
     });
   });
 });

@@ -80,6 +80,8 @@ export class EngineModel {
   exactConvolutions = false;
   /** Predictions and evaluations take turns: they share places in the engine's memory. */
   readonly #turns = new Queue();
+  /** Settles when every weight has values. */
+  #ready: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(network: Network, { name, seed, ...options }: EngineModelOptions) {
@@ -106,8 +108,17 @@ export class EngineModel {
   }
 
   /** Weights in the engine, with their first values unless they have values: those given, else those of their initializers. */
-  async prepare(given: Readonly<Record<string, Tensor>> = {}): Promise<void> {
+  async prepare(given?: Readonly<Record<string, Tensor>>): Promise<void> {
     if (this.#closed !== undefined) throw new TorteError({ where: this.#name, problem: "the model is closed" });
+    if (given !== undefined) return this.#begin(given);
+    const ready = (this.#ready ??= this.#begin({}));
+    ready.catch(() => {
+      if (this.#ready === ready) this.#ready = undefined;
+    });
+    await ready;
+  }
+
+  async #begin(given: Readonly<Record<string, Tensor>>): Promise<void> {
     await this.session.allocate(this.weights);
     for (const [name, weight] of this.network.weights)
       await this.session.begin(weight.state, () => given[name] ?? firstValues(name, weight, this.seed));

@@ -47,6 +47,7 @@ describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (pre
       product("ij,jk->ik", [1, 300], [300, 400]),
       product("aij,ajk->ik", [7, 40, 300], [7, 300, 51]),
       product("ij,kj->ik", [70, 500], [30, 500]),
+      product("ij,jk->ik", [310, 600], [600, 330]),
       ops.sum(c.float([37, 1001]), { axes: [1] }),
       ops.sum(c.float([1001, 37]), { axes: [0] }),
       ops.softmax(c.float([65, 43])),

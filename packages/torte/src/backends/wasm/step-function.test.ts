@@ -90,6 +90,7 @@ describe("a kernel in pieces computes what it does as a whole", () => {
     ["packed strips", "bji,bjk->bik", [3, 300, 70], [3, 300, 90]],
     ["packed blocks", "bji,bjk->bik", [9, 300, 31], [9, 300, 42]],
     ["packed strips of groups of rows", "ij,jk->ik", [500, 300], [300, 40]],
+    ["packed blocks of terms for bands together", "ij,jk->ik", [310, 600], [600, 330]],
     ["one row", "ij,jk->ik", [1, 300], [300, 400]],
   ] as const) {
     it(`for a product with ${name}`, async () => {

@@ -26,6 +26,15 @@ const PACKED_TILES = 4;
 const BAND = 2;
 /** Rows are shared out among threads where there are fewer bands of columns, and products of a batch, than this. */
 const ENOUGH_SHARED = 8;
+/**
+ * Bytes of the rows that all columns read, so many that they stay in the second-level cache (BLIS's mc·kc): where there are more, they are
+ * taken in blocks, whose panels are packed anew, …
+ */
+const NEAR_BYTES = 256 * 1024;
+/** … of so many tiles at least, which pays for that. */
+const NEAR_TILES = 8;
+/** Bytes of partial sums that stay there besides. */
+const NEAR_SUMS_BYTES = 128 * 1024;
 /** So many sums stay in the first-level cache while the operands pass by. */
 const SMALL_RESULT = 8192;
 
@@ -82,6 +91,8 @@ class PackedGemm {
   readonly #rowBlocks: number;
   /** Whether blocks of terms are the outer loop, and the strips of columns the inner one. */
   readonly #termsOutside: boolean;
+  /** Bands that take one block of terms after the other together, so that a block's rows are still near for the next band. */
+  readonly #together: number;
 
   constructor(gemm: Gemm, plan: Plan) {
     const { across, sum, rowCount } = plan;
@@ -100,10 +111,17 @@ class PackedGemm {
     const tiles = Math.ceil(rowCount / gemm.tileRows(columns));
     const bandCount = Math.ceil(columns / (BAND * gemm.kernel.target.tile.vectors * plan.width));
     const wanted = Math.ceil(ENOUGH_SHARED / (sizeOf(this.#batches) * bandCount));
-    this.#rowsPerBlock = Math.ceil(tiles / Math.min(wanted, Math.ceil(tiles / PACKED_TILES))) * gemm.tileRows(columns);
+    const most = Math.max(...this.#blocks.chunks.map(({ count }) => count * sizeOf(this.#blocks.inner)));
+    const near = Math.min(Math.ceil((4 * rowCount * most) / NEAR_BYTES), Math.ceil(tiles / NEAR_TILES));
+    const rowBlocks = Math.max(near, Math.min(wanted, Math.ceil(tiles / PACKED_TILES)));
+    this.#rowsPerBlock = Math.ceil(tiles / rowBlocks) * gemm.tileRows(columns);
     this.#rowBlocks = Math.ceil(rowCount / this.#rowsPerBlock);
     const shared = sizeOf(this.#batches) * this.#rowBlocks;
     this.#termsOutside = !single && shared >= ENOUGH_SHARED && this.#rowsPerBlock * columns <= SMALL_RESULT;
+    const bandBytes = 4 * this.#rowsPerBlock * BAND * gemm.kernel.target.tile.vectors * plan.width;
+    const isFar = 4 * this.#rowsPerBlock * sizeOf(sum.extents) > NEAR_BYTES;
+    const shareable = Math.floor((bandCount * shared) / ENOUGH_SHARED);
+    this.#together = isFar ? Math.max(1, Math.min(shareable, Math.floor(NEAR_SUMS_BYTES / bandBytes))) : 1;
     this.#panels = this.#blocks.chunks.map(({ count }) => {
       const terms = count * sizeOf(this.#blocks.inner);
       return { terms, buffer: fused.buffers.addScratch(`${origin}:panel`, shared * this.#paddedColumns * terms) };
@@ -131,28 +149,16 @@ class PackedGemm {
 
   /** All columns and all terms for a block of rows. */
   #sweep(parallel: boolean, rows: RowBlock): readonly Statement[] {
-    const eachBand = (body: (band: Band) => readonly Statement[]): readonly Statement[] =>
-      bands(
-        this.#exprs,
-        this.#columns,
-        {
-          width: this.#plan.width,
-          wide: this.#gemm.kernel.target.tile.vectors,
-          parallel: parallel && !this.#termsOutside,
-        },
-        body,
-      );
-    if (!this.#termsOutside)
-      return eachBand((band) => [
-        ...this.#initialize(rows, band),
-        ...this.#eachTermBlock((terms) => this.#block(rows, band, terms)),
-        ...this.#finish(rows, band),
-      ]);
-    return [
-      ...eachBand((band) => this.#initialize(rows, band)),
-      ...this.#eachTermBlock((terms) => eachBand((band) => this.#block(rows, band, terms))),
-      ...eachBand((band) => this.#finish(rows, band)),
+    const { width } = this.#plan;
+    const parts = { width, wide: this.#gemm.kernel.target.tile.vectors, parallel: parallel && !this.#termsOutside };
+    const inOrder = (each: EachBand): readonly Statement[] => [
+      ...each((band) => this.#initialize(rows, band)),
+      ...this.#eachTermBlock((terms) => each((band) => this.#block(rows, band, terms))),
+      ...each((band) => this.#finish(rows, band)),
     ];
+    return this.#termsOutside
+      ? inOrder((body) => groups(this.#exprs, this.#columns, { ...parts, together: 1 }, (each) => each(body)))
+      : groups(this.#exprs, this.#columns, { ...parts, together: this.#together }, inOrder);
   }
 
   #eachTermBlock(body: (terms: TermBlock) => readonly Statement[]): readonly Statement[] {
@@ -313,26 +319,37 @@ class PackedGemm {
 /** The strips one by one. */
 const stripsOf = ({ count, strip }: Band): Strip[] => Array.from({ length: count }, (_, i) => strip(constantIndex(i)));
 
-/** Covers an axis in bands of up to `BAND` strips, then in what is left of a strip. */
-function bands(
+/** Bands one after the other. */
+type EachBand = (body: (band: Band) => readonly Statement[]) => readonly Statement[];
+
+/** Covers an axis in bands of up to `BAND` strips, some together, then in what is left of a strip. */
+function groups(
   exprs: Exprs,
   extent: number,
-  { width, wide, parallel }: { width: number; wide: number; parallel: boolean },
-  body: (band: Band) => readonly Statement[],
+  { width, wide, parallel, together }: { width: number; wide: number; parallel: boolean; together: number },
+  body: (each: EachBand) => readonly Statement[],
 ): readonly Statement[] {
   const full = Math.floor(extent / (wide * width));
   const banded = tilesOf(full, BAND).flatMap(({ from, iterations, count }) => {
     const lanes = Array.from({ length: wide }, () => exprs.atoms.variable(width));
-    const band = (iteration: Index): readonly Statement[] => {
+    const band = (iteration: Index): Band => {
       const first = shiftIndex(scaleIndex(iteration, count), from);
-      return body({ count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), width, lanes }) });
+      return { count, strip: (i) => ({ start: scaleIndex(addIndex(first, i), wide * width), width, lanes }) };
     };
-    return eachIteration(exprs, iterations, parallel, band);
+    return chunksOf(iterations, together).flatMap((chunk) =>
+      eachIteration(exprs, chunk.iterations, parallel, (number) =>
+        body((each) =>
+          nest(exprs, [chunk.count], ([own = ZERO]) =>
+            each(band(addIndex(shiftIndex(scaleIndex(number, chunk.count), chunk.from), own))),
+          ),
+        ),
+      ),
+    );
   });
   const done = full * wide * width;
   const rest = strips(exprs, extent - done, { width, wide, parallel }, ({ start, ...own }) => {
     const strip = { start: shiftIndex(start, done), ...own };
-    return body({ count: 1, strip: () => strip });
+    return body((each) => each({ count: 1, strip: () => strip }));
   });
   return [...banded, ...rest];
 }
@@ -352,9 +369,14 @@ function blocksOf(extents: readonly number[], most: number): TermBlocks {
   const extent = sizeAt(extents, axis);
   const largest = Math.max(1, Math.floor(most / sizeOf(inner)));
   const count = Math.ceil(extent / Math.ceil(extent / largest));
+  return { outer: extents.slice(0, axis), chunks: chunksOf(extent, count), inner };
+}
+
+/** So many at a time, then what is left. */
+function chunksOf(extent: number, count: number): Chunk[] {
   const iterations = Math.floor(extent / count);
   const left = extent - iterations * count;
-  const chunks = [{ from: 0, iterations, count }];
-  if (left > 0) chunks.push({ from: iterations * count, iterations: 1, count: left });
-  return { outer: extents.slice(0, axis), chunks, inner };
+  const whole = { from: 0, iterations, count };
+  const rest = { from: iterations * count, iterations: 1, count: left };
+  return [...(iterations > 0 ? [whole] : []), ...(left > 0 ? [rest] : [])];
 }
