@@ -169,7 +169,7 @@ async function recorded(): Promise<Recording> {
 type Make = (sizes: FigureOptions) => Figure | Promise<Figure>;
 
 export const GALLERY: Readonly<Record<string, Make>> = {
-  curves: (sizes) => plotCurves({ epochs: epochs(16, 3, 0.008), ended: "stopped", restoredEpoch: 7 }, { ...sizes }),
+  curves: (sizes) => plotCurves({ epochs: epochs(16, 3, 0.008), ended: "stopped", restoredEpoch: 8 }, { ...sizes }),
   "curves-runs": (sizes) =>
     plotCurves({ "without dropout": epochs(20, 5, 0.012), "with dropout": epochs(20, 6, 0.002) }, { ...sizes }),
   "curves-seeds": (sizes) =>

@@ -50,7 +50,7 @@ export async function plotActivations(
     type: "quantitative",
     title: "x",
     scale: { domain: [from, to], nice: false },
-    axis: { grid: false },
+    axis: { grid: false, tickCount: 8 },
   };
   const y = {
     field: "y",
@@ -69,23 +69,16 @@ export async function plotActivations(
       layer: [
         ...(from < 0 && to > 0 ? [{ data: { values: [{ x: 0 }] }, mark: axis, encoding: { x } }] : []),
         { data: { values: [{ y: 0 }] }, mark: axis, encoding: { y } },
-        {
-          data: { values },
-          mark: { type: "line", clip: true },
+        ...kinds.map((kind) => ({
+          data: { values: values.filter((value) => value.kind === kind) },
+          mark: { type: "line", clip: true, strokeWidth: kind === "value" ? 2.2 : 0.9 },
           encoding: {
             x,
             y,
-            detail: { field: "kind" },
             color: { ...series, scale: { domain: names, range: names.map((_, i) => seriesColor(i)) } },
             strokeDash: { ...series, scale: { domain: names, range: names.map((_, i) => DASHES[i % DASHES.length]) } },
-            strokeWidth: {
-              field: "kind",
-              type: "ordinal",
-              scale: { domain: ["value", "derivative"], range: [2.2, 0.9] },
-              legend: null,
-            },
           },
-        },
+        })),
       ],
     },
   });

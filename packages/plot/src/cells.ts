@@ -30,12 +30,14 @@ export function reduced({ rows, columns, values }: Grid, most = MOST_CELLS): Gri
 
 type Rgb = readonly [red: number, green: number, blue: number];
 const rgbOf = (color: string): Rgb => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)) as unknown as Rgb;
+/** In capitals: dark mode changes the colours of the theme, which have small letters, and no pixel that happens to be like one. */
 export const hexOf = (rgb: readonly number[]): string =>
   `#${rgb
     .map((part) =>
       Math.max(0, Math.min(255, Math.round(part)))
         .toString(16)
-        .padStart(2, "0"),
+        .padStart(2, "0")
+        .toUpperCase(),
     )
     .join("")}`;
 const between = (a: Rgb, b: Rgb, share: number): string =>

@@ -216,6 +216,8 @@ function describe(word: string, curves: readonly Curve[], alone: boolean, mark: 
   return `${capital(parts.join(", "))}${best}.`;
 }
 
+const SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"] as const;
+
 function chartOf(
   curves: readonly Curve[],
   word: string,
@@ -244,7 +246,7 @@ function chartOf(
     field: colored.field,
     type: "nominal",
     scale: { domain: colored.names, range: colored.names.map((_, i) => seriesColor(i)) },
-    legend: legendOf(colored.names, sizes),
+    legend: { ...legendOf(colored.names, sizes), ...(alone ? {} : { symbolSize: 70 }) },
   };
   const strokeDash = {
     field: "set",
@@ -252,6 +254,13 @@ function chartOf(
     // Validation is what counts: its line is the solid one.
     scale: { domain: sets, range: sets.map((set) => (set === "training" ? DASHES[1] : DASHES[0])) },
     legend: legendOf(sets, sizes),
+  };
+  // In grey, runs are told apart by their points.
+  const shape = {
+    field: "run",
+    type: "nominal",
+    scale: { domain: names, range: names.map((_, i) => SHAPES[i % SHAPES.length]) },
+    legend: color.legend,
   };
   const banded = values.some((value) => "low" in value);
   const band = {
@@ -263,7 +272,10 @@ function chartOf(
     data: { values },
     layer: [
       ...(banded ? [band] : []),
-      { mark: { type: "line", point: points ? { size: 22 } : false }, encoding: { x, y, color, strokeDash } },
+      {
+        mark: { type: "line", point: points ? { size: alone ? 22 : 40 } : false },
+        encoding: { x, y, color, strokeDash, ...(points && !alone ? { shape } : {}) },
+      },
       ...marksOf(mark, run, epochs),
     ],
   };

@@ -45,8 +45,8 @@ export interface Drawing {
 /** A whole document: a title and a description for who does not see it, and dark mode where the theme follows the page. */
 export function svgDocument(drawing: Drawing, about: { title: string; description: string }, theme: Theme): string {
   const { width, height } = drawing;
-  const body = theme === "dark" ? darkened(drawing.body) : drawing.body;
-  const whole = unique(body);
+  const body = rounded(drawing.body);
+  const whole = unique(theme === "dark" ? darkened(body) : body);
   const attributes = {
     xmlns: "http://www.w3.org/2000/svg",
     class: "torte-figure",
@@ -67,6 +67,19 @@ export function svgDocument(drawing: Drawing, about: { title: string; descriptio
     whole,
   );
 }
+
+const PLACED =
+  /\s(?:d|points|transform|x|y|x1|y1|x2|y2|cx|cy|r|rx|ry|dx|dy|width|height|values|(?:stroke-)?(?:width|dash(?:array|offset))|(?:fill-|stroke-)?opacity|offset)="[^"]*"/g;
+
+/** Coordinates to a thousandth of a pixel, which nobody sees: digits behind that differ from one engine to another. */
+const rounded = (body: string): string =>
+  body.replaceAll(/<[a-z][^<>]*>/gi, (tag) =>
+    tag.replaceAll(PLACED, (attribute) =>
+      attribute.replaceAll(/-?\d*\.\d{4,}(?:e[-+]?\d+)?|-?\d+(?:\.\d*)?e[-+]?\d+/gi, (number) =>
+        String(Number(Number(number).toFixed(3)) || 0),
+      ),
+    ),
+  );
 
 /** "auto": light, and dark where the reader's system is, on screens. */
 export type Theme = "auto" | "light" | "dark";

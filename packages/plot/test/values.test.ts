@@ -374,3 +374,35 @@ it("a recording holds the weights after each epoch, activations and gradients of
   expect(gradient[0]).toBeCloseTo(weights["dense_1.bias"]?.data[0] ?? NaN, 5);
   expect(plotHistograms(recording, { of: "activations" }).description).toContain("dense_1: median");
 });
+
+it("no coordinate has more than three decimals, so that figures are small and alike on every engine", async () => {
+  const figures = [
+    plotHistogram([0.1, 0.2, 0.7, 1 / 3], { bins: 3 }),
+    plotCurves([{ loss: 1 / 3 }, { loss: 1 / 7 }, { loss: 1e-9 }]),
+  ];
+  for (const svg of await Promise.all(figures.map((figure) => figure.toSVG()))) {
+    const placed = [...svg.matchAll(/ (?:d|transform|x|y|x1|x2|y1|y2|width|height)="([^"]*)"/g)].map(
+      ([, text = ""]) => text,
+    );
+    expect(placed.length).toBeGreaterThan(10);
+    expect(placed.filter((text) => /\.\d{4}|\de-?\d/.test(text))).toEqual([]);
+  }
+});
+
+it("pixels keep their colours in dark mode, also those that are like a colour of the theme", async () => {
+  const image = Array.from({ length: 100 }, (_, i) => Array.from({ length: 41 }, (_, j) => ((i + j) % 41) / 40));
+  const figure = plotSaliency(new Tensor(new Float32Array(4100), [100, 41], "float32"), { image: tensor(image) });
+  const fills = async (theme: "light" | "dark"): Promise<string[]> => {
+    const svg = await figure.toSVG({ theme });
+    return [...svg.matchAll(/<rect [^>]*width="[^"]*"[^>]* fill="(#[0-9A-F]{6})"/g)].map(([, fill = ""]) => fill);
+  };
+  const light = await fills("light");
+  expect(light.length).toBeGreaterThan(100);
+  expect(await fills("dark")).toEqual(light);
+});
+
+it("derivatives are thinner than their activations", async () => {
+  const svg = await (await plotActivations({ tanh: "tanh" }, { derivatives: true })).toSVG();
+  const widths = [...svg.matchAll(/<path [^>]*stroke-width="(0\.9|2\.2)"/g)].map(([, width]) => width);
+  expect(widths.toSorted()).toEqual(["0.9", "2.2"]);
+});
