@@ -6,8 +6,26 @@
  * Eigen uses; angles far out after Payne and Hanek 1983. Results are within a few units in the last place; math.test.ts holds
  * them against float64.
  */
-export type MathFunction =
-  "exp" | "expm1" | "log" | "log1p" | "tanh" | "sigmoid" | "softplus" | "erf" | "erfc" | "sin" | "cos" | "pow";
+export const MATH_FUNCTIONS = [
+  "exp",
+  "expm1",
+  "log",
+  "log1p",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "erf",
+  "erfc",
+  "sin",
+  "cos",
+  "pow",
+] as const;
+
+export type MathFunction = (typeof MATH_FUNCTIONS)[number];
+
+/** Whether a primitive is written as a formula: every target calls it as a function, and has no code of its own for it. */
+export const isMathFunction = (primitive: string): primitive is MathFunction =>
+  (MATH_FUNCTIONS as readonly string[]).includes(primitive);
 
 /** Operations on vectors of 32-bit lanes, floats or integers; a comparison sets all bits of a lane, or none. */
 export interface VectorOps<V> {

@@ -2,7 +2,7 @@
 import type { Expr } from "../../compile/loops/expr.js";
 import type { Elementwise } from "../../graph/primitives.js";
 import type { DType } from "../../tensor/dtype.js";
-import type { MathFunction } from "../formulas.js";
+import { isMathFunction, type MathFunction } from "../formulas.js";
 import { integerText } from "./c-value.js";
 import type { NativeMath } from "./math.js";
 
@@ -43,24 +43,12 @@ const call =
   ({ texts, lanes, math }) =>
     `${math.name(name, lanes)}(${texts.join(", ")})`;
 
-const EMIT: { readonly [P in Elementwise]: Emit } = {
+const EMIT: { readonly [P in Exclude<Elementwise, MathFunction>]: Emit } = {
   neg: byType(operator("-"), ({ texts, lanes }) => `isub${lanes}(i${lanes}(0), ${texts[0] ?? ""})`),
   abs: byType(helper("abs"), helper("iabs")),
   sign: helper("sign"),
   floor: helper("floor"),
-  exp: call("exp"),
-  expm1: call("expm1"),
-  log: call("log"),
-  log1p: call("log1p"),
   sqrt: helper("sqrt"),
-  tanh: call("tanh"),
-  sigmoid: call("sigmoid"),
-  softplus: call("softplus"),
-  erf: call("erf"),
-  erfc: call("erfc"),
-  sin: call("sin"),
-  cos: call("cos"),
-  pow: call("pow"),
   not: operator("~"),
   cast: emitCast,
   add: byType(operator("+"), helper("iadd")),
@@ -79,7 +67,8 @@ const EMIT: { readonly [P in Elementwise]: Emit } = {
   select: (application) => helper(application.dtype === "float32" ? "sel" : "isel")(application),
 };
 
-export const emitApply = (primitive: Elementwise, application: Application): string => EMIT[primitive](application);
+export const emitApply = (primitive: Elementwise, application: Application): string =>
+  (isMathFunction(primitive) ? call(primitive) : EMIT[primitive])(application);
 
 /** As in the WebAssembly target: the pseudo-maximum does where one operand is a constant, which is no NaN and not −0. */
 function emitBound(primitive: "max" | "min", { args, texts, lanes }: Application): string {

@@ -2,7 +2,7 @@
 import type { Expr } from "../../compile/loops/expr.js";
 import type { Elementwise } from "../../graph/primitives.js";
 import type { DType } from "../../tensor/dtype.js";
-import type { MathFunction } from "../formulas.js";
+import { isMathFunction, type MathFunction } from "../formulas.js";
 import { type Code, OP, SIMD, V128 } from "./encoder.js";
 import type { MathLibrary } from "./math.js";
 
@@ -60,24 +60,12 @@ const byLane =
     emitByLane(code, operation);
   };
 
-const EMIT: { readonly [P in Elementwise]: Emit } = {
+const EMIT: { readonly [P in Exclude<Elementwise, MathFunction>]: Emit } = {
   neg: instruction(SIMD.f32x4Neg, SIMD.i32x4Neg),
   abs: instruction(SIMD.f32x4Abs, SIMD.i32x4Abs),
   sign: (application) => emitSign(application.code, () => application.push(operand(application))),
   floor: instruction(SIMD.f32x4Floor),
-  exp: call("exp"),
-  expm1: call("expm1"),
-  log: call("log"),
-  log1p: call("log1p"),
   sqrt: instruction(SIMD.f32x4Sqrt),
-  tanh: call("tanh"),
-  sigmoid: call("sigmoid"),
-  softplus: call("softplus"),
-  erf: call("erf"),
-  erfc: call("erfc"),
-  sin: call("sin"),
-  cos: call("cos"),
-  pow: call("pow"),
   not: instruction(SIMD.not),
   cast: (application) => {
     application.push(operand(application));
@@ -104,7 +92,8 @@ const EMIT: { readonly [P in Elementwise]: Emit } = {
   },
 };
 
-export const emitApply = (primitive: Elementwise, application: Application): void => EMIT[primitive](application);
+export const emitApply = (primitive: Elementwise, application: Application): void =>
+  (isMathFunction(primitive) ? call(primitive) : EMIT[primitive])(application);
 
 /**
  * Whether the processor has the maximum of WebAssembly, which knows NaN and −0, as one instruction: ARM has it, x64 takes
