@@ -97,7 +97,7 @@ function built(
     const [command = "cc", ...options] = compiler;
     const compiled = spawnSync(command, [...options, "-x", "c", "-", "-o", path], { input: source });
     if (compiled.status !== 0) throw new Error(`${command}: ${saidBy(compiled).slice(-4000)}`);
-    const [first = path, ...rest] = [...runner, path];
+    const [first, ...rest] = [...runner, path];
     const ended = spawnSync(first, rest, { input, env: { ...process.env, ...env }, maxBuffer: 2 ** 30 });
     if (ended.status === 0) return { output: ended.stdout, fault: undefined };
     const fault = `status ${ended.status ?? ended.signal ?? "unknown"}: ${saidBy(ended).slice(0, 4000)}`;
