@@ -55,6 +55,37 @@ describe("CSV", () => {
     );
   });
 
+  it("reads lines and fields in quotes as one, wherever the first quote comes, with the same line numbers", async () => {
+    const field = fc.string({ unit: fc.constantFrom("a", "é", "𝔸", ";", " ", "0"), minLength: 1 });
+    const table = fc.array(fc.tuple(field, field), { minLength: 1, maxLength: 12 });
+    const places = fc.record({ quoted: fc.nat(14), blank: fc.nat(14), wide: fc.nat(30) });
+    await fc.assert(
+      fc.asyncProperty(table, fc.integer({ min: 1, max: 40 }), places, async (rows, size, { quoted, blank, wide }) => {
+        const linesOf = (quote: boolean): string[] => [
+          "x,y",
+          ...rows.flatMap(([x, y], i) => [
+            ...(i === blank ? [""] : []),
+            `${quote && i >= quoted ? `"${x}"` : x},${y}${i === wide ? ",z" : ""}`,
+          ]),
+        ];
+        const outcome = async (quote: boolean): Promise<unknown> => {
+          try {
+            const read = await readTable(inParts(bytes(linesOf(quote).join("\n")), size), csv);
+            return [read.columns, read.lines, rowsOf(read)];
+          } catch (error) {
+            return /^table: line \d+: the row has another/.exec((error as Error).message)?.[0];
+          }
+        };
+        const plain = await outcome(false);
+        expect(plain).toBeDefined();
+        expect(await outcome(true)).toEqual(plain);
+        if (wide < rows.length)
+          expect(plain).toBe(`table: line ${wide + 2 + Number(blank <= wide)}: the row has another`);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it("takes semicolons and tabs where the header has them, and says otherwise with delimiter", async () => {
     expect((await read("a;b\n1;2\n", csv)).columns).toEqual(["a", "b"]);
     expect((await read("a\tb\n1\t2\n", csv)).columns).toEqual(["a", "b"]);

@@ -31,6 +31,8 @@ export interface ColumnEncoder {
     tokens: readonly TokenArray[],
     row: number,
   ): string | undefined;
+  /** What is wrong with a cell, as `encode` says it, without encoding it. Default: it is encoded. */
+  problem?(cell: Cell): string | undefined;
   toJSON(): ColumnDescription;
 }
 

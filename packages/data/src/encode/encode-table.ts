@@ -119,17 +119,17 @@ export function encodeTable(table: Table, options: EncodeOptions): EncodedTable 
   const usable = known.filter((row) => !bad.has(row));
   const split =
     options.rows === undefined ? splitUsable(table, plan, usable, options) : parseRowSplit(options.rows, table.size);
-  const encoding = TableEncoding.fit(table, plan, split.train, {
+  const { encoding, encoded } = TableEncoding.fitAndEncode(table, plan, split.train, {
     lenient: invalid === "unknown",
     ...(positive === undefined ? {} : { positive }),
     ...(like === undefined ? {} : { like }),
   });
-  const part = (rows: readonly number[]): { readonly x: Tensor[]; readonly y: Tensor } => ({
-    x: [...encoding.encode(table, rows).x],
-    y: encoding.encodeTarget(table, rows),
-  });
+  const part = (
+    rows: readonly number[],
+    { x } = encoding.encode(table, rows),
+  ): { readonly x: Tensor[]; readonly y: Tensor } => ({ x: [...x], y: encoding.encodeTarget(table, rows) });
   return {
-    train: Dataset.fromTensors(part(split.train)).shuffle({ seed: options.seed ?? 0 }),
+    train: Dataset.fromTensors(part(split.train, encoded)).shuffle({ seed: options.seed ?? 0 }),
     validation: Dataset.fromTensors(part(split.validation)),
     test: sealTest(part(split.test)),
     encoding,

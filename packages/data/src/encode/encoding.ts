@@ -95,21 +95,38 @@ export class TableEncoding {
 
   /** Fits everything to these rows of the table: those of the training part, and no others. */
   static fit(table: Table, plan: TablePlan, rows: readonly number[], options: FitOptions = {}): TableEncoding {
+    return TableEncoding.fitAndEncode(table, plan, rows, options).encoding;
+  }
+
+  /** The same with the rows encoded, which fitting does anyway. */
+  static fitAndEncode(
+    table: Table,
+    plan: TablePlan,
+    rows: readonly number[],
+    options: FitOptions = {},
+  ): { readonly encoding: TableEncoding; readonly encoded: EncodedRows } {
+    const whole = (encoding: TableEncoding): ReturnType<typeof TableEncoding.fitAndEncode> => ({
+      encoding,
+      encoded: encoding.encode(table, rows),
+    });
     const cellsOf = (name: string): readonly Cell[] => {
       const cells = table.column(name);
       return rows.map((row) => cells[row] ?? null);
     };
     const target = fitTarget(plan.target, plan.targetKind, cellsOf(plan.target), options.positive);
     const { like } = options;
-    if (like !== undefined) return new TableEncoding(like.#columns, like.#scale, target);
+    if (like !== undefined) return whole(new TableEncoding(like.#columns, like.#scale, target));
     const columns = fitColumns(plan, cellsOf, options.lenient ?? false);
     const width = columns.reduce((sum, { encoder }) => sum + encoder.features, 0);
     const raw = new TableEncoding(columns, identityScale(width), target);
-    if (width === 0) return raw;
-    const { x, problems } = raw.encode(table, rows);
-    const bad = new Set(problems.map(({ row }) => row));
+    const encoded = raw.encode(table, rows);
+    const [features] = encoded.x;
+    if (width === 0 || features === undefined) return { encoding: raw, encoded };
+    const bad = new Set(encoded.problems.map(({ row }) => row));
     const good = rows.flatMap((row, i) => (bad.has(row) ? [] : [i]));
-    return new TableEncoding(columns, scaleOf(x[0]?.data ?? [], width, good), target);
+    const encoding = new TableEncoding(columns, scaleOf(features.data, width, good), target);
+    encoding.#standardize(features.data as Float32Array);
+    return { encoding, encoded };
   }
 
   /** What is wrong with rows, whatever an encoding is fitted to. */
@@ -122,9 +139,18 @@ export class TableEncoding {
     return raw.problems(table, rows);
   }
 
-  /** What is wrong with rows. */
+  /** What is wrong with rows; of each the first column that something is wrong with. */
   problems(table: Table, rows: readonly number[]): readonly RowProblem[] {
-    return blocksOf(rows).flatMap((block) => this.encode(table, block).problems);
+    const quick = this.#columns.every(({ encoder }) => encoder.problem !== undefined);
+    if (!quick) return blocksOf(rows).flatMap((block) => this.encode(table, block).problems);
+    const columns = this.#columns.map(({ name, encoder }) => ({ name, encoder, cells: table.column(name) }));
+    return rows.flatMap((row) => {
+      for (const { name, encoder, cells } of columns) {
+        const problem = encoder.problem?.(cells[row] ?? null);
+        if (problem !== undefined) return [{ row, column: name, problem }];
+      }
+      return [];
+    });
   }
 
   /** What each column holds. */

@@ -76,6 +76,23 @@ export class LetterEncoder implements ColumnEncoder {
     this.#places[letter.toLowerCase().charCodeAt(0)] = place;
   }
 
+  problem(cell: Cell): string | undefined {
+    const text = textOf(cell);
+    if (isMissing(cell) || text === "") return "there is no sequence";
+    if (this.lenient) return undefined;
+    for (let i = 0; i < text.length; i++)
+      if (this.#placeOf(text.charCodeAt(i)) === INVALID) return this.#noLetter(text, i);
+    return undefined;
+  }
+
+  #placeOf(code: number): number {
+    return code < 128 ? (this.#places[code] ?? INVALID) : this.lenient ? OTHER : INVALID;
+  }
+
+  #noLetter(text: string, i: number): string {
+    return `${show(text.charAt(i))} at ${i + 1} is no letter of a ${this.kind}`;
+  }
+
   encode(
     cell: Cell,
     features: Float32Array,
@@ -96,10 +113,9 @@ export class LetterEncoder implements ColumnEncoder {
     let word = 0;
     let known = 0;
     for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i);
-      const place = code < 128 ? (this.#places[code] ?? INVALID) : this.#places[0] === OTHER ? OTHER : INVALID;
+      const place = this.#placeOf(text.charCodeAt(i));
       if (place < 0) {
-        if (place === INVALID) return `${show(text.charAt(i))} at ${i + 1} is no letter of a ${this.kind}`;
+        if (place === INVALID) return this.#noLetter(text, i);
         known = 0;
         word = 0;
         continue;

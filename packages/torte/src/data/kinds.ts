@@ -80,11 +80,15 @@ function someOf(cells: readonly Cell[]): readonly Cell[] {
 function sequenceKind(texts: readonly string[]): SequenceKind | undefined {
   const letters = texts.reduce((sum, { length }) => sum + length, 0);
   if (letters === 0 || letters < SEQUENCE_LENGTH * texts.length) return undefined;
-  const counts = new Map<string, number>();
-  for (const text of texts) for (const letter of text) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  const counts = new Uint32Array(128);
+  for (const text of texts)
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code < 128) counts[code] = (counts[code] ?? 0) + 1;
+    }
+  const countOf = (letter: string): number => counts[letter.charCodeAt(0)] ?? 0;
   const share = (allowed: string): number =>
-    [...allowed].reduce((sum, letter) => sum + (counts.get(letter) ?? 0) + (counts.get(letter.toLowerCase()) ?? 0), 0) /
-    letters;
+    [...new Set(`${allowed}${allowed.toLowerCase()}`)].reduce((sum, letter) => sum + countOf(letter), 0) / letters;
   for (const kind of ["DNA", "RNA", "protein"] as const) {
     const { usual, others } = LETTERS[kind];
     // Words are made of a protein's letters, too, but with vowels and blanks; sequences are in one case.

@@ -53,9 +53,9 @@ describe("split", () => {
     const parts = split({ x: [rows(20), rows(20)], y: rows(20) }, { seed: 4 });
     for (const part of [parts.train, parts.validation, parts.test]) {
       for await (const { x, y } of opened(part).batch(3)) {
-        if (!Array.isArray(x)) throw new Error("a list stays one");
-        expect(x[0]?.data).toEqual(y.data);
-        expect(x[1]?.data).toEqual(y.data);
+        const [one, two] = x as readonly Tensor[];
+        expect(one?.data).toEqual((y as Tensor).data);
+        expect(two?.data).toEqual((y as Tensor).data);
       }
     }
   });
