@@ -24,9 +24,13 @@ import {
   plotRoc,
   plotSaliency,
   plotScores,
+  plotStudyContour,
   plotStudyCurves,
+  plotStudyFront,
   plotStudyHistory,
+  plotStudyParallel,
   plotStudySlice,
+  plotStudyTimeline,
   plotWindows,
   Recording,
 } from "@torte/plot";
@@ -77,13 +81,40 @@ function study(): DrawnStudy {
     const epochs = Array.from({ length: floor < 0.42 ? 27 : 3 }, (__, epoch) => [
       floor + 0.5 * Math.exp(-epoch / 4) + 0.02 * next(),
     ]);
-    return { number, values: { rate, units }, results: epochs.at(-1), epochs };
+    const activation = ["relu", "tanh", "swish"][number % 3] ?? "";
+    return { number, values: { rate, units, activation }, results: epochs.at(-1), epochs };
   });
   const parameters = [
-    { name: "rate", kind: "float", log: true },
-    { name: "units", kind: "int", log: true },
+    { name: "rate", kind: "float", log: true, min: 1e-4, max: 1e-1 },
+    { name: "units", kind: "int", log: true, min: 8, max: 128 },
+    { name: "activation", kind: "categorical", choices: ["relu", "tanh", "swish"] },
   ];
   return { trials, space: { parameters }, objectives: [{ metric: "valLoss", direction: "min" }] };
+}
+
+/** The same trials with what they weigh as a second objective. */
+function weighed(): DrawnStudy {
+  const { trials, space, objectives } = study();
+  const costs = trials.map(({ values, results, ...others }) => ({
+    ...others,
+    values,
+    results: [results?.[0] ?? 0, 40 * Number(values["units"]) + 300],
+  }));
+  return { trials: costs, space, objectives: [...objectives, { metric: "parameters", direction: "min" }] };
+}
+
+/** Three workers; poor trials are pruned, and one has failed. */
+function timed(): DrawnStudy {
+  const { trials, ...others } = study();
+  const clock = [0, 0, 0];
+  const spans = trials.map(({ epochs, ...trial }, i) => {
+    const worker = clock.indexOf(Math.min(...clock));
+    const from = clock[worker] ?? 0;
+    clock[worker] = from + 180 * epochs.length + 40 * (i % 4);
+    const state = i === 7 ? "failed" : epochs.length > 3 ? "complete" : "pruned";
+    return { ...trial, epochs, state, spans: [{ worker: String(worker), from, to: from + 180 * epochs.length }] };
+  });
+  return { trials: spans, ...others };
 }
 
 const normal = (next: () => number): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
@@ -269,6 +300,10 @@ export const GALLERY: Readonly<Record<string, Make>> = {
   "study-history": (sizes) => plotStudyHistory(study(), sizes),
   "study-slice": (sizes) => plotStudySlice(study(), "rate", sizes),
   "study-curves": (sizes) => plotStudyCurves(study(), sizes),
+  "study-parallel": (sizes) => plotStudyParallel(study(), sizes),
+  "study-contour": (sizes) => plotStudyContour(study(), ["rate", "units"], sizes),
+  "study-front": (sizes) => plotStudyFront(weighed(), sizes),
+  "study-timeline": (sizes) => plotStudyTimeline(timed(), sizes),
   "gradient-flow": async (sizes) => {
     const deep = Array.from({ length: 24 }, () => residual([dense({ units: 8, activation: "sigmoid" })]));
     const model = sequential(input({ shape: [8] }), ...deep, dense({ units: 1 }));

@@ -139,6 +139,11 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
     .option("--resume <run>", "go on with the run in this folder, from its newest checkpoint, to the bit", text)
     .option("--evaluate", "open the test at the end, as torte evaluate does");
   speaking(command);
+  ofTables(command).addHelpText("after", TRAIN_HELP).action(onTrain);
+}
+
+/** What is said of a table, and of the experiment that it stands for. */
+function ofTables(command: Command): Command {
   command
     .optionsGroup("Of tables:")
     .option("--target <column>", "the column that is to be told (default: label, where files are classes)", text);
@@ -176,7 +181,7 @@ function addTrain(program: Command, onTrain: Actions["train"]): void {
       text,
     )
     .option("--print-experiment", "print the TypeScript that the command stands for, and do nothing");
-  labelled(reading(command)).addHelpText("after", TRAIN_HELP).action(onTrain);
+  return labelled(reading(command));
 }
 
 const TRAIN_HELP = `
@@ -265,8 +270,8 @@ and nothing is written.`;
 function addTune(program: Command, onTune: Actions["tune"]): void {
   const command = program
     .command("tune")
-    .description("Tune the hyperparameters that an experiment asks for with h; the test part stays sealed.")
-    .argument("<file>", "the experiment file; with --resume the study's folder")
+    .description("Tune the hyperparameters of an experiment, or of a model for a table; the test part stays sealed.")
+    .argument("<file>", "a table, as of torte train, or an experiment file; with --resume the study's folder")
     .option("--budget <time>", "of the study, as 90s, 30m or 2h", duration)
     .option("--trials <n>", "trials of the study", whole(1))
     .option("--epochs <n>", "epochs of all trials together", whole(1))
@@ -295,9 +300,12 @@ function addTune(program: Command, onTune: Actions["tune"]): void {
     .option("--from <dirs>", "folders of earlier studies of related data, with commas between", folders)
     .option("--workers <n>", "processes that train; 1 trains in this one (default: 1)", whole(1, 256))
     .option("--reproducible", "the same study whatever the number of workers")
+    .option("--storage <url>", "a PostgreSQL database, postgres://user@host/name: workers on any machine train", text)
+    .option("--worker", "train for the study that is led elsewhere with the same --storage")
     .option("--out <dir>", "the study's folder (default: runs/<file>-study)", text)
     .option("--resume", "go on with the study of a folder");
-  speaking(running(command)).addHelpText("after", TUNE_HELP).action(onTune);
+  speaking(running(command));
+  ofTables(command).addHelpText("after", TUNE_HELP).action(onTune);
 }
 
 const folders = (given: string): readonly string[] => given.split(",").map((folder) => text(folder.trim()));
@@ -305,11 +313,16 @@ const folders = (given: string): readonly string[] => given.split(",").map((fold
 const TUNE_HELP = `
 Examples:
   torte tune experiment.ts --budget 30m
+  torte tune proteins.csv --sequence seq --target soluble --budget 20m
   torte tune runs/experiment-study --resume --trials 100
+  torte tune experiment.ts --storage postgres://localhost/torte --worker
   torte tune other.ts --trials 40 --from runs/experiment-study
 
 Ctrl-C ends a study; --resume goes on with it. At the end the best three trials are
 trained again with fresh seeds: what was seen is the best of many, and too good.
+The folder has study.html for people, and best.ts, the best trial as an experiment:
+  torte train runs/experiment-study/best.ts --out runs/best
+  torte evaluate runs/best
 Exit status: 0 finished; 1 training failed; 2 an option, the data or the experiment is
 wrong; 130 interrupted.`;
 

@@ -1,13 +1,14 @@
 /** The contract between an experiment file and the command that runs it. */
-import type { Hyper } from "@torte/tune";
+import type { Assignment, Hyper } from "@torte/tune";
 import { CALIBRATIONS, type CalibrationMethod, type EncodedTable } from "@torte/data";
 import {
   type Callback,
   type CompileOptions,
   type Dataset,
   isRecord,
-  type Model,
+  Model,
   type ModelOptions,
+  type ModelSpaceOptions,
   OptionError,
   type SealedTest,
   type Table,
@@ -121,15 +122,42 @@ export interface Experiment<Data extends ExperimentData = ExperimentData> {
   readonly model: (context: ModelContext<Data>) => Model;
   /** Optimizer, loss and metrics; or a function that asks for hyperparameters, as `model` may. */
   readonly compile: CompileOptions | ((h: Hyper) => CompileOptions);
+  /**
+   * What `torte tune` chooses of the model as it stands, as `{ only: ["units", "rate"] }`, beside what `model` and `compile` ask for with
+   * `h`; see `model.hyperparameters().space`. Default: nothing.
+   */
+  readonly space?: ModelSpaceOptions;
+  /** Hyperparameters by name, instead of their defaults: a trial's, in the file that `torte tune` leaves. Default: none. */
+  readonly setting?: Assignment;
   /** Made anew for each run. Default none. */
   readonly callbacks?: () => readonly Callback[];
+}
+
+/** The model of an experiment, with what `h` answers. */
+export function modelOf(experiment: Experiment, context: ModelContext): Model {
+  const model = experiment.model(context);
+  // What is no model is told by whoever looks at it.
+  if (experiment.space === undefined || !((model as unknown) instanceof Model)) return model;
+  return model.hyperparameters().space(experiment.space).model(context.h);
 }
 
 /** What the experiment compiles its model with. */
 export const compileOf = ({ compile }: Pick<Experiment, "compile">, h: Hyper): CompileOptions =>
   typeof compile === "function" ? compile(h) : compile;
 
-const FIELDS = ["name", "variants", "training", "from", "calibration", "data", "model", "compile", "callbacks"];
+const FIELDS = [
+  "name",
+  "variants",
+  "training",
+  "from",
+  "calibration",
+  "data",
+  "model",
+  "compile",
+  "space",
+  "setting",
+  "callbacks",
+];
 const TRAINING = ["epochs", "batchSize", "seed", "ensemble", "classWeight"];
 
 /**
@@ -163,6 +191,9 @@ export function checkExperiment(where: string, value: unknown): asserts value is
   if (value["callbacks"] !== undefined && typeof value["callbacks"] !== "function") {
     wrong(where, "callbacks has the wrong type", "a function that makes them", value["callbacks"]);
   }
+  for (const field of ["space", "setting"])
+    if (value[field] !== undefined && !isRecord(value[field]))
+      wrong(where, `${field} has the wrong type`, "an object", value[field]);
   const variants: unknown = value["variants"] ?? ["base"];
   if (!Array.isArray(variants) || variants.length === 0 || variants.some((name) => typeof name !== "string")) {
     wrong(where, "variants has the wrong type", "a list of names, at least one", variants);

@@ -13,6 +13,8 @@ export interface GeneratedFrom {
   readonly rows: number;
   /** What is said of the split and of rows that cannot be read. */
   readonly options: Pick<EncodeOptions, "split" | "splitBy" | "validation" | "test" | "invalid" | "positive">;
+  /** The experiment asks for hyperparameters. */
+  readonly tuned: boolean;
   /** A class has less than half of an equal share of the rows. */
   readonly unbalanced: boolean;
   readonly calibration?: CalibrationMethod;
@@ -46,6 +48,18 @@ function trainingFor(rows: number): { readonly epochs: number; readonly batchSiz
 const CALIBRATION = { binary: "platt", multiClass: "temperature", multiLabel: "platt" } as const;
 
 const LEARNING_RATE = 1e-3;
+
+const RATE_RANGE = `h.float("learningRate", 1e-4, 1e-2, { log: true, default: ${LEARNING_RATE} })`;
+
+/** What is chosen of the default model: of any, and of one that reads sequences. */
+const CHOSEN = { any: ["units", "rate"], sequences: ["filters", "kernelSize"] } as const;
+
+/** What `torte tune` chooses of the model; of one's own all that it gives. */
+function spaceFor({ plan, model }: GeneratedFrom): string {
+  if (model !== undefined) return "{}";
+  const reads = Object.values(plan.inputs).some((kind) => kind !== "number" && kind !== "category");
+  return literal({ only: [...CHOSEN.any, ...(reads ? CHOSEN.sequences : [])] });
+}
 
 export function generateExperiment(from: GeneratedFrom): ExperimentText {
   const { command, request, plan, rows, options, path, unbalanced, ensemble } = from;
@@ -81,11 +95,11 @@ ${Object.entries(encode)
 
 ${model === undefined ? "  // Replace it by layers of your own: data.encoding.inputs says what comes in.\n" : ""}  model: ({ data, options }) => ${model === undefined ? "defaultModel" : "makeModel"}(data.encoding, options),
 
-  compile: {
-    optimizer: adamw({ learningRate: ${LEARNING_RATE} }),
+${from.tuned ? `  space: ${spaceFor(from)},\n\n` : ""}  compile: ${from.tuned ? "(h) => (" : ""}{
+    optimizer: adamw({ learningRate: ${from.tuned ? RATE_RANGE : LEARNING_RATE} }),
     loss: ${literal(LOSS_OF[targetKind])},
     metrics: ${literal(METRICS[targetKind])},
-  },
+  }${from.tuned ? ")" : ""},
   callbacks: () => [earlyStopping({ monitor: "valLoss", patience: ${patience} })],
 });
 `;
@@ -101,7 +115,7 @@ const nameOf = (file: string): string =>
     .replace(/^-+|-+$/g, "") || "table";
 
 /** A value as it is written in TypeScript. */
-function literal(value: unknown): string {
+export function literal(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const key = (name: string): string => (/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name));

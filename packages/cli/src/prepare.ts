@@ -14,7 +14,7 @@ import {
   type Table,
 } from "torte";
 import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
-import { compileOf, type ExperimentData } from "./experiment.js";
+import { compileOf, type ExperimentData, modelOf } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
@@ -72,6 +72,7 @@ export async function prepare(
   reporter.line(`\n${model.summary()}\n`);
   reporter.line(`Runs on ${await describeBackend({ backend: plan.backend, threads: plan.threads })}.`);
   await compileModel(plan, model);
+  checkSetting(plan);
   await checkRows(model, data);
   signal.throwIfAborted();
   return { ...rows, model };
@@ -79,14 +80,12 @@ export async function prepare(
 
 /** The model of an experiment; further members of an ensemble have seeds of their own. */
 export async function makeModel(
-  { text, experiment, variant, seed, threads, backend }: Plan,
+  { text, experiment, variant, seed, threads, backend, h }: Plan,
   data: PreparedData,
   member: number,
 ): Promise<Model> {
   const options = { seed: (seed + MEMBER * member) >>> 0, threads, backend };
-  const model = await inExperiment(text, "model()", () =>
-    experiment.model({ variant, options, data, h: presentSetting() }),
-  );
+  const model = await inExperiment(text, "model()", () => modelOf(experiment, { variant, options, data, h }));
   checkModel(text.shown, model);
   return model;
 }
@@ -94,9 +93,20 @@ export async function makeModel(
 /** Seeds that people type do not meet those of other members. */
 const MEMBER = 0x9e3779b1;
 
-export async function compileModel({ text, experiment }: Plan, model: Model): Promise<void> {
+export async function compileModel({ text, experiment, h }: Plan, model: Model): Promise<void> {
   await inExperiment(text, "compile", () => {
-    model.compile(compileOf(experiment, presentSetting()));
+    model.compile(compileOf(experiment, h));
+  });
+}
+
+/** @throws OptionError for a hyperparameter of the experiment's setting that nothing has asked for. */
+function checkSetting({ text, experiment, h }: Plan): void {
+  const strange = Object.keys(experiment.setting ?? {}).find((name) => !h.parameters.has(name));
+  if (strange === undefined) return;
+  throw new OptionError({
+    where: text.shown,
+    problem: `setting has a hyperparameter that is not asked for: ${JSON.stringify(strange)}`,
+    expected: [...h.parameters.keys()].join(", ") || "none",
   });
 }
 
@@ -153,6 +163,7 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
     text,
     sha256: sha256Of(text.source),
     experiment,
+    h: presentSetting(experiment.setting),
     variant,
     epochs: options.epochs ?? epochs,
     batchSize: options.batchSize ?? batchSize,

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { dirname, extname, join, resolve } from "node:path";
 import { type Decision, figuresOf, Predictor } from "@torte/data";
+import type { PresentSetting } from "@torte/tune";
 import {
   type Callback,
   type History,
@@ -42,6 +43,8 @@ export interface Plan {
   /** Of the text. */
   readonly sha256: string;
   readonly experiment: Experiment;
+  /** Answers what the experiment asks for: its setting, else defaults. */
+  readonly h: PresentSetting;
   readonly variant: string;
   readonly epochs: number;
   readonly batchSize: number;

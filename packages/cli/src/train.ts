@@ -80,8 +80,9 @@ const OF_TABLES = {
   model: "--model",
 } as const satisfies Partial<Record<keyof TrainCommandOptions, string>>;
 
-/** Programs are experiments; everything else is taken as a table. */
-const isExperiment = (file: string): boolean => /\.[cm]?[jt]s$/.test(file);
+/** Programs are experiments; everything else is taken as a table, where a target or its format says so. */
+export const isTable = (file: string, { target, format }: Pick<TrainCommandOptions, "target" | "format">): boolean =>
+  !/\.[cm]?[jt]s$/.test(file) && (target !== undefined || format !== undefined || formatOfPath(file) !== undefined);
 
 /** What `torte train` does; `print` gets what goes to the standard output beside the story of the run. */
 export async function trainCommand(
@@ -103,10 +104,7 @@ export async function trainCommand(
         problem: "there is no file",
         expected: "a table or an experiment",
       });
-    if (
-      isExperiment(file) ||
-      (options.target === undefined && formatOfPath(file) === undefined && options.format === undefined)
-    ) {
+    if (!isTable(file, options)) {
       const [, other] = files;
       if (other !== undefined)
         throw new OptionError({ where: "torte train", problem: "an experiment is one file", received: other });
@@ -150,7 +148,7 @@ function refuseOtherOptions(file: string | undefined, options: TrainCommandOptio
   });
 }
 
-function refuseTableOptions(file: string, options: TrainCommandOptions): void {
+export function refuseTableOptions(file: string, options: Partial<Record<keyof typeof OF_TABLES, unknown>>): void {
   for (const [name, option] of Object.entries(OF_TABLES))
     if (options[name as keyof typeof OF_TABLES] !== undefined)
       throw new OptionError({
@@ -161,11 +159,12 @@ function refuseTableOptions(file: string, options: TrainCommandOptions): void {
       });
 }
 
-/** The experiment that a table and what is said of it stand for. */
-async function experimentOf(
+/** The experiment that a table and what is said of it stand for; one to tune asks for hyperparameters. */
+export async function experimentOf(
   file: string,
   beside: readonly string[],
   options: TrainCommandOptions,
+  verb: "train" | "tune" = "train",
 ): Promise<{ readonly text: ExperimentText; readonly tables: ContextOptions["tables"] & object }> {
   const { data } = options;
   const request = requestOf([file, ...beside], options);
@@ -198,7 +197,7 @@ async function experimentOf(
   });
   const start = Object.entries({ "--from": options.from, "--freeze": options.freeze });
   const more = start.flatMap(([name, value]) => (value === undefined ? [] : [name, value]));
-  const command = `torte train ${[file, ...beside, ...commandOptions(options), ...more].map(quoted).join(" ")}`;
+  const command = `torte ${verb} ${[file, ...beside, ...commandOptions(options), ...more].map(quoted).join(" ")}`;
   return {
     text: generateExperiment({
       command,
@@ -206,6 +205,7 @@ async function experimentOf(
       plan,
       rows: read.table.size,
       unbalanced: isUnbalanced(read.table, plan),
+      tuned: verb === "tune",
       options: encode,
       path: resolve(`${file}.experiment.ts`),
       ...defined<Pick<GeneratedFrom, "ensemble" | "calibration" | "from" | "freeze" | "model">>({

@@ -45,10 +45,17 @@ describe("torte tune", () => {
     expect(first.out).toContain("again 0.");
     expect(first.out).toContain("The study is in study, for people study/study.html; the test part was not looked at.");
     const page = readFileSync(join(folder, "study", "study.html"), "utf8");
-    for (const title of ["History", "Learning curves", "Importance", "Hyperparameters", "Trials"])
+    for (const title of [
+      "History",
+      "Learning curves",
+      "Parallel coordinates",
+      "Importance",
+      "Hyperparameters",
+      "Timeline",
+    ])
       expect(page).toContain(`<h2>${title}</h2>`);
     expect(page).not.toMatch(/<script|(?:src|href)="(?!data:)/);
-    expect(page.match(/<svg/g)?.length).toBe(5);
+    expect(page.match(/<svg/g)?.length).toBe(8);
     expect(existsSync(join(folder, "study", "journal.jsonl"))).toBe(true);
     const again = await run("study", "--resume", "--workers", "2", "--json");
     expect(again.error).toBe("");
@@ -58,6 +65,67 @@ describe("torte tune", () => {
     const workers = await run("mine.ts", "--trials", "4", "--out", "other", "--workers", "2", "--json", ...shared);
     const facts = ({ trials }: Told) => trials.map(({ values, epochs }) => ({ values, epochs }));
     expect(facts(JSON.parse(workers.out) as Told)).toEqual(facts(told));
+  }, 240_000);
+
+  it("tunes a model for a table, and leaves the best trial as an experiment that trains as it did", async () => {
+    const folder = newFolder();
+    const rows = Array.from({ length: 120 }, (_, i) => [Math.sin(i).toFixed(3), Math.cos(3 * i).toFixed(3), i % 3]);
+    const lines = rows.map(([a, b, c]) => `${a},${b},${c},${Number(a) * Number(b) > 0 ? "yes" : "no"}`);
+    writeFileSync(join(folder, "points.csv"), ["a,b,c,good", ...lines].join("\n"));
+    const run = (...args: string[]) => start(folder, args).result;
+    const table = ["points.csv", "--target", "good"];
+    const printed = await run("tune", ...table, "--print-experiment");
+    expect(printed.out).toContain('space: { only: ["units", "rate"] },');
+    expect(printed.out).toContain('h.float("learningRate", 1e-4, 1e-2, { log: true, default: 0.001 })');
+    const study = [
+      "--trials",
+      "3",
+      "--trial-epochs",
+      "3",
+      "--scheduler",
+      "none",
+      "--searcher",
+      "random",
+      "--threads",
+      "1",
+    ];
+    const tuned = await run("tune", ...table, ...study, "--out", "study");
+    expect(tuned.error).toBe("");
+    expect(tuned.out).toContain("The experiment is study/experiment.ts.");
+    expect(tuned.out).toContain("torte train study/best.ts trains the best trial");
+    expect(
+      readFileSync(join(folder, "study", "experiment.ts"), "utf8")
+        .split("\n")
+        .slice(1),
+    ).toEqual(
+      printed.out.split("\n").slice(1), // the first line is the command
+    );
+    const told = JSON.parse((await run("tune", "study", "--resume", "--json")).out) as {
+      readonly best: {
+        readonly values: Readonly<Record<string, unknown>>;
+        readonly epochs: readonly (readonly number[])[];
+      };
+    };
+    expect(Object.keys(told.best.values)).toEqual([
+      "hidden_1.units",
+      "dropout.rate",
+      "hidden_2.units",
+      "dropout_1.rate",
+      "learningRate",
+    ]);
+    const trained = await run("train", "study/best.ts", "--out", "best", "--threads", "1", "--json");
+    expect(trained.error).toBe("");
+    const { epochs } = JSON.parse(trained.out) as { readonly epochs: readonly { readonly valLoss: number }[] };
+    expect(epochs.map(({ valLoss }) => valLoss)).toEqual(told.best.epochs.map(([loss]) => loss));
+    // Neither the study nor the run has opened the test.
+    const evaluated = await run("evaluate", "best", "--json");
+    expect(JSON.parse(evaluated.out)).toMatchObject({ openings: 1, rows: 12 });
+    const again = await run("tune", "study/best.ts", "--trials", "2");
+    expect(again.error).toContain("study/best.ts: its hyperparameters are chosen already");
+    const file = readFileSync(join(folder, "study", "best.ts"), "utf8");
+    writeFileSync(join(folder, "study", "best.ts"), file.replace('"dropout.rate"', '"dropout.rat"'));
+    const wrong = await run("train", "study/best.ts");
+    expect(wrong.error).toContain('setting has a hyperparameter that is not asked for: "dropout.rat"');
   }, 240_000);
 
   it("says what is wrong", async () => {

@@ -34,4 +34,6 @@ export {
   type StudyParameter,
   type StudyTrial,
 } from "./study.js";
+export { plotStudyContour, plotStudyParallel } from "./study-settings.js";
+export { plotStudyFront, plotStudyTimeline } from "./study-course.js";
 export { plotWindows, type WindowsOptions } from "./windows.js";

@@ -14,6 +14,12 @@ export interface StudyTrial {
   readonly results: readonly number[] | undefined;
   /** One list of figures for each epoch. */
   readonly epochs: readonly (readonly number[])[];
+  /** What became of it. Default: nothing is said of it. */
+  readonly state?: string;
+  /** One for each constraint, above 0 where it is violated. Default: there are none. */
+  readonly violations?: readonly number[];
+  /** When it was trained, in milliseconds, and by whom. Default: not known. */
+  readonly spans?: readonly { readonly worker?: string; readonly from: number; readonly to: number }[];
 }
 
 /** A hyperparameter, as a space has it. */
@@ -21,6 +27,11 @@ export interface StudyParameter {
   readonly name: string;
   readonly kind: string;
   readonly log?: boolean;
+  /** Of numbers. Default: as the trials have it. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Of categories. Default: as the trials have it. */
+  readonly choices?: readonly (number | string | boolean)[];
 }
 
 /** What a study's figures are made of: the study itself will do. */
@@ -35,7 +46,7 @@ interface Row {
   readonly value: number;
 }
 
-function rowsOf(where: string, { trials }: DrawnStudy): readonly Row[] {
+export function rowsOf(where: string, { trials }: DrawnStudy): readonly Row[] {
   const rows = trials.flatMap(({ number, results }) =>
     Number.isFinite(results?.[0]) ? [{ trial: number, value: results?.[0] ?? NaN }] : [],
   );
@@ -43,8 +54,8 @@ function rowsOf(where: string, { trials }: DrawnStudy): readonly Row[] {
   return rows;
 }
 
-const metricOf = ({ objectives }: DrawnStudy): string => objectives[0]?.metric ?? "objective";
-const isBetter = ({ objectives }: DrawnStudy, a: number, b: number): boolean =>
+export const metricOf = ({ objectives }: DrawnStudy): string => objectives[0]?.metric ?? "objective";
+export const isBetter = ({ objectives }: DrawnStudy, a: number, b: number): boolean =>
   objectives[0]?.direction === "max" ? a > b : a < b;
 
 /**

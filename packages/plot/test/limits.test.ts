@@ -26,9 +26,13 @@ import {
   plotRoc,
   plotSaliency,
   plotScores,
+  plotStudyContour,
   plotStudyCurves,
+  plotStudyFront,
   plotStudyHistory,
+  plotStudyParallel,
   plotStudySlice,
+  plotStudyTimeline,
   plotWindows,
   Recording,
 } from "@torte/plot";
@@ -184,6 +188,25 @@ const REFUSED: Readonly<Record<string, readonly (readonly [RegExp, () => unknown
   plotStudyCurves: [
     [/no trial has a result/, () => plotStudyCurves(unfinished)],
     [/title is no text/, () => plotStudyCurves(finished, { title: 3 as never })],
+  ],
+  plotStudyParallel: [
+    [/no trial has a result/, () => plotStudyParallel(unfinished)],
+    [/unknown option "hight"/, () => plotStudyParallel(finished, { hight: 3 } as never)],
+  ],
+  plotStudyContour: [
+    [/no trial has a result/, () => plotStudyContour(unfinished, ["rate", "units"])],
+    [/no trial with a result has numbers for "rate" and "units"/, () => plotStudyContour(finished, ["rate", "units"])],
+  ],
+  plotStudyFront: [
+    [/the study has one objective: expected two/, () => plotStudyFront(finished)],
+    [
+      /no trial has both results/,
+      () => plotStudyFront({ ...finished, objectives: [...finished.objectives, ...finished.objectives] }),
+    ],
+  ],
+  plotStudyTimeline: [
+    [/it is not known when trials were trained/, () => plotStudyTimeline(finished)],
+    [/height is out of range/, () => plotStudyTimeline(finished, { height: 5 })],
   ],
   plotHistograms: [[/no weights were recorded/, () => plotHistograms(new Recording())]],
 };

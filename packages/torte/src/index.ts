@@ -148,6 +148,7 @@ export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/sa
 export { input, type InputOptions } from "./nn/network.js";
 export { Report } from "./nn/inspect/report.js";
 export { Explanation, type AxisExplanation, type LayerExplanation, type ReceptiveField } from "./nn/inspect/explain.js";
+export { ModelSpace, type Chooser, type ModelSpaceOptions } from "./nn/inspect/model-space.js";
 export { Hyperparameters, type Hyperparameter, type HyperparameterValue } from "./nn/inspect/hyperparameters.js";
 export type { HyperparameterKind, Usual } from "./nn/inspect/hyperparameter-table.js";
 export type { SummaryOptions } from "./nn/inspect/summary.js";

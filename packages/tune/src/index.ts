@@ -3,7 +3,7 @@
  *
  * @module @torte/tune
  */
-export { presentSetting } from "./space/explore.js";
+export { presentSetting, type PresentSetting } from "./space/explore.js";
 export { space, Space, sizeText, type Resolved, type Size } from "./space/space.js";
 export type { DefaultOption, Hyper, IntOptions, RangeOptions } from "./space/hyper.js";
 export type {
@@ -31,9 +31,10 @@ export {
   type WorkerProcesses,
 } from "./study/tune.js";
 export { Study, type BestTrial, type Confirmed } from "./study/study.js";
-export type { Trial, TrialState } from "./study/ledger.js";
+export type { Span, Trial, TrialState } from "./study/ledger.js";
 export type { Constraints, Objective } from "./study/objective.js";
 export type { TrialFit, TuneData } from "./study/trial-run.js";
+export type { SharedStorage } from "./storage/postgres/database.js";
 export type { Budget } from "./study/budget.js";
 export type { JournalEvent } from "./study/events.js";
 export { readJournal, StudyFileError } from "./storage/journal.js";

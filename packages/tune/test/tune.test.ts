@@ -75,6 +75,40 @@ describe("tune", () => {
     expect(Object.values(study.importance()).reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
   });
 
+  it("takes a model as it stands, and chooses among what its hyperparameters may be", async () => {
+    const whole = sequential(
+      input({ shape: [3] }),
+      dense({ units: 8, activation: "tanh" }),
+      dropout({ rate: 0.1 }),
+      dense({ units: 1, activation: "sigmoid" }),
+      { threads: 1, seed: 5 },
+    );
+    whole.compile({ optimizer: adam({ learningRate: 0.01 }), loss: "binaryCrossentropy" });
+    const space = whole.hyperparameters().space({ only: ["rate", "units", "activation"] });
+    const options = {
+      ...base,
+      model: whole,
+      space,
+      compile: undefined,
+      epochs: 2,
+      scheduler: "none",
+      budget: { trials: 4 },
+    };
+    const study = await tune(options as unknown as TuneOptions);
+    expect(study.space.parameters.map(({ name }) => name)).toEqual(["dense.units", "dense.activation", "dropout.rate"]);
+    const [present, second] = study.trials;
+    expect(present?.values).toEqual({ "dense.units": 8, "dense.activation": "tanh", "dropout.rate": 0.1 });
+    expect(second?.values).not.toEqual(present?.values);
+    const { epochs } = await whole.fit(data.train, { epochs: 2, validationData: data.validation, verbose: 0 });
+    expect(present?.epochs.map(([loss]) => loss)).toEqual(epochs.map(({ valLoss }) => valLoss));
+    const refused = (change: object) => tune({ ...options, ...change } as unknown as TuneOptions);
+    await expect(refused({ space: undefined })).rejects.toThrow("tune: space is missing");
+    await expect(refused({ model })).rejects.toThrow("tune: space goes with a model as it stands");
+    await expect(refused({ model: sequential(input({ shape: [3] }), dense({ units: 1 })) })).rejects.toThrow(
+      "tune: the space is of another model",
+    );
+  });
+
   it("is the same study with the same seed, and another one with another seed", async () => {
     const first = await tune(base);
     expect(facts(await tune(base))).toEqual(facts(first));

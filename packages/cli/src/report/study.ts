@@ -1,5 +1,14 @@
 /** study.html: what a study has found, on one page that stands alone. */
-import { plotBars, plotStudyCurves, plotStudyHistory, plotStudySlice } from "@torte/plot";
+import {
+  plotBars,
+  plotStudyContour,
+  plotStudyCurves,
+  plotStudyFront,
+  plotStudyHistory,
+  plotStudyParallel,
+  plotStudySlice,
+  plotStudyTimeline,
+} from "@torte/plot";
 import type { Study } from "@torte/tune";
 import { drawn, escaped, page, preformatted, section, table } from "./html.js";
 
@@ -17,13 +26,17 @@ export async function studyPage(name: string, study: Study): Promise<string> {
       .map(([parameter]) => drawn(plotStudySlice(study, parameter, { width: 440 }))),
   );
   const parameters = study.space.parameters.map((parameter) => parameter.name);
+  const pair = mapped(study, Object.keys(study.importance()));
+  const isTimed = trials.some(({ spans }) => spans.length > 0);
   const sign = objectives[0]?.direction === "max" ? -1 : 1;
   const ordered = trials
     .filter(({ results }) => Number.isFinite(results?.[0]))
     .sort((a, b) => sign * ((a.results?.[0] ?? 0) - (b.results?.[0] ?? 0)));
   const sections = [
     section("History", await drawn(plotStudyHistory(study))),
+    ...(objectives.length === 2 ? [section("Pareto front", await drawn(plotStudyFront(study)))] : []),
     section("Learning curves", await drawn(plotStudyCurves(study))),
+    section("Parallel coordinates", await drawn(plotStudyParallel(study, { width: 80 * parameters.length + 240 }))),
     ...(importance.length > 1
       ? [
           section(
@@ -37,7 +50,12 @@ export async function studyPage(name: string, study: Study): Promise<string> {
           ),
         ]
       : []),
-    section("Hyperparameters", ...slices),
+    section(
+      "Hyperparameters",
+      ...slices,
+      ...(pair === undefined ? [] : [await drawn(plotStudyContour(study, pair, { width: 440 }))]),
+    ),
+    ...(isTimed ? [section("Timeline", await drawn(plotStudyTimeline(study, { width: 880 })))] : []),
     section(
       "Trials",
       table(
@@ -56,6 +74,17 @@ export async function studyPage(name: string, study: Study): Promise<string> {
     ),
   ];
   return page(`${name}: a study`, [...head, ...sections].join("\n"));
+}
+
+/** The two most important hyperparameters that are numbers and that trials have together. */
+function mapped({ space, trials }: Study, importance: readonly string[]): readonly [string, string] | undefined {
+  const numeric = importance.filter((name) =>
+    space.parameters.some((one) => one.name === name && (one.kind === "float" || one.kind === "int")),
+  );
+  const pairs = numeric.flatMap((a, i) => numeric.slice(i + 1).map((b) => [a, b] as const));
+  return pairs.find(([a, b]) =>
+    trials.some(({ values, results }) => a in values && b in values && results !== undefined),
+  );
 }
 
 function cell(value: number | string | boolean | undefined): number | string {

@@ -4,7 +4,7 @@ import { iota } from "../graph/make.js";
 import type { Node } from "../graph/node.js";
 import { abs, add, einsum, equal, mul, norm, normalize, sum, transpose, where } from "../ops/index.js";
 import { formatShape, sizeAt } from "../tensor/shape.js";
-import { made, readNamed } from "./factories.js";
+import { type Made, made, madeWith, readNamed } from "./factories.js";
 
 /** A penalty of a weight: a scalar node. */
 export type Regularizer = (weight: Node) => Node;
@@ -82,6 +82,13 @@ export function orthogonal(options: OrthogonalOptions = {}): Regularizer {
 
 /** Regularizers by name. */
 export const REGULARIZERS = { l1, l2, l1l2, l2Norm, orthogonal };
+
+/** What a penalty was made with, given by name or as a function. */
+export function penaltyOf(value: unknown): Made | undefined {
+  const known = typeof value === "string" && Object.hasOwn(REGULARIZERS, value);
+  const penalty = known ? REGULARIZERS[value as keyof typeof REGULARIZERS]() : value;
+  return typeof penalty === "function" ? madeWith(penalty) : undefined;
+}
 
 /**
  * The regularizer that an option means.

@@ -145,6 +145,7 @@ export class Model<Output extends Outputs = Tensor> {
   readonly #saved: SavedTraining | undefined;
   readonly #course = new Course();
   readonly #listed: boolean;
+  readonly #options: ModelOptions;
   readonly #engine: EngineModel;
   #compiled: TrainingSetup | undefined;
   #training = false;
@@ -158,6 +159,7 @@ export class Model<Output extends Outputs = Tensor> {
     this.network = network;
     this.name = options.name ?? "sequential";
     this.seed = seedOption("model", options.seed ?? 0);
+    this.#options = options;
     this.#listed = listed;
     this.extras = extras;
     this.leftOut = training?.leftOut ?? [];
@@ -220,8 +222,12 @@ export class Model<Output extends Outputs = Tensor> {
    * const rate = model.hyperparameters().rows.find(({ name }) => name === "rate");
    * console.log(rate?.layer, rate?.value, rate?.kind, rate?.usual); // dropout 0.2 continuous { min: 0.05, max: 0.35 }
    */
-  hyperparameters(): Hyperparameters {
-    return listHyperparameters(this.network);
+  hyperparameters(): Hyperparameters<Model<Output>> {
+    return listHyperparameters(this.network, (network, options: ModelOptions) => {
+      const made = new Model<Output>(network, { ...this.#options, ...options }, { listed: this.#listed });
+      if (this.#compiled?.given !== undefined) made.compile(this.#compiled.given);
+      return made;
+    });
   }
 
   /** Number of all parameters, shared ones counted once. */

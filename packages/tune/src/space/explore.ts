@@ -25,8 +25,12 @@ export function presentOf(parameter: Parameter): Value {
   return fromUnit(parameter, 0.5);
 }
 
-/** Answers what a function asks for with defaults, and the middle of the range where there is none. */
-export const presentSetting = (): Hyper => new Recorder(presentOf);
+/** Answers of one setting, and what was asked for so far. */
+export type PresentSetting = Hyper & { readonly parameters: ReadonlyMap<string, Parameter> };
+
+/** Answers what a function asks for with a setting, else with defaults, and the middle of the range where there is none. */
+export const presentSetting = (setting: Assignment = {}): PresentSetting =>
+  new Recorder((parameter) => setting[parameter.name] ?? presentOf(parameter));
 
 /** The values that are tried. */
 function choicesOf(parameter: Parameter): readonly Value[] {

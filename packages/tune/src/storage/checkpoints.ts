@@ -10,9 +10,17 @@ export interface Checkpoint {
   readonly models: readonly Uint8Array[];
 }
 
+/** Where checkpoints are kept: a folder, or a database. */
+export interface CheckpointStore {
+  write(trial: number, checkpoint: Checkpoint): void | Promise<void>;
+  /** The newest whole one up to so many epochs. */
+  read(trial: number, atMost: number): Checkpoint | undefined | Promise<Checkpoint | undefined>;
+  remove(trial: number): void | Promise<void>;
+}
+
 const NAME = /^epoch-(\d+)\.(\d+)-of-(\d+)\.safetensors$/;
 
-export class Checkpoints {
+export class Checkpoints implements CheckpointStore {
   readonly #folder: string;
 
   constructor(study: string) {

@@ -25,6 +25,8 @@ interface Running {
 }
 
 interface Worker {
+  /** Of those that work at the same time, from 0. */
+  readonly place: number;
   readonly child: ChildProcess;
   /** Trials whose models it has in memory. */
   readonly holds: Set<number>;
@@ -67,7 +69,9 @@ export class Workers implements Executor {
   #spawn(): void {
     const { program, args = [] } = this.#options;
     const child = fork(program, [...args], { stdio: ["ignore", "ignore", "inherit", "ipc"], serialization: "json" });
-    const worker: Worker = { child, holds: new Set(), ready: false, lastBeat: Date.now(), running: undefined };
+    const places = [...this.#workers].map(({ place }) => place);
+    const place = Array.from({ length: places.length + 1 }, (_, i) => i).find((i) => !places.includes(i)) ?? 0;
+    const worker: Worker = { place, child, holds: new Set(), ready: false, lastBeat: Date.now(), running: undefined };
     this.#workers.add(worker);
     child.on("message", (message: FromWorker) => {
       worker.lastBeat = Date.now();
@@ -97,7 +101,9 @@ export class Workers implements Executor {
       return;
     }
     const values = message.values.map((value) => value ?? NaN);
-    const answer = Promise.resolve(running.report(message.epoch, { values, seconds: message.seconds }));
+    const answer = Promise.resolve(
+      running.report(message.epoch, { values, seconds: message.seconds, worker: String(worker.place) }),
+    );
     void answer.then((yes) => this.#say(worker, { say: "goOn", id: running.id, yes }));
   }
 

@@ -56,6 +56,8 @@ export interface EpochEvent {
   /** One for each objective, as its metric has it; null for what is no number. */
   readonly values: readonly (number | null)[];
   readonly seconds: number;
+  /** The process that has trained it, where that is none of the leader's own. */
+  readonly worker?: string;
   readonly at: number;
 }
 

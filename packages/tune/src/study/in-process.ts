@@ -1,5 +1,5 @@
 /** Trials that are trained in this process, one at a time; the engine has threads of its own. */
-import type { Checkpoints } from "../storage/checkpoints.js";
+import type { CheckpointStore } from "../storage/checkpoints.js";
 import { type Executor, type Job, type JobEnd, reasonOf } from "./leader.js";
 import { type Constraints, violationsOf } from "./objective.js";
 import type { Report, TrialRun } from "./trial-run.js";
@@ -12,9 +12,11 @@ export interface InProcessOptions {
   readonly constraints: Constraints;
   readonly signal: AbortSignal | undefined;
   /** Where paused trials, and those that train for long, are kept. Default: in memory. */
-  readonly checkpoints?: Checkpoints;
+  readonly checkpoints?: CheckpointStore;
   /** Seconds after which a trial that trains is kept again. Default 10. */
   readonly every?: number;
+  /** Models of paused trials that stay in memory. Default 16; 0 where others may go on with them. */
+  readonly keeps?: number;
 }
 
 export class InProcess implements Executor {
@@ -48,7 +50,7 @@ export class InProcess implements Executor {
     this.#paused.delete(job.trial);
     if (held !== undefined && held.epochs < job.until) return held;
     await held?.close();
-    const checkpoint = checkpoints?.read(job.trial, job.until - 1);
+    const checkpoint = await checkpoints?.read(job.trial, job.until - 1);
     const run = make(job);
     if (checkpoint === undefined) return run;
     try {
@@ -66,8 +68,8 @@ export class InProcess implements Executor {
     const { checkpoints, every = 10 } = this.#options;
     if (checkpoints === undefined) return report;
     let last = performance.now();
-    return async (epoch, result) => {
-      const goesOn = await report(epoch, result);
+    return async (epoch, result, violations) => {
+      const goesOn = await report(epoch, result, violations);
       if (!goesOn || performance.now() - last < 1000 * every) return goesOn;
       await save(checkpoints, trial, run);
       last = performance.now();
@@ -85,7 +87,7 @@ export class InProcess implements Executor {
       job.until,
       async (epoch, result) => {
         last.finite = Number.isFinite(result.values[0]);
-        return (await report(epoch, result)) && last.finite;
+        return (await report(epoch, result, violationsOf(constraints, run.costs))) && last.finite;
       },
       signal,
     );
@@ -98,7 +100,7 @@ export class InProcess implements Executor {
     if (this.#options.checkpoints !== undefined) await save(this.#options.checkpoints, trial, run);
     this.#paused.set(trial, run);
     const [oldest] = this.#paused;
-    if (this.#paused.size <= KEPT || oldest === undefined) return;
+    if (this.#paused.size <= (this.#options.keeps ?? KEPT) || oldest === undefined) return;
     this.#paused.delete(oldest[0]);
     await oldest[1].close();
   }
@@ -107,7 +109,7 @@ export class InProcess implements Executor {
     const run = this.#paused.get(trial);
     this.#paused.delete(trial);
     void run?.close().catch(() => undefined);
-    this.#options.checkpoints?.remove(trial);
+    void this.#options.checkpoints?.remove(trial);
   }
 
   async close(): Promise<void> {
@@ -117,7 +119,7 @@ export class InProcess implements Executor {
 }
 
 /** Models that no file can hold have no checkpoint. */
-async function save(checkpoints: Checkpoints, trial: number, run: TrialRun): Promise<void> {
+async function save(checkpoints: CheckpointStore, trial: number, run: TrialRun): Promise<void> {
   const checkpoint = await run.save().catch(() => undefined);
-  if (checkpoint !== undefined) checkpoints.write(trial, checkpoint);
+  if (checkpoint !== undefined) await checkpoints.write(trial, checkpoint);
 }

@@ -32,10 +32,14 @@ export interface JobEnd {
 export interface Executor {
   /** Jobs at the same time. */
   readonly width: number;
+  /** Resolves when there is room for more at the same time than before. */
+  wider?(): Promise<void>;
   /** Told of each epoch; where that answers false, the job ends. Never rejects because of what training throws. */
   run(job: Job, report: Report): Promise<JobEnd>;
   /** The trial does not go on: what was kept of it may go. */
   release(trial: number): void;
+  /** The study is over, not only its leader. */
+  finished?(): void;
   close(): Promise<void>;
 }
 
@@ -95,6 +99,7 @@ export class Leader {
     await this.#search();
     this.#endPaused();
     if (!this.#aborted) await this.#confirm();
+    if (!this.#isAborted()) this.#options.executor.finished?.();
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
@@ -148,13 +153,16 @@ export class Leader {
         const job = this.#job(task.trial, task.until).finally(() => running.delete(task.trial));
         running.set(task.trial, job);
       }
+      // Room, or something to choose by.
+      const change = (): Promise<unknown> =>
+        Promise.race([...running.values(), ...(executor.wider ? [executor.wider()] : [])]);
       if (running.size >= executor.width || (header.round > 0 && running.size > 0)) {
-        await Promise.race(running.values());
+        await change();
         continue;
       }
       const chosen = header.round > 0 ? this.#round(header.round) : this.#choose();
       if (chosen.length > 0) queue.push(...chosen);
-      else if (running.size > 0) await Promise.race(running.values());
+      else if (running.size > 0) await change();
       else break;
     }
     await Promise.all(running.values());
@@ -244,11 +252,11 @@ export class Leader {
     }
   }
 
-  #epoch(trial: number, epoch: number, { values, seconds }: EpochResult): boolean {
+  #epoch(trial: number, epoch: number, result: EpochResult): boolean {
     // A trial that was lost repeats what was told already, to the bit; the last of it may not have been judged.
     const known = this.ledger.known(trial);
     if (epoch < known) return true;
-    if (epoch > known) this.#tellEpoch(trial, epoch, { values, seconds });
+    if (epoch > known) this.#tellEpoch(trial, epoch, result);
     const { scheduler, header } = this.#options;
     if (scheduler.stops === undefined) return true;
     const schedule = this.schedule;
@@ -256,10 +264,11 @@ export class Leader {
     return seen === undefined || !scheduler.stops(seen, schedule);
   }
 
-  #tellEpoch(trial: number, epoch: number, { values, seconds }: EpochResult): void {
+  #tellEpoch(trial: number, epoch: number, { values, seconds, worker }: EpochResult): void {
     const numbers = values.map((value) => (Number.isFinite(value) ? value : null));
     this.#lost.delete(trial);
-    this.#record({ event: "epoch", trial, epoch, values: numbers, seconds, at: Date.now() });
+    const by = worker === undefined ? {} : { worker };
+    this.#record({ event: "epoch", trial, epoch, values: numbers, seconds, ...by, at: Date.now() });
   }
 
   #end(trial: number, end: Pick<EndEvent, "state" | "error" | "violations">): void {

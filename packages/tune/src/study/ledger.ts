@@ -24,6 +24,17 @@ export interface Trial {
   readonly error?: string;
   /** Results of the same setting with fresh seeds. */
   readonly confirmed: readonly (readonly number[])[];
+  /** When it was trained, and by whom. */
+  readonly spans: readonly Span[];
+}
+
+/** A time in which a trial was trained. */
+export interface Span {
+  /** The process, where that was none of the leader's own. */
+  readonly worker?: string;
+  /** Milliseconds since 1970. */
+  readonly from: number;
+  readonly to: number;
 }
 
 interface Kept {
@@ -37,6 +48,9 @@ interface Kept {
   violations: readonly number[];
   error?: string;
   readonly confirmed: number[][];
+  readonly spans: Span[];
+  /** The last span goes on with the next epoch. */
+  isTraining: boolean;
 }
 
 export interface LedgerOptions {
@@ -173,6 +187,7 @@ export class Ledger {
   #tell(event: EpochEvent | EndEvent): void {
     const trial = this.#trial(event.trial);
     this.#told = [...this.#told.filter((number) => number !== event.trial), event.trial];
+    trainedBy(trial, event);
     if (event.event === "epoch") {
       const values = numbers(event.values);
       const loss = (values[0] ?? NaN) * (this.#options.signs[0] ?? 1);
@@ -212,6 +227,7 @@ export class Ledger {
       results: trial.epochs[this.#resultEpoch(trial)] ?? trial.epochs.at(-1),
       violations: trial.violations,
       confirmed: trial.confirmed,
+      spans: trial.spans,
       ...(trial.error === undefined ? {} : { error: trial.error }),
     }));
   }
@@ -305,6 +321,19 @@ const newTrial = (number: number, values: Assignment): Kept => ({
   until: 0,
   violations: [],
   confirmed: [],
+  spans: [],
+  isTraining: false,
 });
+
+/** An epoch makes the trial's time longer, or begins another one. */
+function trainedBy(trial: Kept, event: EpochEvent | EndEvent): void {
+  const last = trial.spans.at(-1);
+  const goesOn = event.event === "epoch" && trial.isTraining && last?.worker === event.worker;
+  trial.isTraining = event.event === "epoch";
+  if (event.event !== "epoch") return;
+  const by = event.worker === undefined ? {} : { worker: event.worker };
+  if (goesOn && last !== undefined) trial.spans.splice(-1, 1, { ...last, to: event.at });
+  else trial.spans.push({ ...by, from: event.at - 1000 * event.seconds, to: event.at });
+}
 
 const numbers = (values: readonly (number | null)[]): number[] => values.map((value) => value ?? NaN);

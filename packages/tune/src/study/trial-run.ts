@@ -89,10 +89,12 @@ export interface EpochResult {
   /** One for each objective: means over repeats and folds. */
   readonly values: readonly number[];
   readonly seconds: number;
+  /** Who has trained it, where that is another process. */
+  readonly worker?: string;
 }
 
-/** Told of each epoch from 1; where it answers false, the training ends. */
-export type Report = (epoch: number, result: EpochResult) => boolean | Promise<boolean>;
+/** Told of each epoch from 1, and of how far the constraints are violated so far; where it answers false, the training ends. */
+export type Report = (epoch: number, result: EpochResult, violations?: readonly number[]) => boolean | Promise<boolean>;
 
 interface Trained {
   model: Model;

@@ -1,10 +1,13 @@
 /** Tuning a model: from options to a study that was led to its end. */
+import { hostname } from "node:os";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   checkOptions,
   type CompileOptions,
   Model,
   type ModelOptions,
+  ModelSpace,
   numberIn,
   oneOf,
   OptionError,
@@ -22,6 +25,7 @@ import { Space } from "../space/space.js";
 import { Checkpoints } from "../storage/checkpoints.js";
 import { Journal } from "../storage/journal.js";
 import { takeLock } from "../storage/lock.js";
+import type { SharedStorage } from "../storage/postgres/database.js";
 import { serve } from "../storage/worker.js";
 import { Workers } from "../storage/workers.js";
 import { type Budget, checkBudget } from "./budget.js";
@@ -30,7 +34,7 @@ import { readEarlier } from "./earlier.js";
 import type { JournalEvent, StudyEvent } from "./events.js";
 import { InProcess } from "./in-process.js";
 import { type Executor, type Job, Leader } from "./leader.js";
-import { checkSame } from "./same.js";
+import { checkSame, checkSameSpace } from "./same.js";
 import {
   checkConstraints,
   type Constraints,
@@ -46,8 +50,13 @@ import { checkData, type Made, type TrialFit, TrialRun, type TuneData } from "./
 
 /** What is tuned: functions of the hyperparameters. */
 export interface Tunable {
-  /** The model of a setting. `options` has the seed; to be passed on to `sequential` or `functional` where other options are given. */
-  readonly model: (h: Hyper, options: ModelOptions) => Model;
+  /**
+   * The model of a setting; `options` has the seed, to be passed on to `sequential` or `functional` where other options are given. Or
+   * a model as it stands, with `space`.
+   */
+  readonly model: Model | ((h: Hyper, options: ModelOptions) => Model);
+  /** Of a model as it stands: what is chosen, as `model.hyperparameters().space({ only: ["rate", "units"] })` gives it. Default: none. */
+  readonly space?: ModelSpace<Model>;
   /** Optimizer, loss and metrics, or a function of the setting. Default: the model is compiled already. */
   readonly compile?: CompileOptions | ((h: Hyper) => CompileOptions);
   /** Options of `fit`, or a function of the setting; callbacks are then made anew for each trial. Default: those of `fit`. */
@@ -91,6 +100,11 @@ export interface StudyOptions {
   readonly from?: readonly string[];
   /** Processes that train, instead of this one. Their program calls `serveTrials`. Default: none. */
   readonly workers?: WorkerProcesses;
+  /**
+   * A PostgreSQL database that has the queue of trials, and their checkpoints: whoever runs `serveTrials` with it, on whatever machine,
+   * trains for the study. The journal stays in `folder`. Default: none.
+   */
+  readonly storage?: SharedStorage;
   /** Ends the study; it can be resumed where it has a folder. */
   readonly signal?: AbortSignal;
   /** Told of everything that happens, with the study as it is then. */
@@ -110,7 +124,7 @@ export interface WorkerProcesses {
 
 export interface TuneOptions extends Tunable, StudyOptions {}
 
-const TUNABLE = ["model", "compile", "fit", "data", "objective", "repeats", "constraints", "value"];
+const TUNABLE = ["model", "space", "compile", "fit", "data", "objective", "repeats", "constraints", "value"];
 const STUDY = [
   "budget",
   "epochs",
@@ -122,6 +136,7 @@ const STUDY = [
   "folder",
   "from",
   "workers",
+  "storage",
   "signal",
   "onEvent",
 ];
@@ -157,11 +172,17 @@ const STUDY = [
 export async function tune(options: TuneOptions): Promise<Study> {
   checkOptions("tune", options, [...TUNABLE, ...STUDY]);
   const setup = settle(options);
-  return lead(setup, options, () => executorOf(setup, options));
+  return lead(setup, options, (header) => executorOf(setup, options, header));
 }
 
-function executorOf(setup: Setup, options: TuneOptions): Executor {
-  const { constraints = {}, signal, folder, workers } = options;
+async function executorOf(setup: Setup, options: TuneOptions, header: StudyEvent): Promise<Executor> {
+  const { constraints = {}, signal, folder, workers, storage } = options;
+  if (storage !== undefined) {
+    const study = studyName(storage, folder);
+    const { QueueExecutor } = await import("../storage/postgres/executor.js");
+    const holder = `${hostname()}:${resolve(folder ?? "")}`;
+    return QueueExecutor.open({ ...storage, study, holder, header, signal });
+  }
   const kept = folder === undefined ? {} : { checkpoints: new Checkpoints(folder) };
   if (workers === undefined) return new InProcess({ make: setup.run, constraints, signal, ...kept });
   checkOptions("workers", workers, ["count", "program", "args", "lease"]);
@@ -176,17 +197,55 @@ function executorOf(setup: Setup, options: TuneOptions): Executor {
   });
 }
 
+/** What the study is called in the database. @throws OptionError for options that do not go together. */
+function studyName(storage: SharedStorage, folder: string | undefined): string {
+  checkOptions("storage", storage, ["url", "study", "lease"]);
+  const wrong = (problem: string, expected: string, received: unknown): never => {
+    throw new OptionError({ where: "storage", problem, expected, received: show(received) });
+  };
+  if (typeof storage.url !== "string" || !/^postgres(ql)?:\/\//.test(storage.url))
+    wrong("url is no address of a PostgreSQL database", '"postgres://user@host:5432/database"', storage.url);
+  if (storage.lease !== undefined) numberIn("storage", "lease", storage.lease, { above: 0 });
+  const name =
+    storage.study ?? (folder === undefined ? undefined : basename(resolve(folder)).replaceAll(/[^\w-]/g, "_"));
+  if (name === undefined) return wrong("the study has no name", "study, or a folder", undefined);
+  if (!/^[\w-]{1,80}$/.test(name)) wrong("study is unusable", "letters, digits, _ and -", name);
+  return name;
+}
+
 /**
- * What the program of a worker does: it trains what the leader says, until that ends. Everything that is given must be the same as the
- * leader's.
+ * What the program of a worker does: it trains what the leader says, until the study is over. Everything that is given must be the same as
+ * the leader's. With `storage` it takes trials from the database, else from the process that has started it.
+ *
+ * @throws OptionError where the study in the database has other hyperparameters, with what differs.
  */
 export async function serveTrials(
-  prepare: () => Promise<Tunable & Pick<StudyOptions, "seed" | "folder">>,
+  prepare: () => Promise<Tunable & Pick<StudyOptions, "seed" | "folder" | "signal">>,
+  storage?: SharedStorage,
 ): Promise<void> {
+  if (storage !== undefined) return serveShared(await prepare(), storage);
   await serve(async () => {
     const { folder, ...options } = await prepare();
     const kept = folder === undefined ? {} : { checkpoints: new Checkpoints(folder), every: 2 };
     return { make: settle(options).run, constraints: options.constraints ?? {}, signal: undefined, ...kept };
+  });
+}
+
+async function serveShared(
+  { folder, signal, ...options }: Awaited<ReturnType<Parameters<typeof serveTrials>[0]>>,
+  storage: SharedStorage,
+): Promise<void> {
+  const study = studyName(storage, folder);
+  const setup = settle(options);
+  const { serveQueue } = await import("../storage/postgres/worker.js");
+  await serveQueue({
+    ...storage,
+    study,
+    signal,
+    executor: { make: setup.run, constraints: options.constraints ?? {}, every: 2 },
+    check: (header) => {
+      checkSameSpace(header.parameters, setup.space.parameters, `the study ${study}`);
+    },
   });
 }
 
@@ -237,16 +296,10 @@ function valueOf(values: Assignment, name: string): Assignment[string] {
   });
 }
 
-function definition({ model, compile, fit }: Tunable): (h: Hyper, options: ModelOptions) => Made {
-  if (typeof model !== "function")
-    throw new OptionError({
-      where: "tune",
-      problem: "model has the wrong type",
-      expected: "a function of h that returns a model",
-      received: show(model),
-    });
+function definition({ model, space, compile, fit }: Tunable): (h: Hyper, options: ModelOptions) => Made {
+  const make = maker(model, space);
   return (h, options) => {
-    const made = model(h, options);
+    const made = make(h, options);
     if (!((made as unknown) instanceof Model))
       throw new OptionError({
         where: "tune",
@@ -260,6 +313,22 @@ function definition({ model, compile, fit }: Tunable): (h: Hyper, options: Model
       fit: (typeof fit === "function" ? fit(h) : fit) ?? {},
     };
   };
+}
+
+function maker(model: Tunable["model"], space: Tunable["space"]): (h: Hyper, options: ModelOptions) => Model {
+  const wrong = (problem: string, expected: string, received: unknown): never => {
+    throw new OptionError({ where: "tune", problem, expected, received: show(received) });
+  };
+  if (typeof model === "function") {
+    if (space !== undefined) wrong("space goes with a model as it stands", "no space, or a model", space);
+    return model;
+  }
+  if (!((model as unknown) instanceof Model))
+    return wrong("model has the wrong type", "a function of h that returns a model, or a model and its space", model);
+  if (!(space instanceof ModelSpace))
+    return wrong("space is missing", 'model.hyperparameters().space({ only: ["rate", "units"] })', space);
+  if (!space.isOf(model.network)) wrong("the space is of another model", "model.hyperparameters().space()", space);
+  return (h, options) => space.model(h, options);
 }
 
 /** As the objectives say, or else the metrics of the model. */
@@ -284,7 +353,7 @@ function directionsOf(space: Space<Made>, objectives: readonly Objective[]): rea
 export async function lead(
   setup: Setup,
   options: StudyOptions & Pick<Tunable, "repeats" | "value">,
-  start: () => Executor,
+  start: (header: StudyEvent) => Promise<Executor>,
 ): Promise<Study> {
   const { space, objectives, directions, seed } = setup;
   checkBudget(options.budget);
@@ -309,7 +378,7 @@ export async function lead(
   const store = options.folder === undefined ? { ...IN_MEMORY, header } : openFolder(options.folder, header);
   let executor: Executor | undefined;
   try {
-    executor = start();
+    executor = await start(store.header);
     const leader = new Leader({
       space,
       searcher,

@@ -11,9 +11,10 @@ import {
   type Usual,
 } from "./hyperparameter-table.js";
 import type { Layer } from "../layer.js";
-import { type Made, madeWith } from "../factories.js";
+import { madeWith } from "../factories.js";
 import type { Network } from "../network.js";
-import { REGULARIZERS } from "../regularizers.js";
+import { penaltyOf } from "../regularizers.js";
+import { type MakeModel, ModelSpace, type ModelSpaceOptions } from "./model-space.js";
 import { PAGE, Report, wrap } from "./report.js";
 import { kindOf, typeOf } from "./call-tree.js";
 
@@ -57,13 +58,6 @@ function functionName(value: object): string {
   if (made === undefined) return "a function";
   const plain = made.argument === undefined || Object.keys(Object(made.argument) as object).length === 0;
   return plain && typeof made.argument !== "number" ? made.name : `${made.name}(${show(made.argument)})`;
-}
-
-/** What a penalty was made with, given by name or as a function. */
-function penaltyOf(value: unknown): Made | undefined {
-  const known = typeof value === "string" && Object.hasOwn(REGULARIZERS, value);
-  const penalty = known ? REGULARIZERS[value as keyof typeof REGULARIZERS]() : value;
-  return typeof penalty === "function" ? madeWith(penalty) : undefined;
 }
 
 /** Whether an option stands in the argument that a factory was given: l2(0.001) takes a number, l1l2({ l1: 0.001 }) options. */
@@ -125,7 +119,7 @@ function projects({ kind, network }: Layer): boolean {
   return around !== undefined && !network.inputs.includes(around);
 }
 
-function ofLayer(layer: Layer, inside: string, seen: Set<Layer>): Hyperparameter[] {
+function ofLayer(layer: Layer, inside: string, layers: Map<Hyperparameter, Layer>, seen: Set<Layer>): Hyperparameter[] {
   if (seen.has(layer)) return [];
   seen.add(layer);
   const place: Place = { layer: `${inside}${layer.where}`, type: kindOf(layer) };
@@ -141,20 +135,41 @@ function ofLayer(layer: Layer, inside: string, seen: Set<Layer>): Hyperparameter
     ...(layer.everyWeight().length === 0 ? common : { trainable, ...common }),
   };
   const own = Object.entries(described).flatMap(([name, description]) => rowsOf(place, name, description, options));
-  return [...own, ...layer.children.flatMap((child) => ofLayer(child, `${place.layer}/`, seen))];
+  for (const row of own) layers.set(row, layer);
+  return [...own, ...layer.children.flatMap((child) => ofLayer(child, `${place.layer}/`, layers, seen))];
 }
 
 /** All hyperparameters of a model's layers; prints as a table. */
-export class Hyperparameters extends Report {
+export class Hyperparameters<M = unknown> extends Report {
   readonly #titles: ReadonlyMap<string, string>;
+  readonly #space: (options: ModelSpaceOptions) => ModelSpace<M>;
 
   constructor(
     /** One for each hyperparameter, in the order of the layers. */
     readonly rows: readonly Hyperparameter[],
     titles: ReadonlyMap<string, string>,
+    space: (options: ModelSpaceOptions) => ModelSpace<M>,
   ) {
     super();
     this.#titles = titles;
+    this.#space = space;
+  }
+
+  /**
+   * What there is to choose about the model as it stands, for `tune({ model, space })` of `@torte/tune`: hyperparameters named
+   * "layer.option", each with its kind, its usual range (made wider where the present value lies outside) and the present value as
+   * its default. What changes the shape of the model's output, or leaves no model, is not among them, nor the activation of the last
+   * layer, unless it is named with its layer.
+   *
+   * @throws OptionError for a name that no hyperparameter has, where nothing is left to choose, and for an option that no file can hold.
+   * @example
+   * import { dense, dropout, input, sequential } from "torte";
+   * const model = sequential(input({ shape: [4] }), dense({ units: 8 }), dropout({ rate: 0.2 }), dense({ units: 1 }));
+   * const space = model.hyperparameters().space({ only: ["units", "rate"] });
+   * console.log(space.rows.map(({ layer, name }) => `${layer}.${name}`)); // [ 'dense.units', 'dropout.rate' ]
+   */
+  space(options: ModelSpaceOptions = {}): ModelSpace<M> {
+    return this.#space(options);
   }
 
   override toString(): string {
@@ -193,14 +208,15 @@ function usualText(usual: Usual | undefined): string {
   return list.length <= 14 ? list : `${usual.choices.length} choices`;
 }
 
-export function listHyperparameters(network: Network): Hyperparameters {
-  const seen = new Set<Layer>();
-  const rows = network.layers.flatMap((layer) => ofLayer(layer, "", seen));
+/** `make` gives the model of a network, with other options where some are given. */
+export function listHyperparameters<M, O>(network: Network, make: MakeModel<M, O>): Hyperparameters<M> {
+  const [seen, layers] = [new Set<Layer>(), new Map<Hyperparameter, Layer>()];
+  const rows = network.layers.flatMap((layer) => ofLayer(layer, "", layers, seen));
   const titles = new Map<string, string>();
   const name = (layer: Layer, inside: string): void => {
     titles.set(`${inside}${layer.where}`, typeOf(layer));
     for (const child of layer.children) name(child, `${inside}${layer.where}/`);
   };
   for (const layer of network.layers) name(layer, "");
-  return new Hyperparameters(rows, titles);
+  return new Hyperparameters(rows, titles, (options) => new ModelSpace(network, rows, layers, make, options));
 }

@@ -57,11 +57,19 @@ export interface GraphDescription {
  * `unnamed` says what stands for an option that no file can hold, such as a function of the user's own.
  */
 export function describeNetwork(network: Network, unnamed: (facts: Unnamed) => unknown): GraphDescription {
+  return describeLayers(network, unnamed).description;
+}
+
+/** The same, with each layer's place in the list. */
+export function describeLayers(
+  network: Network,
+  unnamed: (facts: Unnamed) => unknown,
+): { readonly description: GraphDescription; readonly positions: ReadonlyMap<Layer, number> } {
   const writer = new Writer(unnamed);
   const described = writer.network(network);
   const description = { layers: writer.layers, network: described };
   checkDescription(description, "save"); // what is written can be read again
-  return description;
+  return { description, positions: writer.positions };
 }
 
 export interface Unnamed {
@@ -83,7 +91,7 @@ export function refuse({ layer, option, value }: Unnamed): never {
 
 class Writer {
   readonly layers: LayerDescription[] = [];
-  readonly #positions = new Map<Layer, number>();
+  readonly positions = new Map<Layer, number>();
   readonly #unnamed: (facts: Unnamed) => unknown;
 
   constructor(unnamed: (facts: Unnamed) => unknown) {
@@ -110,10 +118,10 @@ class Writer {
   }
 
   #layer(layer: Layer): number {
-    const known = this.#positions.get(layer);
+    const known = this.positions.get(layer);
     if (known !== undefined) return known;
-    const at = this.#positions.size;
-    this.#positions.set(layer, at);
+    const at = this.positions.size;
+    this.positions.set(layer, at);
     const { where: name, kind, network, trainable } = layer;
     const own = Object.entries(layer.options).filter(([option]) => option !== "name" && option !== "trainable");
     this.layers[at] = {
@@ -154,7 +162,8 @@ function isPlain(value: object): boolean {
 }
 
 /**
- * The network that a description describes.
+ * The network that a description describes. `changed`: its layers have other options than when it was written, so that results may
+ * have other shapes.
  *
  * @throws DataError where it is none, or names a layer that is neither the library's nor among `custom`.
  */
@@ -162,9 +171,10 @@ export function networkOf(
   description: GraphDescription,
   custom: Readonly<Record<string, LayerFactory>>,
   where: string,
+  changed = false,
 ): Network {
   checkDescription(description, where);
-  const reader = new Reader(description.layers, custom, where);
+  const reader = new Reader(description.layers, custom, where, changed);
   return reader.network(description.network);
 }
 
@@ -175,16 +185,19 @@ class Reader {
   readonly #descriptions: readonly LayerDescription[];
   readonly #custom: Readonly<Record<string, LayerFactory>>;
   readonly #where: string;
+  readonly #changed: boolean;
   readonly #layers = new Map<number, LayerFunction | "in the making">();
 
   constructor(
     descriptions: readonly LayerDescription[],
     custom: Readonly<Record<string, LayerFactory>>,
     where: string,
+    changed: boolean,
   ) {
     this.#descriptions = descriptions;
     this.#custom = custom;
     this.#where = where;
+    this.#changed = changed;
   }
 
   network(description: NetworkDescription): Network {
@@ -219,6 +232,7 @@ class Reader {
 
   /** A result of another shape than when the file was written means that the layers are not those of the file. */
   #checkShape({ layer, shape }: CallDescription, value: SymbolicTensor): void {
+    if (this.#changed) return;
     if (value.shape.length === shape.length && value.shape.every((n, axis) => n === shape[axis])) return;
     const { name = "", kind = "" } = this.#descriptions[layer] ?? {};
     throw new DataError({
