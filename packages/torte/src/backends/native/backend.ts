@@ -9,7 +9,7 @@ import { canShareMemory, hasRelaxedSimd } from "../wasm/session.js";
 import { build } from "./build.js";
 import { type Compiler, findCompiler, type NoCompiler } from "./compiler.js";
 import { compileNative, type NativeOptions } from "./program.js";
-import { hasFma, nativeTarget } from "./targets.js";
+import { nativeTarget } from "./targets.js";
 
 /** Waits for the compiler. */
 export const NATIVE: CodeGenerator = {
@@ -40,7 +40,7 @@ export const optionsFor = (
   { macros }: Compiler,
   precision: "fast" | "reproducible",
 ): Omit<NativeOptions, "threads"> => {
-  const fma = precision === "fast" && hasRelaxedSimd() && hasFma(macros);
+  const fma = precision === "fast" && hasRelaxedSimd();
   return { target: nativeTarget(macros, fma), checked: debugs("bounds") };
 };
 

@@ -7,12 +7,17 @@ import { PRECISIONS, expectSameBits } from "../../testing/bits.js";
 import { Cases } from "../../testing/compare.js";
 import { descent, together } from "../../testing/descent.js";
 import { atOnce } from "../../turns.js";
+import { createEngineBackend, createWasmBackend, hasRelaxedSimd, type WasmOptions } from "../wasm/session.js";
+import { NATIVE as GENERATOR } from "./backend.js";
 import { compileNative } from "./program.js";
 import { nativeTarget } from "./targets.js";
 
 afterEach(() => {
   vi.unstubAllEnvs();
 });
+
+const WASM = createWasmBackend;
+const NATIVE = (options: WasmOptions) => createEngineBackend(GENERATOR, options);
 
 const primitives = (count: number) => {
   const { made, data } = together(count, (d) => Object.values(GRAPHS).map((graph) => graph(d)));
@@ -56,6 +61,29 @@ describe.each(PRECISIONS)("native code gives the bits of WebAssembly, %s:", (pre
     await expectSameBits({ name: "products", outputs, updates: [] }, c.data, { precision, threads: 2 });
   });
 });
+
+it.each(PRECISIONS)(
+  "products are rounded before they are added, or not, as the host does it, %s",
+  async (precision) => {
+    // −(1 + 2⁻¹¹) + (1 + 2⁻¹²)² is 2⁻²⁴, or 0 where the product is rounded.
+    const c = new Cases(1);
+    const [a, b] = [
+      c.of([-1 - 2 ** -11, 1 + 2 ** -12]),
+      c.of([1, 1 + 2 ** -12].flatMap((x) => Array<number>(16).fill(x))),
+    ];
+    const product = ops.einsum("ij,jk->ik", ops.reshape(a, [1, 2]), ops.reshape(b, [2, 16]));
+    const program = { name: "rounding", outputs: [product], updates: [] };
+    const expected = precision === "fast" && hasRelaxedSimd() ? 2 ** -24 : 0;
+    for (const backend of [WASM, NATIVE].map((make) => make({ precision, threads: 1 }))) {
+      const session = backend.createSession();
+      await session.allocate([...c.data.keys()]);
+      for (const [state, value] of c.data) await session.write(state, value);
+      const [output] = await session.run(await session.compile(program));
+      expect([...(output?.data ?? [])], backend.name).toEqual(Array<number>(16).fill(expected));
+      await session.close();
+    }
+  },
+);
 
 it("native code gives the bits of WebAssembly on more threads than there are cores", { timeout: 300_000 }, async () => {
   const c = new Cases(7);

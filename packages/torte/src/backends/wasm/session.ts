@@ -520,14 +520,17 @@ export const canShareMemory = (): boolean =>
 
 let relaxed: boolean | undefined;
 
-/** Whether the host knows relaxed fused multiply-add. */
-export function hasRelaxedSimd(): boolean {
-  relaxed ??= WebAssembly.validate(
-    // (func (result v128) i32.const 0, i32x4.splat ×3, f32x4.relaxed_madd)
-    new Uint8Array([
-      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0, 65, 0, 253, 17, 65, 0, 253, 17,
-      65, 0, 253, 17, 253, 133, 2, 11,
-    ]),
-  );
-  return relaxed;
+/** Whether the host knows relaxed multiply-add, and rounds once in it: JavaScriptCore rounds the product, too. */
+export const hasRelaxedSimd = (): boolean => (relaxed ??= fusesMultiplyAdd());
+
+/** (1 + 2⁻¹²)² − (1 + 2⁻¹¹) is 2⁻²⁴, or 0 where the product is rounded. */
+function fusesMultiplyAdd(): boolean {
+  // (func (export "f") (result f32) f32.const f32x4.splat, ×3, f32x4.relaxed_madd f32x4.extract_lane 0)
+  const code = new Uint8Array([
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 125, 3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 0, 10, 31, 1, 29, 0, 67, 0, 8,
+    128, 63, 253, 19, 67, 0, 8, 128, 63, 253, 19, 67, 0, 16, 128, 191, 253, 19, 253, 133, 2, 253, 31, 0, 11,
+  ]);
+  if (!WebAssembly.validate(code)) return false;
+  const { f } = new WebAssembly.Instance(new WebAssembly.Module(code)).exports;
+  return (f as () => number)() === 2 ** -24;
 }
