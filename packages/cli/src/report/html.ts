@@ -23,7 +23,11 @@ export const number = (value: number): string =>
 
 /** A figure; what it shows in words is in its SVG. */
 export const drawn = async (figure: Figure): Promise<string> =>
-  `<figure>${await figure.toSVG({ theme: "light" })}</figure>`;
+  `<figure>${withoutRoles(await figure.toSVG({ theme: "light" }))}</figure>`;
+
+/** Of a picture as a whole, which has its words, the roles that its marks have by themselves say nothing more. */
+const withoutRoles = (svg: string): string =>
+  svg.replaceAll(/<(?!svg)[a-z][^<>]*>/gi, (tag) => tag.replaceAll(/\s(?:role|aria-[a-z]+)="[^"]*"/g, ""));
 
 export const section = (title: string, ...parts: readonly string[]): string =>
   `<section><h2>${escaped(title)}</h2>\n${parts.join("\n")}\n</section>`;
