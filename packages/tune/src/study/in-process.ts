@@ -1,5 +1,6 @@
 /** Trials that are trained in this process, one at a time; the engine has threads of its own. */
 import type { CheckpointStore } from "../storage/checkpoints.js";
+import { StudyFileError } from "../storage/journal.js";
 import { type Executor, type Job, type JobEnd, reasonOf } from "./leader.js";
 import { type Constraints, violationsOf } from "./objective.js";
 import type { Report, TrialRun } from "./trial-run.js";
@@ -118,8 +119,13 @@ export class InProcess implements Executor {
   }
 }
 
-/** Models that no file can hold have no checkpoint. */
+/** Models that no file can hold have no checkpoint, nor has anything a place on a full disk: such a trial is trained again, with the same numbers. */
 async function save(checkpoints: CheckpointStore, trial: number, run: TrialRun): Promise<void> {
   const checkpoint = await run.save().catch(() => undefined);
-  if (checkpoint !== undefined) await checkpoints.write(trial, checkpoint);
+  if (checkpoint === undefined) return;
+  try {
+    await checkpoints.write(trial, checkpoint);
+  } catch (error) {
+    if (!(error instanceof StudyFileError)) throw error;
+  }
 }

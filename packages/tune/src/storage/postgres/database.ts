@@ -20,6 +20,11 @@ interface Boss {
 }
 
 type Row = Readonly<Record<string, unknown>>;
+interface LoadedBoss {
+  readonly Boss: BossClass;
+  readonly schema: string;
+}
+
 type BossClass = new (options: object) => Boss;
 
 /** Where a study is that several machines work for. */
@@ -41,7 +46,7 @@ export interface Fetched {
 const TABLES = `
   CREATE SCHEMA IF NOT EXISTS torte;
   CREATE TABLE IF NOT EXISTS torte.study (
-    name text PRIMARY KEY, leader uuid NOT NULL, holder text NOT NULL, header jsonb NOT NULL, seen timestamptz NOT NULL, over boolean NOT NULL);
+    name text PRIMARY KEY, leader uuid NOT NULL, holder text NOT NULL, queue text NOT NULL, header jsonb NOT NULL, seen timestamptz NOT NULL, over boolean NOT NULL);
   CREATE TABLE IF NOT EXISTS torte.worker (
     study text NOT NULL, id text NOT NULL, seen timestamptz NOT NULL, PRIMARY KEY (study, id));
   CREATE TABLE IF NOT EXISTS torte.message (
@@ -61,6 +66,9 @@ const EXPIRE_SECONDS = 86_000;
 /** Between two attempts to reach the server, and how long it may be away. */
 const RETRY_MS = 500;
 const PATIENCE_MS = 15 * 60_000;
+
+/** How long a server that is not there is waited for at the beginning: it may be about to start. */
+const OPENING_MS = 10_000;
 
 /** What PostgreSQL says, or the socket, where the server is not there, or has just gone. */
 const AWAY =
@@ -85,34 +93,54 @@ export class Database {
   readonly #boss: Boss;
   readonly #queue: string;
   readonly #signal: AbortSignal | undefined;
+  /** The schema that has the queue: pg-boss of one version makes nothing of another one's. */
+  readonly schema: string;
   /** When the server was reached again after it had been away. */
   reachedSince = Date.now();
 
-  private constructor(boss: Boss, queue: string, signal: AbortSignal | undefined) {
+  private constructor(boss: Boss, schema: string, queue: string, signal: AbortSignal | undefined) {
     this.#boss = boss;
+    this.schema = schema;
     this.#queue = queue;
     this.#signal = signal;
   }
 
   /** @throws OptionError where pg-boss is not installed, TrainingError where the database cannot be reached. */
-  static async open({ url }: SharedStorage, study: string, signal: AbortSignal | undefined): Promise<Database> {
-    const boss = new (await loadBoss())({ connectionString: url, max: 4, application_name: "torte" });
+  static async open(storage: SharedStorage, study: string, signal: AbortSignal | undefined): Promise<Database> {
+    const boss = await loadBoss();
+    const begun = Date.now();
+    for (;;) {
+      try {
+        return await Database.#connect(boss, storage.url, study, signal);
+      } catch (error) {
+        const isOver = Date.now() - begun > OPENING_MS || signal?.aborted === true;
+        if (!isAway(error) || isOver) throw unreachable(storage.url, error);
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  static async #connect(
+    { Boss, schema }: LoadedBoss,
+    url: string,
+    study: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Database> {
+    const boss = new Boss({ connectionString: url, schema, max: 4, application_name: "torte" });
     // What happens between two requests, the next one tells.
     boss.on("error", () => undefined);
+    const queue = `torte-${study}`;
     try {
       await boss.start();
-      const database = new Database(boss, `torte-${study}`, signal);
       await boss.getDb().executeSql(`SELECT pg_advisory_xact_lock(${LOCK}); ${TABLES}`, []);
       // Of an old queue all is as it was.
-      await boss
-        .createQueue(`torte-${study}`, { retryLimit: 0, expireInSeconds: EXPIRE_SECONDS })
-        .catch((error: unknown) => {
-          if (!isThere(error)) throw error;
-        });
-      return database;
+      await boss.createQueue(queue, { retryLimit: 0, expireInSeconds: EXPIRE_SECONDS }).catch((error: unknown) => {
+        if (!isThere(error)) throw error;
+      });
+      return new Database(boss, schema, queue, signal);
     } catch (error) {
       await boss.stop({ graceful: false, close: true }).catch(() => undefined);
-      throw unreachable(url, error);
+      throw error;
     }
   }
 
@@ -172,7 +200,7 @@ export class Database {
 }
 
 /** The user's own: nothing of it is loaded by who does not ask for it. */
-async function loadBoss(): Promise<BossClass> {
+async function loadBoss(): Promise<LoadedBoss> {
   const name = "pg-boss"; // no bundler shall look for it
   let found: { readonly PgBoss?: BossClass; readonly default?: BossClass };
   try {
@@ -186,8 +214,9 @@ async function loadBoss(): Promise<BossClass> {
       fix: "npm install pg-boss@10, or npm install pg-boss@12.",
     });
   }
-  const made = found.PgBoss ?? found.default;
-  if (made !== undefined) return made;
+  // Version 12 has the class by its name.
+  if (found.PgBoss !== undefined) return { Boss: found.PgBoss, schema: "torte_boss_12" };
+  if (found.default !== undefined) return { Boss: found.default, schema: "torte_boss_10" };
   throw new OptionError({ where: "storage", problem: "pg-boss is another one", expected: "version 10 to 12" });
 }
 

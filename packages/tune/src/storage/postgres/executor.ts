@@ -57,13 +57,14 @@ export class QueueExecutor implements Executor {
     try {
       const leader = randomUUID();
       const taken = await database.query(
-        `INSERT INTO torte.study VALUES ($1, $2, $3, $4, now(), false)
-         ON CONFLICT (name) DO UPDATE SET leader = $2, holder = $3, header = $4, seen = now(), over = false
-         WHERE torte.study.holder = $3 OR torte.study.over OR now() - torte.study.seen > make_interval(secs => $5)
+        `INSERT INTO torte.study VALUES ($1, $2, $3, $4, $5, now(), false)
+         ON CONFLICT (name) DO UPDATE SET leader = $2, holder = $3, queue = $4, header = $5, seen = now(), over = false
+         WHERE torte.study.holder = $3 OR torte.study.over OR now() - torte.study.seen > make_interval(secs => $6)
          RETURNING name`,
         study,
         leader,
         holder,
+        database.schema,
         JSON.stringify(header),
         lease,
       );
@@ -220,6 +221,10 @@ export class QueueExecutor implements Executor {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#closed = true;
     await this.#loop;
+    if (this.#isStudyOver && this.#failure === undefined)
+      await this.#database
+        .query("DELETE FROM torte.checkpoint WHERE study = $1", this.#options.study)
+        .catch(() => undefined);
     if (this.#failure === undefined)
       await this.#database
         .query(

@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
+import { OptionError } from "torte";
 import type { StudyEvent } from "../../study/events.js";
 import { InProcess, type InProcessOptions } from "../../study/in-process.js";
 import { DatabaseCheckpoints } from "./checkpoints.js";
@@ -97,8 +98,19 @@ class QueueWorker {
       study,
       this.#id,
     );
-    const [row] = await this.#database.query("SELECT leader, header, over FROM torte.study WHERE name = $1", study);
+    const [row] = await this.#database.query(
+      "SELECT leader, queue, header, over FROM torte.study WHERE name = $1",
+      study,
+    );
     if (row === undefined) return;
+    if (row["queue"] !== this.#database.schema)
+      throw new OptionError({
+        where: `the study ${study}`,
+        problem: "its leader runs another version of pg-boss",
+        expected: String(row["queue"]),
+        received: this.#database.schema,
+        fix: "Install the same version for all processes of the study.",
+      });
     const leader = String(row["leader"]);
     if (this.#checked !== leader) {
       this.#options.check(row["header"] as StudyEvent);

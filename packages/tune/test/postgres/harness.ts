@@ -1,0 +1,118 @@
+/** A study in a database whose leader, workers and server are ended at random until it is over all the same. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { PostgresServer } from "./server.js";
+
+const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** Node that has registerHooks runs with pg-boss 12, older ones with 10. */
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+export const BOSS = major > 22 || (major === 22 && minor >= 15) ? 12 : 10;
+const flagsOf = (boss: number): readonly string[] => (boss === 12 ? ["--import", program("boss-12.mjs")] : []);
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly exit: Promise<{ readonly code: number | null; readonly output: string; readonly complaint: string }>;
+  readonly isOver: () => boolean;
+}
+
+export function start(name: string, args: readonly string[], cwd: string, boss = BOSS): Started {
+  mkdirSync(cwd, { recursive: true });
+  const child = spawn(process.execPath, [...flagsOf(boss), program(name), ...args], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [output, complaint]: [string[], string[]] = [[], []];
+  child.stdout.on("data", (data: Buffer) => output.push(data.toString()));
+  child.stderr.on("data", (data: Buffer) => complaint.push(data.toString()));
+  let over = false;
+  const exit = new Promise<Awaited<Started["exit"]>>((resolve) => {
+    child.on("close", (code) => {
+      over = true;
+      resolve({ code, output: output.join(""), complaint: complaint.join("") });
+    });
+  });
+  return { child, exit, isOver: () => over };
+}
+
+export interface SharedOptions {
+  readonly root: string;
+  readonly server: PostgresServer;
+  readonly workers: number;
+  readonly trials: number;
+  /** Processes that are killed, and how often the server is stopped and started in between. */
+  readonly kills: number;
+  readonly restarts: number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Shared {
+  readonly result: string;
+  readonly kills: { leader: number; worker: number; server: number };
+}
+
+/** @throws Error where a leader or a worker ends by itself with anything but the end of the study. */
+export async function runShared({
+  root,
+  server,
+  workers,
+  trials,
+  kills,
+  restarts,
+  random,
+}: SharedOptions): Promise<Shared> {
+  const folder = join(root, "killed");
+  const done = { leader: 0, worker: 0, server: 0 };
+  const lead = (): Started => start("leader.mjs", [folder, server.url, String(trials)], root);
+  // Each in a folder of its own, as on a machine of its own.
+  const work = (i: number): Started => start("worker.mjs", [server.url, "killed"], join(root, `worker-${i}`));
+  let leader = lead();
+  const crew = Array.from({ length: workers }, (_, i) => work(i));
+  let size = 0;
+  const progress = (): number => statSync(join(folder, "journal.jsonl"), { throwIfNoEntry: false })?.size ?? 0;
+  const killed = async ({ child, exit }: Started): Promise<void> => {
+    child.kill("SIGKILL");
+    await exit;
+  };
+  while (!leader.isOver()) {
+    await Promise.race([leader.exit, pause(50 + 300 * random())]);
+    for (const [i, worker] of crew.entries()) {
+      if (!worker.isOver() || leader.isOver()) continue;
+      const { code, complaint } = await worker.exit;
+      if (code !== 0) throw new Error(`a worker has ended with ${code}: ${complaint}`);
+      crew[i] = work(i);
+    }
+    const isDone = done.leader + done.worker >= kills && done.server >= restarts;
+    if (isDone || leader.isOver() || progress() === size) continue; // nothing was done since the last one
+    size = progress();
+    const draw = random();
+    if (done.server < restarts && (done.server === 0 || draw < 0.25 || done.leader + done.worker >= kills)) {
+      await server.stop();
+      await pause(500);
+      await server.run();
+      done.server++;
+    } else if (done.leader + done.worker < kills && draw < 0.45) {
+      await killed(leader);
+      leader = lead();
+      done.leader++;
+    } else if (done.leader + done.worker < kills) {
+      const i = Math.floor(random() * workers);
+      const worker = crew[i];
+      if (worker === undefined) continue;
+      await killed(worker);
+      crew[i] = work(i);
+      done.worker++;
+    }
+  }
+  const { code, output, complaint } = await leader.exit;
+  if (code !== 0) throw new Error(`the leader has ended with ${code}: ${complaint}`);
+  for (const { exit } of crew) {
+    const end = await exit;
+    if (end.code !== 0) throw new Error(`a worker has ended with ${end.code}: ${end.complaint}`);
+  }
+  return { result: output, kills: done };
+}
