@@ -15,7 +15,7 @@ import { DataError, oneOf, OptionError, parseNpz, type Table, type Tensor } from
 import type { DataContext, NpzRequest, TableRequest } from "./experiment.js";
 import { type DataFileOptions, findDataFile } from "./data-file.js";
 import { sha256Of } from "./load-experiment.js";
-import { modelFile, readPredictor } from "./model-file.js";
+import { modelFile, readEncoding } from "./model-file.js";
 
 /** Where a run's data came from. */
 export type DataSource =
@@ -79,11 +79,10 @@ export function dataContext(seed: number, options: ContextOptions): SourcedData 
   };
   const encodingOf = async (run: string): Promise<TableEncoding> => {
     const there = existsSync(run) ? run : (options.known?.[run] ?? run);
-    const predictor = await readPredictor(there, 1);
-    await predictor.close();
+    const encoding = await readEncoding(there);
     const sha256 = sha256Of(readFileSync(join(there, modelFile(0))));
     sources.push({ kind: "file", file: run, path: resolve(there), sha256, checked: false, from: "the experiment" });
-    return predictor.encoding;
+    return encoding;
   };
   return { context: { seed, npz, table, encodingOf }, sources, tables };
 }

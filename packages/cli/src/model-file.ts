@@ -39,6 +39,22 @@ export async function readModels(run: string, threads?: number, uncertainty?: Un
   return { models, predictor };
 }
 
+/** How the models of a run on a table encode its columns; of an ensemble the first one knows it. @throws DataError where it is none. */
+export async function readEncoding(run: string): Promise<TableEncoding> {
+  const model = await loadModel(join(run, modelFile(0)), { threads: 1 });
+  const { encoding } = model.extras;
+  await model.close();
+  if (encoding === undefined) throw noTable(run);
+  return TableEncoding.fromJSON(encoding);
+}
+
+const noTable = (run: string): DataError =>
+  new DataError({
+    where: run,
+    problem: "the model was not trained on a table",
+    fix: "Its experiment says how rows become inputs; predict with model.predict in TypeScript.",
+  });
+
 /** The models of a run on a table. @throws DataError where it is none. */
 export async function readPredictor(run: string, threads?: number, uncertainty?: Uncertainty): Promise<Predictor> {
   const { predictor } = await readModels(run, threads, uncertainty);
@@ -46,9 +62,5 @@ export async function readPredictor(run: string, threads?: number, uncertainty?:
     if (Object.values(predictor.encoding.kinds).includes("image")) await readyImages();
     return predictor;
   }
-  throw new DataError({
-    where: run,
-    problem: "the model was not trained on a table",
-    fix: "Its experiment says how rows become inputs; predict with model.predict in TypeScript.",
-  });
+  throw noTable(run);
 }

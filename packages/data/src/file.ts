@@ -1,6 +1,6 @@
 /** Files for readers that cannot take them as a stream. */
 import type { AsyncBuffer } from "hyparquet";
-import { isNode, readStream, type StreamSource } from "torte";
+import { isNode, type StreamSource } from "torte";
 
 /** The file, where the source is a path of one; its parts are read by opening it anew, so that nothing is left open. */
 export async function openFile(source: StreamSource): Promise<AsyncBuffer | undefined> {
@@ -24,22 +24,4 @@ export async function openFile(source: StreamSource): Promise<AsyncBuffer | unde
       }
     },
   };
-}
-
-/** All bytes of a source. @throws DataError where they cannot be had. */
-export async function bytesOf(source: StreamSource, where: string): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  for await (const part of readStream(source, where)) parts.push(part);
-  return joined(parts);
-}
-
-/** Parts one after the other. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

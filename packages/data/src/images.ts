@@ -7,14 +7,15 @@ import {
   checkOptions,
   DataError,
   isNode,
+  joinBytes,
   Picture,
+  readBytes,
   type RowBatch,
   type StreamSource,
   streamName,
   type TableOptions,
   type TableStream,
 } from "torte";
-import { bytesOf, joined } from "./file.js";
 
 /** More pixels are taken as a bomb. */
 const MOST_PIXELS = 2 ** 25;
@@ -201,7 +202,7 @@ function checkedPng(bytes: Uint8Array, where: string): Uint8Array {
       expected: `${least} bytes`,
       received: String(unpacked),
     });
-  return joined(kept);
+  return joinBytes(kept);
 }
 
 function fromJpeg(bytes: Uint8Array, where: string): Picture {
@@ -331,7 +332,7 @@ async function imageFiles(source: StreamSource | readonly File[], where: string)
         .sort(byName);
     }
   }
-  return [{ name: where.split("/").at(-1) ?? where, bytes: () => bytesOf(source as StreamSource, where) }];
+  return [{ name: where.split("/").at(-1) ?? where, bytes: () => readBytes(source as StreamSource, where) }];
 }
 
 /** Of a page: a folder that is dropped stands before the paths of its files. */

@@ -5,6 +5,7 @@ import {
   checkOptions,
   DataError,
   parseNpz,
+  readBytes,
   type RowBatch,
   type StreamSource,
   streamName,
@@ -12,7 +13,6 @@ import {
   type TableStream,
   type Tensor,
 } from "torte";
-import { bytesOf } from "./file.js";
 
 /** Rows that come together. */
 const BATCH = 4096;
@@ -25,7 +25,7 @@ const BATCH = 4096;
 export async function openNpz(source: StreamSource, options: TableOptions = {}): Promise<TableStream> {
   checkOptions("openNpz", options, ["encoding", "name"]);
   const where = options.name ?? streamName(source, "npz");
-  const arrays = Object.entries(parseNpz(await bytesOf(source, where), where));
+  const arrays = Object.entries(parseNpz(await readBytes(source, where), where));
   const rows = arrays[0]?.[1].shape[0] ?? 0;
   const columns = arrays.flatMap(([name, array]) => columnsOf(name, array, rows, where));
   const batches = async function* (): AsyncGenerator<RowBatch> {

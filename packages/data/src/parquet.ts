@@ -5,13 +5,14 @@ import {
   checkOptions,
   DataError,
   numberIn,
+  readBytes,
   type RowBatch,
   type StreamSource,
   streamName,
   type TableOptions,
   type TableStream,
 } from "torte";
-import { bytesOf, openFile } from "./file.js";
+import { openFile } from "./file.js";
 import { type ParquetOverview, ParquetThread } from "./parquet-thread.js";
 
 /** Options of {@link openParquet}. */
@@ -79,7 +80,7 @@ export async function openParquet(source: StreamSource, options: ParquetOptions 
 async function bufferOf(source: StreamSource, where: string): Promise<AsyncBuffer> {
   const file = await openFile(source);
   if (file !== undefined) return file;
-  const bytes = await bytesOf(source, where);
+  const bytes = await readBytes(source, where);
   return { byteLength: bytes.length, slice: (start, end) => bytes.slice(start, end).buffer };
 }
 

@@ -63,6 +63,7 @@ export {
 export { split, type Split, type SplitOptions } from "./data/split.js";
 export {
   LONGEST_LINE,
+  readBytes,
   readLines,
   readStream,
   readText,
@@ -143,7 +144,7 @@ export {
   type TokenUnit,
 } from "./data/tokenizer.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
-export type { Source } from "./data/source.js";
+export { joinBytes, type Source } from "./data/source.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
 export { Report } from "./nn/inspect/report.js";

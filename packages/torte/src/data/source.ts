@@ -69,11 +69,12 @@ async function download(source: string | URL, where: string, patience: number): 
   } finally {
     clearTimeout(timer);
   }
-  if (status === 0) return joined(parts);
+  if (status === 0) return joinBytes(parts);
   throw new DataError({ where, problem: "the download failed", expected: "status 200", received: String(status) });
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+/** Parts one after the other. */
+export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {

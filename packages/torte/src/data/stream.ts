@@ -2,7 +2,7 @@
 import { isHostObject } from "../tensor/realm.js";
 import { DataError, show } from "../errors.js";
 import { builtin } from "../builtin.js";
-import { isFile, pathOf, readSource, type Source, sourceName } from "./source.js";
+import { isFile, joinBytes, pathOf, readSource, type Source, sourceName } from "./source.js";
 
 /** What is read part by part: also a dropped file (a Blob) or the body of an answer. */
 export type StreamSource = Source | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -38,6 +38,13 @@ export async function* readStream(source: StreamSource, where: string): AsyncGen
   const all = resumed(head, parts);
   if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzip(all, where);
   else yield* all;
+}
+
+/** All bytes of the source, unpacked where they are gzip. @throws DataError as {@link readStream}. */
+export async function readBytes(source: StreamSource, where: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const part of readStream(source, where)) parts.push(part);
+  return joinBytes(parts);
 }
 
 async function* partsOf(source: StreamSource, where: string): AsyncGenerator<Uint8Array> {
