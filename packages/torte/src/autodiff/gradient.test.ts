@@ -50,6 +50,7 @@ const PASSES: { readonly [P in Primitive]: "derivative" | "zero" | "stopped" | "
   min: "derivative",
   mod: "nothing",
   bitXor: "nothing",
+  shiftRight: "nothing",
   less: "zero",
   lessEqual: "zero",
   equal: "zero",

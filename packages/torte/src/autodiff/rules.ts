@@ -124,6 +124,7 @@ export const RULES: { readonly [P in Primitive]: Rule<P> } = {
   }),
   mod: none,
   bitXor: none,
+  shiftRight: none,
   less: none,
   lessEqual: none,
   equal: none,

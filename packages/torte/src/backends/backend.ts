@@ -13,6 +13,8 @@ export interface Write {
   readonly value: Tensor;
   /** The first element that is replaced. Default 0. */
   readonly from?: number;
+  /** Nobody changes the value before it is written, so that it need not be copied. Default false. */
+  readonly stays?: boolean;
 }
 
 export interface RunOptions {
@@ -29,6 +31,8 @@ export interface Session {
   release(states: readonly State[]): Promise<void>;
   /** Replaces the contents, or as many elements as the value has, from element `from` on (default 0). */
   write(state: State, value: Tensor, from?: number): Promise<void>;
+  /** The same of several, in their order, at once. */
+  writeAll(writes: readonly Write[]): Promise<void>;
   read(state: State): Promise<Tensor>;
   /** States that the program mentions must be allocated. */
   compile(program: Program): Promise<Executable>;

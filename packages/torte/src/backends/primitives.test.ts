@@ -45,6 +45,7 @@ const TOLERANCES: { readonly [P in Primitive]: Tolerance } = {
   min: EXACT,
   mod: EXACT,
   bitXor: EXACT,
+  shiftRight: EXACT,
   less: EXACT,
   lessEqual: EXACT,
   equal: EXACT,

@@ -8,6 +8,7 @@ import { type Call, collector } from "../nn/inspect/call-tree.js";
 import { ShapeError } from "../errors.js";
 import type { SymbolicTensor } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
+import { computedAs } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { finishing } from "../train/finish.js";
 import type { AnyModel } from "../train/model.js";
@@ -31,9 +32,7 @@ export async function withWeights<T>(model: AnyModel, use: (session: Session) =>
 /** States that hold the tensors: the network's inputs, and what belongs to them. */
 export async function columnsFor(session: Session, network: Network, tensors: readonly Tensor[]): Promise<State[]> {
   const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
-  const columns = tensors.map(
-    ({ shape, dtype }, i) => new State(`check.${i}`, shape, dtypes[i] ?? (dtype === "float64" ? "float32" : dtype)),
-  );
+  const columns = tensors.map(({ shape, dtype }, i) => new State(`check.${i}`, shape, dtypes[i] ?? computedAs(dtype)));
   await session.allocate(columns);
   for (const [i, tensor] of tensors.entries()) {
     const column = columns[i];

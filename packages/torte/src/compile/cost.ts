@@ -43,6 +43,7 @@ export const COST: { readonly [P in Primitive]: number } = {
   min: 1,
   mod: 8,
   bitXor: 1,
+  shiftRight: 1,
   less: 1,
   lessEqual: 1,
   equal: 1,

@@ -1,5 +1,5 @@
 /** The number types of array files: how each is read, and the tensor type that holds it. */
-import type { HostDType, TypedArray } from "../tensor/dtype.js";
+import { type HostDType, isByteDType, type TypedArray } from "../tensor/dtype.js";
 import { arrayOf } from "../tensor/tensor.js";
 
 /** As many axes as NumPy allows. */
@@ -17,8 +17,8 @@ export type ElementName = "bool" | Whole | "float16" | "bfloat16" | "float32" | 
 /** 64-bit and unsigned integers become int32 and must fit; halves become float32, which holds all of them. */
 export const ELEMENTS: Readonly<Record<ElementName, ElementType>> = {
   bool: { bytes: 1, dtype: "bool", read: (v, at) => v.getUint8(at) },
-  int8: { bytes: 1, dtype: "int32", read: (v, at) => v.getInt8(at) },
-  uint8: { bytes: 1, dtype: "int32", read: (v, at) => v.getUint8(at) },
+  int8: { bytes: 1, dtype: "int8", read: (v, at) => v.getInt8(at) },
+  uint8: { bytes: 1, dtype: "uint8", read: (v, at) => v.getUint8(at) },
   int16: { bytes: 2, dtype: "int32", read: (v, at, little) => v.getInt16(at, little) },
   uint16: { bytes: 2, dtype: "int32", read: (v, at, little) => v.getUint16(at, little) },
   int32: { bytes: 4, dtype: "int32", read: (v, at, little) => v.getInt32(at, little) },
@@ -32,7 +32,13 @@ export const ELEMENTS: Readonly<Record<ElementName, ElementType>> = {
 };
 
 /** Those that tensors keep as they are. */
-const KEPT: ReadonlySet<ElementType> = new Set([ELEMENTS.int32, ELEMENTS.float32, ELEMENTS.float64]);
+const KEPT: ReadonlySet<ElementType> = new Set([
+  ELEMENTS.int8,
+  ELEMENTS.uint8,
+  ELEMENTS.int32,
+  ELEMENTS.float32,
+  ELEMENTS.float64,
+]);
 
 /** Exact within 53 bits, which is all that the check for 32 bits needs, and several times faster than through a bigint. */
 function long(view: DataView, at: number, little: boolean, high: "getInt32" | "getUint32"): number {
@@ -67,6 +73,8 @@ export const RANGES: Readonly<Record<HostDType, string>> = {
   float32: "-3.4e38 to 3.4e38",
   float64: "a number",
   bool: "0 or 1",
+  uint8: "0 to 255",
+  int8: "-128 to 127",
 };
 
 const HOST_IS_LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -93,14 +101,31 @@ export function readElements(
   return data;
 }
 
-const isWhole = (dtype: HostDType): boolean => dtype === "int32" || dtype === "bool";
+const isWhole = (dtype: HostDType): boolean => dtype === "int32" || dtype === "bool" || isByteDType(dtype);
 
-export const BYTES: Readonly<Record<HostDType, number>> = { float32: 4, float64: 8, int32: 4, bool: 1 };
+export const BYTES: Readonly<Record<HostDType, number>> = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+};
 
 /** Bytes with a buffer of their own, as numbers. */
 function viewOf(dtype: Exclude<HostDType, "bool">, { buffer }: Uint8Array<ArrayBuffer>): TypedArray {
-  if (dtype === "float32") return new Float32Array(buffer);
-  return dtype === "float64" ? new Float64Array(buffer) : new Int32Array(buffer);
+  switch (dtype) {
+    case "float32":
+      return new Float32Array(buffer);
+    case "float64":
+      return new Float64Array(buffer);
+    case "int32":
+      return new Int32Array(buffer);
+    case "uint8":
+      return new Uint8Array(buffer);
+    case "int8":
+      return new Int8Array(buffer);
+  }
 }
 
 /** The numbers as a file has them, the low byte of each first. */

@@ -8,10 +8,14 @@ import { parseJson } from "./json.js";
 import { isRecord } from "./schema.js";
 
 /** The types that are written, by the tensor's. */
-const NAMES = { float32: "F32", float64: "F64", int32: "I32", bool: "BOOL" } as const satisfies Record<
-  HostDType,
-  string
->;
+const NAMES = {
+  float32: "F32",
+  float64: "F64",
+  int32: "I32",
+  bool: "BOOL",
+  uint8: "U8",
+  int8: "I8",
+} as const satisfies Record<HostDType, string>;
 /** The types that are read. */
 const TYPES: ReadonlyMap<unknown, ElementType> = new Map<unknown, ElementType>([
   ["F64", ELEMENTS.float64],

@@ -71,6 +71,8 @@ export interface Attributes {
   /** Remainder of int32 operands, which are not negative. */
   mod: None;
   bitXor: None;
+  /** The bits of an integer moved to the right by as many places as the lowest five bits of the second say; the sign comes after. */
+  shiftRight: None;
   less: None;
   lessEqual: None;
   equal: None;

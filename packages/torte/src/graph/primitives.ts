@@ -272,6 +272,7 @@ const TABLE = {
   min: binary("min", NUMBER),
   mod: binary("mod", ["int32"]),
   bitXor: binary("bitXor", ["int32"]),
+  shiftRight: binary("shiftRight", ["int32"]),
   less: binary("less", NUMBER, "bool"),
   lessEqual: binary("lessEqual", NUMBER, "bool"),
   equal: binary("equal", NUMBER, "bool"),

@@ -21,7 +21,7 @@ const union = (ranges: readonly Range[]): Range => ({
 
 /** Of one node; `of(i)` is the range of input i. */
 type Rule<P extends Primitive> = (node: NodeOf<P>, of: (i: number) => Range, known: Known) => Range;
-type Known = ReadonlyMap<State, Range>;
+type Known = ReadonlyMap<State | Node, Range>;
 
 const same: Rule<Primitive> = (_node, of) => of(0);
 const all: Rule<Primitive> = (node, of) => union(node.inputs.map((_, i) => of(i)));
@@ -102,7 +102,7 @@ const RULES: { readonly [P in Primitive]: Rule<P> } = {
   scatterAdd: unknown,
 };
 
-/** Ranges of nodes, each found once; `known` are those of states. */
+/** Ranges of nodes, each found once; `known` are those of states, and of nodes of which more is known than the graph tells. */
 export class Ranges {
   readonly #known: Known;
   readonly #found = new Map<Node, Range>();
@@ -118,6 +118,8 @@ export class Ranges {
   }
 
   #follow<P extends Primitive>(node: NodeOf<P>): Range {
+    const told = this.#known.get(node as Node);
+    if (told !== undefined) return told;
     const rule: Rule<P> = RULES[node.op];
     return rule(node, (i) => this.of(node.inputs[i] ?? (node as Node)), this.#known);
   }

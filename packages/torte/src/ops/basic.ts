@@ -90,6 +90,8 @@ export const minimum = binary("min");
 export const mod = binary("mod");
 /** The bits that differ between two integers. */
 export const bitXor = binary("bitXor");
+/** ⌊a / 2ᵇ⌋ of integers, b from 0 to 31. */
+export const shiftRight = binary("shiftRight");
 /** Whether a < b. */
 export const less = binary("less");
 /** Whether a ≤ b. */

@@ -16,9 +16,9 @@ const DTYPES: Readonly<Record<string, HostDType>> = {
   Float16Array: "float32",
   Float32Array: "float32",
   Float64Array: "float32",
-  Int8Array: "int32",
-  Uint8Array: "int32",
-  Uint8ClampedArray: "int32",
+  Int8Array: "int8",
+  Uint8Array: "uint8",
+  Uint8ClampedArray: "uint8",
   Int16Array: "int32",
   Uint16Array: "int32",
   Int32Array: "int32",
@@ -43,7 +43,7 @@ export function numbersOf(values: ArrayBufferView): { numbers: ArrayLike<number>
   return { numbers: ofThisRealm(values as TypedArray), dtype };
 }
 
-const HERE = { Float32Array, Float64Array, Int32Array, Uint8Array } as const;
+const HERE = { Float32Array, Float64Array, Int32Array, Uint8Array, Int8Array } as const;
 
 /** The same array, or one of this realm over the same memory. */
 export function ofThisRealm<T extends ArrayLike<number>>(data: T): T {

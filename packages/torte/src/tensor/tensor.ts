@@ -1,6 +1,6 @@
 /** Host tensors: what goes into a model and what comes out. */
 import { checkOptions, DataError, oneOf, ShapeError, show } from "../errors.js";
-import type { HostDType, TypedArray } from "./dtype.js";
+import { type HostDType, isByteDType, type TypedArray } from "./dtype.js";
 import { numbersOf, ofThisRealm } from "./realm.js";
 import { checkShape, formatShape, sameShape, type Shape, sizeOf } from "./shape.js";
 
@@ -94,30 +94,40 @@ export class Tensor {
   }
 }
 
-export function arrayOf(dtype: HostDType, length: number): TypedArray {
+/** Zeros; in memory that threads can share, where that is asked for. */
+export function arrayOf(dtype: HostDType, length: number, shared = false): TypedArray {
+  const size = (bytes: number): SharedArrayBuffer | number => (shared ? new SharedArrayBuffer(bytes * length) : length);
   switch (dtype) {
     case "float32":
-      return new Float32Array(length);
+      return new Float32Array(size(4) as number);
     case "float64":
-      return new Float64Array(length);
+      return new Float64Array(size(8) as number);
     case "int32":
-      return new Int32Array(length);
+      return new Int32Array(size(4) as number);
     case "bool":
-      return new Uint8Array(length);
+    case "uint8":
+      return new Uint8Array(size(1) as number);
+    case "int8":
+      return new Int8Array(size(1) as number);
   }
 }
+
+const DTYPES = ["float32", "int32", "bool", "uint8", "int8", "float64"] as const satisfies readonly HostDType[];
 
 /** Options of {@link tensor}. */
 export interface TensorOptions {
   /** Default: the nesting of the data; one axis for a typed array. */
   readonly shape?: Shape;
-  /** Default: bool for booleans, int32 for typed arrays of whole numbers, otherwise float32. */
+  /**
+   * Default: bool for booleans, uint8 and int8 for typed arrays of bytes, int32 for those of other whole numbers, otherwise float32.
+   * Bytes stay bytes until the step that reads them.
+   */
   readonly dtype?: HostDType;
 }
 
 /** Typed arrays that become tensors. */
 export type NumberArray =
-  TypedArray | Int8Array | Uint8ClampedArray | Int16Array | Uint16Array | Uint32Array | BigInt64Array | BigUint64Array;
+  TypedArray | Uint8ClampedArray | Int16Array | Uint16Array | Uint32Array | BigInt64Array | BigUint64Array;
 
 /**
  * Makes a tensor of nested arrays or of a typed array (which it keeps, where the dtype is the same).
@@ -131,7 +141,7 @@ export type NumberArray =
  */
 export function tensor(values: NestedArray | NumberArray, options: TensorOptions = {}): Tensor {
   checkOptions("tensor", options, ["shape", "dtype"]);
-  if (options.dtype !== undefined) oneOf("tensor", "dtype", options.dtype, ["float32", "int32", "bool", "float64"]);
+  if (options.dtype !== undefined) oneOf("tensor", "dtype", options.dtype, DTYPES);
   if (ArrayBuffer.isView(values)) {
     const { numbers, dtype: own } = numbersOf(values);
     const dtype = options.dtype ?? own;
@@ -185,10 +195,16 @@ function holds(data: ArrayLike<number>, dtype: HostDType): data is TypedArray {
       return data instanceof Float64Array;
     case "int32":
       return data instanceof Int32Array;
+    case "uint8":
+      return data instanceof Uint8Array;
+    case "int8":
+      return data instanceof Int8Array;
     case "bool":
       return false; // 0 and 1 are not yet known to be all it holds
   }
 }
+
+const WHOLE = { int32: "whole numbers", uint8: "whole numbers from 0 to 255", int8: "whole numbers from -128 to 127" };
 
 function converted(dtype: HostDType, values: ArrayLike<number>): TypedArray {
   if (holds(values, dtype)) return values;
@@ -204,11 +220,11 @@ function converted(dtype: HostDType, values: ArrayLike<number>): TypedArray {
         received: show(value),
       });
     }
-    if (dtype === "int32" && data[i] !== value) {
+    if ((dtype === "int32" || isByteDType(dtype)) && data[i] !== value) {
       throw new DataError({
         where: "tensor",
-        problem: `element ${i} is no int32`,
-        expected: "whole numbers",
+        problem: `element ${i} is no ${dtype}`,
+        expected: WHOLE[dtype],
         received: show(value),
       });
     }

@@ -357,6 +357,11 @@ export const GRAPHS: { readonly [P in Primitive]: GraphArbitrary } = {
     return make("mod", [d.operand(shape, "int32", "any", 1000), ops.add(d.operand(shape, "int32"), 1)], {});
   },
   bitXor: binary("bitXor", ["any", "any"], () => "int32"),
+  shiftRight: (d) => {
+    const shape = d.shape();
+    const by = d.pick(true, false) ? constant(d.pick(0, 1, 24, 31), shape, "int32") : d.operand(shape, "int32");
+    return make("shiftRight", [d.operand(shape, "int32", "any", 2 ** 30), by], {});
+  },
   less: binary("less", ["spaced", "spaced"], number),
   lessEqual: binary("lessEqual", ["spaced", "spaced"], number),
   equal: binary("equal", ["spaced", "spaced"], number),

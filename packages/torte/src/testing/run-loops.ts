@@ -13,6 +13,7 @@ import { lower } from "../compile/lower/lower.js";
 import { type LoweringTarget, narrowTarget } from "../compile/lower/target.js";
 import { AFTER_GRADIENT, runPasses } from "../compile/pipeline.js";
 import type { Node, NodeOf, Primitive, Program } from "../graph/node.js";
+import { computedAs } from "../tensor/dtype.js";
 import { mixKey, uniformAt } from "../tensor/random.js";
 import type { Cases } from "./compare.js";
 
@@ -251,7 +252,7 @@ export function runLoops({ fused, kernels }: Lowering, { data }: Cases): Values[
 export function differenceToGraph(outputs: readonly Node[], cases: Cases, target?: LoweringTarget): number {
   const states = new Map(
     [...cases.data].map(([state, { shape, dtype, data }]) => {
-      const values = emptyValues(dtype === "float64" ? "float32" : dtype, data.length);
+      const values = emptyValues(computedAs(dtype), data.length);
       values.set(data);
       return [state, { shape, data: values }];
     }),

@@ -1,8 +1,10 @@
 /** The batches of a stream, read ahead while the engine works, and no further than there is room. */
 import type { Columns } from "../data/dataset.js";
 import { DataError, show, type TorteError } from "../errors.js";
-import { arrayOf, concatenate, Tensor } from "../tensor/tensor.js";
+import { concatenate, type Tensor } from "../tensor/tensor.js";
 import { sameShape } from "../tensor/shape.js";
+import { turn } from "../turns.js";
+import { BatchMemory } from "./batch-memory.js";
 import type { BatchStream } from "./model-data.js";
 
 export interface ReaderOptions {
@@ -13,12 +15,12 @@ export interface ReaderOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Batches of one form, their rows one after the other. */
+/** Batches of one form. */
 export interface Taken {
-  readonly columns: Columns;
+  /** At least one. Their memory is that of other batches when the next ones are taken. */
+  readonly batches: readonly [Columns, ...Columns[]];
   /** Rows of each batch. */
   readonly batch: number;
-  readonly count: number;
 }
 
 /** Bytes that wait for the engine; one batch always may. */
@@ -28,12 +30,13 @@ const TURN_MS = 5;
 /** An iterator that is waiting for something may take so long to close. */
 const CLOSING_MS = 1000;
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
 export class BatchReader {
   readonly #options: ReaderOptions;
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
   readonly #waiting: Columns[] = [];
+  readonly #memory: BatchMemory;
+  /** Those that were taken last. */
+  #taken: Columns[] = [];
   #wanted = 1;
   #read = 0;
   #ended = false;
@@ -44,13 +47,18 @@ export class BatchReader {
   /** Told whenever a batch has come, or the end. */
   #heard: () => void = () => undefined;
 
-  private constructor(iterator: Iterator<unknown> | AsyncIterator<unknown>, options: ReaderOptions) {
+  private constructor(
+    iterator: Iterator<unknown> | AsyncIterator<unknown>,
+    options: ReaderOptions,
+    memory: BatchMemory,
+  ) {
     this.#iterator = iterator;
     this.#options = options;
+    this.#memory = memory;
     options.signal?.addEventListener("abort", this.#stop, { once: true });
   }
 
-  /** Begins a pass over the stream, reading as far ahead as the pass `before` has come to. */
+  /** Begins a pass over the stream, with the memory of the pass `before`, and reading as far ahead as that has come to. */
   static async open(
     stream: BatchStream<unknown>,
     pass: number,
@@ -58,8 +66,9 @@ export class BatchReader {
     before?: BatchReader,
   ): Promise<BatchReader> {
     const given: unknown = typeof stream === "function" ? await stream(pass) : stream;
-    const reader = new BatchReader(iteratorOf(given, options.where), options);
-    if (before !== undefined) reader.#wanted = before.#wanted;
+    const memory = before === undefined ? new BatchMemory() : before.#memory;
+    const reader = new BatchReader(iteratorOf(given, options.where), options, memory);
+    if (before !== undefined) [reader.#wanted, reader.#taken] = [before.#wanted, before.#taken];
     return reader;
   }
 
@@ -73,6 +82,7 @@ export class BatchReader {
    * signal has come. With `ahead` the batch behind them, or the end, is known.
    */
   async take(most: number, ahead = false): Promise<(Taken & { readonly last: boolean }) | undefined> {
+    for (const columns of this.#taken.splice(0)) this.#memory.giveBack(columns);
     this.#wanted = Math.max(1, Math.min(most, this.#wanted * 4)) + Number(ahead);
     await this.#until(ahead ? 2 : 1);
     if (this.#options.signal?.aborted === true) return undefined;
@@ -85,12 +95,14 @@ export class BatchReader {
     let count = 1;
     for (let next = this.#waiting[count]; count < Math.min(most, there); next = this.#waiting[++count])
       if (next === undefined || !isAlike(first, next)) break;
-    const taken = this.#waiting.splice(0, count);
-    this.#fill();
+    const [, ...more] = (this.#taken = this.#waiting.splice(0, count));
+    // What has been taken is on its way before more is read.
+    void turn().then(() => {
+      this.#fill();
+    });
     return {
-      columns: joined(taken),
+      batches: [first, ...more],
       batch: first.x[0]?.shape[0] ?? 1,
-      count,
       last: this.#atEnd && this.#waiting.length === 0 && this.#failure === undefined,
     };
   }
@@ -152,7 +164,7 @@ export class BatchReader {
       else {
         const value: unknown = await result.value;
         const part = ` in batch ${this.#read}`;
-        this.#failure = await this.#checked(() => this.#waiting.push(copied(read(value, part))));
+        this.#failure = await this.#checked(() => this.#waiting.push(this.#memory.copy(read(value, part))));
         if (this.#failure === undefined) this.#read++;
       }
     } catch (error) {
@@ -219,20 +231,6 @@ const tensorsOf = ({ x, y, sampleWeight = [] }: Columns): readonly Tensor[] => [
 
 const bytesOf = (columns: Columns): number => tensorsOf(columns).reduce((sum, { data }) => sum + data.byteLength, 1);
 
-/** A stream may use the memory of a batch again for the next one. */
-function copied({ x, y, sampleWeight }: Columns): Columns {
-  const copy = ({ data, shape, dtype }: Tensor): Tensor => {
-    const own = arrayOf(dtype, data.length);
-    own.set(data);
-    return new Tensor(own, shape, dtype);
-  };
-  return {
-    x: x.map(copy),
-    y: y.map(copy),
-    ...(sampleWeight === undefined ? {} : { sampleWeight: sampleWeight.map(copy) }),
-  };
-}
-
 /** Of one shape and dtype, tensor by tensor. */
 function isAlike(a: Columns, b: Columns): boolean {
   const [first, second] = [tensorsOf(a), tensorsOf(b)];
@@ -243,9 +241,10 @@ function isAlike(a: Columns, b: Columns): boolean {
   );
 }
 
-function joined(batches: readonly Columns[]): Columns {
+/** The rows of batches of one form one after the other. */
+export function joined(batches: Taken["batches"]): Columns {
   const [first] = batches;
-  if (first === undefined || batches.length === 1) return first ?? { x: [], y: [] };
+  if (batches.length === 1) return first;
   const join = (of: (columns: Columns) => readonly Tensor[]): Tensor[] =>
     of(first).map((tensor, i) => concatenate(batches.map((columns) => of(columns)[i] ?? tensor)));
   return {

@@ -4,7 +4,7 @@ import type { Columns } from "../data/dataset.js";
 import type { SymbolicTensor } from "../nn/layer.js";
 import type { InputSpec, Network } from "../nn/network.js";
 import { formatShape, sameShape, type Shape, sizeOf } from "../tensor/shape.js";
-import type { TypedArray } from "../tensor/dtype.js";
+import { computedAs, type TypedArray } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { inputLimits, type Limits } from "./limits.js";
 import type { Goal } from "./measure.js";
@@ -78,7 +78,7 @@ function checkInputForm(where: string, { shape, dtype }: InputSpec, tensor: Tens
       received: formatShape(tensor.shape),
     });
   }
-  if (dtype !== "int32" || tensor.dtype === "int32" || tensor.dtype === "bool") return;
+  if (dtype !== "int32" || computedAs(tensor.dtype) !== "float32") return;
   throw new DataError({
     where,
     problem: "the input takes integers",
@@ -123,6 +123,7 @@ function firstBeyond(tensor: Tensor, { low, high, common }: Limits): number {
 const LARGEST = 2 ** 128 - 2 ** 103 - 2 ** 75;
 
 function checkFinite(where: string, tensor: Tensor, firstRow?: number): void {
+  if (computedAs(tensor.dtype) !== "float32") return;
   const bad = firstOutside(tensor, -LARGEST, LARGEST);
   if (bad >= 0) throw notFinite(where, tensor, bad, firstRow);
 }
@@ -259,7 +260,7 @@ function firstBadLabel(target: Tensor, labels: Labels, counts: Positions | undef
   const { data } = target;
   const next = (from: number): number => {
     const outside = firstOutside(target, low, high, from);
-    if (allows === undefined || data instanceof Int32Array) return outside;
+    if (allows === undefined || computedAs(target.dtype) !== "float32") return outside;
     const end = outside < 0 ? data.length : outside;
     for (let i = from; i < end; i++) if (!allows(data[i] ?? NaN)) return i;
     return outside;

@@ -20,11 +20,11 @@ import { checkFlag, isGuarded } from "./guards.js";
 import type { Objective } from "./measure.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
-import { BatchReader, type Taken } from "./batch-reader.js";
+import { BatchReader, joined, type Taken } from "./batch-reader.js";
 import { StreamFeed, type StreamFeedOptions } from "./feed.js";
 import { batchColumns, type BatchStream, type DataNames, namesFor } from "./model-data.js";
 import { cutBack, filledUp } from "./open-data.js";
-import { arrival, piecesOf, type Resident, ResidentData, settled } from "./resident.js";
+import { arrival, arrivals, piecesOf, type Resident, ResidentData, settled } from "./resident.js";
 import { SharedSession } from "./shared-session.js";
 
 export interface EngineModelOptions extends BackendOptions {
@@ -167,13 +167,12 @@ export class EngineModel {
     compiled: TrainingSetup,
     name: DataName,
     stream: BatchStream,
-    options: Omit<StreamFeedOptions, "read" | "room" | "arrival">,
+    options: Omit<StreamFeedOptions, "read" | "room">,
   ): StreamFeed {
     return new StreamFeed(stream, {
       ...options,
       read: this.#reader(options.where, compiled),
       room: (columns, rows) => this.room(`${name} stream`, columns, rows),
-      arrival,
     });
   }
 
@@ -302,25 +301,27 @@ export class EngineModel {
   async #evaluateBatches(
     compiled: TrainingSetup,
     name: DataName,
-    { columns, batch, count }: Taken,
+    { batches, batch }: Taken,
     { sums, collector }: { readonly sums: Tensor; readonly collector: Collector },
   ): Promise<Tensor> {
     const { evaluationSums } = compiled;
     await this.session.allocate([evaluationSums]);
-    const data = await this.room(`${name} stream`, columns, batch * TOGETHER);
+    const data = await this.room(`${name} stream`, batches[0], batch * TOGETHER);
     const make = (resident: Resident): Generator<undefined, Program> =>
       evaluateProgram(this.objectiveFor(compiled, resident), evaluationSums, resident, batch);
     const executable = await this.executable(data, make, `evaluate ${batch}`);
-    const writes = [...arrival(data, columns), { state: evaluationSums, value: sums }];
-    await collector.add(await this.run(executable, data, { steps: count, writes }, { part: PARTS[name] }));
+    const writes = [...arrivals(data, batches, true), { state: evaluationSums, value: sums }];
+    const steps = batches.length;
+    await collector.add(await this.run(executable, data, { steps, writes }, { part: PARTS[name] }));
     return this.session.read(evaluationSums);
   }
 
   /** The outputs for the batches of a stream, one after the other. */
   async predictStream(stream: BatchStream<unknown>, options: StreamOptions): Promise<Tensor[]> {
     const outputs: Tensor[][] = [];
-    await this.#gone(stream, this.#reader(options.where, undefined), options, async ({ columns, batch, count }) => {
-      const chunks = chunksFor(batch * count, batch, this.rowsAreApart(columns.x));
+    await this.#gone(stream, this.#reader(options.where, undefined), options, async ({ batches, batch }) => {
+      const columns = joined(batches);
+      const chunks = chunksFor(batch * batches.length, batch, this.rowsAreApart(columns.x));
       outputs.push(await this.predictRows(columns, chunks));
     });
     return (outputs[0] ?? []).map((_, i) => concatenate(outputs.flatMap((parts) => parts[i] ?? [])));
@@ -339,7 +340,7 @@ export class EngineModel {
       while (done < (steps ?? Infinity)) {
         const taken = await reader.take(Math.min(TOGETHER, (steps ?? Infinity) - done));
         if (taken === undefined) break;
-        done += taken.count;
+        done += taken.batches.length;
         await each(taken);
       }
     } finally {

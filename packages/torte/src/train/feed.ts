@@ -5,7 +5,7 @@ import { DataError } from "../errors.js";
 import { BatchReader, isSpent, type ReaderOptions } from "./batch-reader.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { BatchStream } from "./model-data.js";
-import type { Resident } from "./resident.js";
+import { arrivals, type Resident } from "./resident.js";
 
 /** Steps that follow each other over one part of the engine's memory. */
 export interface Portion {
@@ -143,9 +143,8 @@ class Passing implements EpochFeed {
 }
 
 export interface StreamFeedOptions extends FeedOptions, ReaderOptions {
-  /** Room in the engine for so many rows like these, and what brings them there. */
+  /** Room in the engine for so many rows like these. */
   readonly room: (columns: Columns, rows: number) => Promise<Resident>;
-  readonly arrival: (data: Resident, columns: Columns) => readonly Write[];
   /** The end of an epoch is known before its last step is taken. Default false. */
   readonly ahead?: boolean;
 }
@@ -209,7 +208,7 @@ export class StreamFeed implements Feed {
 
   /** At most `most` batches; where passes follow each other within an epoch, of the next one, too. */
   async take(most: number, goesOn: boolean): Promise<Portion | undefined> {
-    const { signal, room, arrival, ahead = false } = this.#options;
+    const { signal, room, ahead = false } = this.#options;
     const reader = this.#reader;
     const taken = await reader?.take(Math.min(most, MOST_STEPS), ahead);
     if (signal?.aborted === true) return undefined;
@@ -220,10 +219,11 @@ export class StreamFeed implements Feed {
       await this.#begin(this.#pass + 1);
       return this.take(most, goesOn);
     }
-    const { columns, batch, count, last } = taken;
+    const { batches, batch, last } = taken;
+    const count = batches.length;
     this.#taken += count;
-    const data = await room(columns, batch * stepsWithin(columns, count));
-    return { data, batch, count, writes: arrival(data, columns), end: last && !goesOn ? batch * count : NEVER };
+    const data = await room(batches[0], batch * stepsWithin(batches[0], count));
+    return { data, batch, count, writes: arrivals(data, batches, true), end: last && !goesOn ? batch * count : NEVER };
   }
 
   async close(): Promise<void> {
@@ -231,8 +231,9 @@ export class StreamFeed implements Feed {
   }
 }
 
+/** Steps that there is room for, of batches like this one; at least `count`. */
 function stepsWithin({ x, y, sampleWeight = [] }: Columns, count: number): number {
-  const bytes = [...x, ...y, ...sampleWeight].reduce((sum, { data }) => sum + 4 * data.length, 1) / count;
+  const bytes = [...x, ...y, ...sampleWeight].reduce((sum, { data }) => sum + 4 * data.length, 1);
   return Math.max(count, Math.min(MOST_STEPS, Math.floor(MOST_BYTES / bytes)));
 }
 

@@ -411,7 +411,7 @@ export class Trainer {
     const before = performance.now();
     const ends = window === undefined ? [] : [{ state: window.epochEnd, value: whole(end) }];
     const sent = [...writes, ...ends, ...learningRate.writes(count)];
-    const arrived = Promise.all(sent.map(({ state, value }) => this.#session.write(state, value)));
+    const arrived = this.#session.writeAll(sent);
     const requests = [
       this.#session.snapshot(this.#replay.snapshot, everything),
       this.#session.run(executable, { steps: count }),

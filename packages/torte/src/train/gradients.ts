@@ -8,6 +8,7 @@ import { type Node, type Program, State } from "../graph/node.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
+import { computedAs } from "../tensor/dtype.js";
 import { formatShape, sameShape, sizeAt } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkInputs, checkTargets } from "./check-data.js";
@@ -66,7 +67,7 @@ export async function computeGradients(
   const loss = data.upstream === undefined ? lossFor(network, objective, { x, y: goals }) : undefined;
   const dtypes = network.inputSpecs.map(({ dtype }) => dtype);
   const columns = [...x, ...goals].map(
-    ({ shape, dtype }, i) => new State(`gradients.${i}`, shape, dtypes[i] ?? (dtype === "float64" ? "float32" : dtype)),
+    ({ shape, dtype }, i) => new State(`gradients.${i}`, shape, dtypes[i] ?? computedAs(dtype)),
   );
   const nodes = columns.map(read);
   const flag = new State("gradients.flag", [4], "int32");

@@ -21,8 +21,8 @@ export interface GuardOptions {
   readonly inputs: readonly Node[];
   /** Other nodes with rows, such as targets. */
   readonly others?: readonly Node[];
-  /** The states that the inputs are rows of. */
-  readonly columns: readonly State[];
+  /** The states that the inputs are rows of; of one that is made of what its state holds, itself. */
+  readonly columns: readonly (State | Node)[];
   /** The number of each row of the batch within the data. */
   readonly rows: Node;
   readonly known?: ReadonlyMap<State, Range>;

@@ -65,12 +65,12 @@ function find(network: Network): Indices {
   return { limits, zeros: zero && lookups.every(isKnown) };
 }
 
-/** Of states that hold the inputs, where all their numbers have the same limits. */
-export const commonRanges = (limits: Indices["limits"], states: readonly State[]): Map<State, Range> =>
+/** Of the inputs, or of states that hold them, where all their numbers have the same limits. */
+export const commonRanges = (limits: Indices["limits"], places: readonly (State | Node)[]): Map<State | Node, Range> =>
   new Map(
-    states.flatMap((state, i) => {
+    places.flatMap((place, i) => {
       const common = limits[i]?.common;
-      return common === undefined ? [] : [[state, common] as const];
+      return common === undefined ? [] : [[place, common] as const];
     }),
   );
 

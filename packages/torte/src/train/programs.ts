@@ -6,6 +6,7 @@ import { newTracing, type Tracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import * as ops from "../ops/index.js";
 import type { Optimizer } from "../optim/optimizer.js";
+import { type Column, rowsAt } from "./column.js";
 import { Guards } from "./guards.js";
 import { type Measured, measure, type Objective } from "./measure.js";
 import { listStates, type OptimizerStates } from "./optimizer-states.js";
@@ -28,7 +29,7 @@ interface Rows {
 function nextRows(data: Resident, batch: number): Rows {
   const cursor = read(data.cursor);
   const rows = ops.gather(read(data.order), ops.add(iota([batch], 0), cursor));
-  const pick = (state: State): Node => ops.gather(read(state), rows);
+  const pick = (column: Column): Node => rowsAt(column, rows);
   return {
     numbers: rows,
     x: data.x.map(pick),
@@ -48,7 +49,7 @@ function guardsFor(network: Network, data: Resident, { numbers, x, y, w }: Rows)
   return new Guards(network, {
     inputs: x,
     others: [...y, ...w],
-    columns: data.x,
+    columns: data.x.map(({ state, bytes }, i) => (bytes === undefined ? state : (x[i] ?? state))),
     rows: numbers,
     known,
     flag: data.flag,

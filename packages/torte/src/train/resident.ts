@@ -2,25 +2,32 @@
 import type { Session, Write } from "../backends/backend.js";
 import type { Columns } from "../data/dataset.js";
 import { State } from "../graph/node.js";
+import type { DType } from "../tensor/dtype.js";
 import { fingerprint } from "../tensor/fingerprint.js";
 import { isHostObject } from "../tensor/realm.js";
-import { sameShape, sizeOf } from "../tensor/shape.js";
+import { sizeOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { turnIfDue } from "../turns.js";
+import { type Column, columnFor, holds, writeOf } from "./column.js";
 
 /** Columns of rows, the order to visit them in, and the place in that order where the next step begins. */
 export interface Resident {
-  readonly x: readonly State[];
-  readonly y: readonly State[];
+  readonly x: readonly Column[];
+  readonly y: readonly Column[];
   /** Weights of the targets. */
-  readonly w: readonly State[];
+  readonly w: readonly Column[];
   readonly order: State;
   readonly cursor: State;
   /** Where a program writes down the first index that is no row of its table. */
   readonly flag: State;
 }
 
-export const statesOf = ({ x, y, w, ...single }: Resident): State[] => [...x, ...y, ...w, ...Object.values(single)];
+export const statesOf = ({ x, y, w, order, cursor, flag }: Resident): State[] => [
+  ...[...x, ...y, ...w].map(({ state }) => state),
+  order,
+  cursor,
+  flag,
+];
 
 /** What new contents must be, and what for: where either has changed, all contents are looked at again. */
 export interface Check {
@@ -45,13 +52,13 @@ interface Known {
 /** The data of one model, by what it is for. Programs are compiled over its states: these stay for as long as the data fits. */
 export class ResidentData {
   readonly #session: Session;
-  readonly #inputs: readonly State["dtype"][];
+  readonly #inputs: readonly DType[];
   readonly #forgotten: (data: Resident) => void;
   readonly #known = new Map<string, Known>();
   #next = 0;
 
   /** `inputs` are the dtypes that the model takes; `forgotten` is told of data whose states are gone. */
-  constructor(session: Session, inputs: readonly State["dtype"][], forgotten: (data: Resident) => void) {
+  constructor(session: Session, inputs: readonly DType[], forgotten: (data: Resident) => void) {
     this.#session = session;
     this.#inputs = inputs;
     this.#forgotten = forgotten;
@@ -109,7 +116,7 @@ export class ResidentData {
   async #write(name: string, writes: readonly Write[]): Promise<void> {
     const known = this.#known.get(name);
     try {
-      await Promise.all(writes.map(({ state, value, from }) => this.#session.write(state, value, from)));
+      await this.#session.writeAll(writes);
     } catch (error) {
       if (known !== undefined && this.#known.get(name) === known) {
         this.#known.delete(name);
@@ -126,12 +133,10 @@ export class ResidentData {
   }
 
   #states(name: string, { x, y, sampleWeight = [] }: Columns, capacity: number): Resident {
-    const column = (part: string, t: Tensor, i: number, dtype: State["dtype"]): State =>
-      new State(`${name}.${part}${i}`, [capacity, ...t.shape.slice(1)], dtype);
     return {
-      x: x.map((t, i) => column("x", t, i, this.#inputs[i] ?? storedAs(t))),
-      y: y.map((t, i) => column("y", t, i, storedAs(t))),
-      w: sampleWeight.map((t, i) => column("w", t, i, storedAs(t))),
+      x: x.map((t, i) => columnFor(`${name}.x${i}`, t, capacity, this.#inputs[i])),
+      y: y.map((t, i) => columnFor(`${name}.y${i}`, t, capacity)),
+      w: sampleWeight.map((t, i) => columnFor(`${name}.w${i}`, t, capacity)),
       order: new State(`${name}.order`, [capacity], "int32"),
       cursor: new State(`${name}.cursor`, [], "int32"),
       flag: new State(`${name}.flag`, [4], "int32"),
@@ -139,18 +144,13 @@ export class ResidentData {
   }
 
   #holds(data: Resident, { x, y, sampleWeight = [] }: Columns, capacity: number): boolean {
-    const fits = (states: readonly State[], tensors: readonly Tensor[], dtypes: readonly State["dtype"][]): boolean =>
-      states.length === tensors.length &&
-      states.every(({ shape, dtype }, i) => {
-        const tensor = tensors[i];
-        return (
-          tensor !== undefined &&
-          dtype === (dtypes[i] ?? storedAs(tensor)) &&
-          sameShape(shape.slice(1), tensor.shape.slice(1)) &&
-          (shape[0] ?? 0) >= capacity
-        );
+    const fit = (columns: readonly Column[], tensors: readonly Tensor[], dtypes: readonly DType[] = []): boolean =>
+      columns.length === tensors.length &&
+      tensors.every((tensor, i) => {
+        const column = columns[i];
+        return column !== undefined && holds(column, tensor, capacity, dtypes[i]);
       });
-    return fits(data.x, x, this.#inputs) && fits(data.y, y, []) && fits(data.w, sampleWeight, []);
+    return fit(data.x, x, this.#inputs) && fit(data.y, y) && fit(data.w, sampleWeight);
   }
 
   async #allocate(name: string, columns: Columns, capacity = rowsOf(columns)): Promise<Known> {
@@ -169,7 +169,18 @@ export class ResidentData {
 }
 
 /** New rows, to be visited from the first one on. */
-export const arrival = (data: Resident, columns: Columns): Write[] => [...contentsOf(data, columns), ...start(data)];
+export const arrival = (data: Resident, columns: Columns): Write[] => arrivals(data, [columns]);
+
+/** The same, of batches one after the other; with `stays` they are left as they are until they are written. */
+export function arrivals(data: Resident, batches: readonly Columns[], stays = false): Write[] {
+  let row = 0;
+  const contents = batches.map((columns) => {
+    const writes = contentsOf(data, columns, row);
+    row += rowsOf(columns);
+    return stays ? writes.map((write) => ({ ...write, stays })) : writes;
+  });
+  return [...contents.flat(), ...start(data)];
+}
 
 function hasShown({ request, purpose, tensors = [] }: Known, given: Columns, check: Check): boolean {
   if (request === undefined || request !== check.request || purpose !== check.purpose) return false;
@@ -182,9 +193,9 @@ const tensorsOf = ({ x, y, sampleWeight = [] }: Columns): Tensor[] => [...x, ...
 /** The rows from `firstRow` on. */
 function contentsOf(data: Resident, columns: Columns, firstRow = 0): Write[] {
   const tensors = tensorsOf(columns);
-  return [...data.x, ...data.y, ...data.w].flatMap((state, i) => {
+  return [...data.x, ...data.y, ...data.w].flatMap((column, i) => {
     const value = tensors[i];
-    return value === undefined ? [] : [{ state, value, from: firstRow * sizeOf(state.shape.slice(1)) }];
+    return value === undefined ? [] : [writeOf(column, value, firstRow)];
   });
 }
 
@@ -226,5 +237,3 @@ export function settled({ x, y, sampleWeight }: Columns): Columns {
   const weights = sampleWeight === undefined ? {} : { sampleWeight: sampleWeight.map(copied) };
   return { x: x.map(copied), y: y.map(copied), ...weights };
 }
-
-const storedAs = ({ dtype }: Tensor): State["dtype"] => (dtype === "float64" ? "float32" : dtype);

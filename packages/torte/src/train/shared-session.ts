@@ -3,7 +3,7 @@
  * values from one that has them; one that changes it makes all copies elsewhere old (the coherence of caches, by invalidation).
  * Models that have layers in common share a session where they can, so that nothing needs to be fetched.
  */
-import type { Executable, RunOptions, Session } from "../backends/backend.js";
+import type { Executable, RunOptions, Session, Write } from "../backends/backend.js";
 import { TorteError } from "../errors.js";
 import { type Program, roots, type State, topological } from "../graph/node.js";
 import { sizeOf } from "../tensor/shape.js";
@@ -134,6 +134,11 @@ export class SharedSession implements Session {
     const weights = weightsAmong([state]);
     const whole = value.data.length === sizeOf(state.shape);
     return this.#enter({ uses: whole ? [] : weights, changes: weights }, () => this.#session.write(state, value, from));
+  }
+
+  writeAll(writes: readonly Write[]): Promise<void> {
+    const weights = writes.map(({ state }) => weightsAmong([state])).flat();
+    return this.#enter({ uses: weights, changes: weights }, () => this.#session.writeAll(writes));
   }
 
   read(state: State): Promise<Tensor> {

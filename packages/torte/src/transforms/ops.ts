@@ -7,8 +7,9 @@ import { GraphError } from "../errors.js";
 import { read } from "../graph/make.js";
 import { isNode, type Node, State } from "../graph/node.js";
 import * as graphOps from "../ops/index.js";
+import { computedAs } from "../tensor/dtype.js";
 import { Tensor } from "../tensor/tensor.js";
-import { captured, checkSound, isTracing, nodeDType } from "./trace.js";
+import { captured, checkSound, isTracing } from "./trace.js";
 import { leavesOf, mapLeaves, type Mixed, type OnTensors, structureOf } from "./tree.js";
 
 /** What makes nodes of nothing, and what takes a function, is as it is. */
@@ -60,7 +61,7 @@ function lift(name: string, operation: Operation): Operation {
 function prepare(name: string, operation: Operation, args: readonly unknown[]): InlineProgram {
   const states: State[] = [];
   const places = mapLeaves(args, ({ shape, dtype }) => {
-    const state = new State(`operand ${states.length} of ${name}`, shape, nodeDType(dtype));
+    const state = new State(`operand ${states.length} of ${name}`, shape, computedAs(dtype));
     states.push(state);
     return read(state);
   }) as unknown[];

@@ -3,7 +3,7 @@ import { GraphError, show } from "../errors.js";
 import { constant, read } from "../graph/make.js";
 import { isNode, type Node, State, topological } from "../graph/node.js";
 import { rewriteNodes } from "../compile/rewrite/rewrite.js";
-import type { DType, HostDType } from "../tensor/dtype.js";
+import { computedAs, type DType } from "../tensor/dtype.js";
 import { formatShape, type Shape } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { formatPath, type Leaf, leavesOf, mapLeaves, type Path, withLeaves } from "./tree.js";
@@ -73,14 +73,12 @@ export class Captured extends State {
   }
 }
 
-export const nodeDType = (dtype: HostDType): DType => (dtype === "float64" ? "float32" : dtype);
-
 const captures = new WeakMap<Tensor, Captured>();
 
 /** The node that reads the tensor, as its numbers are when the program runs. */
 export function captured(tensor: Tensor): Node {
   let state = captures.get(tensor);
-  if (state === undefined) captures.set(tensor, (state = new Captured(tensor, nodeDType(tensor.dtype))));
+  if (state === undefined) captures.set(tensor, (state = new Captured(tensor, computedAs(tensor.dtype))));
   return read(state);
 }
 
@@ -122,7 +120,7 @@ export function traceCall(
     const { shape, mapped } = shapeOf(leaf, inputs.length);
     const name = `argument ${formatPath(path)} of ${trace.what}`;
     const standsFor = isNode(leaf) ? leaf : undefined;
-    const node = read(new Argument(name, shape, nodeDType(leaf.dtype), trace, standsFor, mapped));
+    const node = read(new Argument(name, shape, computedAs(leaf.dtype), trace, standsFor, mapped));
     inputs.push(node);
     paths.push(path);
     return node;

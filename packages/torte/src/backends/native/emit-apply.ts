@@ -59,6 +59,7 @@ const EMIT: { readonly [P in Exclude<Elementwise, MathFunction>]: Emit } = {
   min: byType((application) => emitBound("min", application), helper("imin")),
   mod: helper("imod"),
   bitXor: operator("^"),
+  shiftRight: helper("ishr"),
   less: operator("<"),
   lessEqual: operator("<="),
   equal: operator("=="),

@@ -76,6 +76,7 @@ INLINE I${w} toint${w}(F${w} x) {
   I${w} whole = __builtin_convertvector((F${w})(within & (I${w})x), I${w});
   return isel${w}(x >= 2147483648.0f, i${w}(0x7fffffff), isel${w}(x < -2147483648.0f, i${w}(-0x7fffffff - 1), whole));
 }
+INLINE I${w} ishr${w}(I${w} a, I${w} b) { return a >> (b & 31); }
 /* Integer division by 0 gives 0. */
 INLINE I${w} idiv${w}(I${w} a, I${w} b) {
   I${w} r = {0};

@@ -253,6 +253,7 @@ const EVALUATE: { readonly [P in Primitive]: Evaluate<P> } = {
   min: elementwise((a = 0, b = 0) => Math.min(a, b)),
   mod: elementwise((a = 0, b = 0) => (b === 0 ? 0 : a % b)),
   bitXor: elementwise((a = 0, b = 0) => a ^ b),
+  shiftRight: elementwise((a = 0, b = 0) => a >> b),
   less: elementwise((a = 0, b = 0) => Number(a < b)),
   lessEqual: elementwise((a = 0, b = 0) => Number(a <= b)),
   equal: elementwise((a = 0, b = 0) => Number(a === b)),

@@ -5,7 +5,7 @@ import { verify } from "../../graph/verify.js";
 import type { TypedArray } from "../../tensor/dtype.js";
 import { sizeOf } from "../../tensor/shape.js";
 import { Tensor } from "../../tensor/tensor.js";
-import type { Backend, Executable, RunOptions, Session } from "../backend.js";
+import type { Backend, Executable, RunOptions, Session, Write } from "../backend.js";
 import { emptyValues, type Value } from "./arrays.js";
 import { evaluateNode } from "./evaluate.js";
 
@@ -64,6 +64,10 @@ class ReferenceSession implements Session {
     return this.#inOrder(() => {
       this.#write(state, data, from);
     });
+  }
+
+  async writeAll(writes: readonly Write[]): Promise<void> {
+    await Promise.all(writes.map(({ state, value, from }) => this.write(state, value, from)));
   }
 
   #write(state: State, values: TypedArray, from = 0): void {

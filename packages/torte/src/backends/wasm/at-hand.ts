@@ -18,7 +18,7 @@ type Code = (steps: number) => void;
 /** What becomes of memory in a run. */
 export interface RunAtHand {
   readonly steps: number;
-  readonly writes: readonly { readonly address: number; readonly data: ArrayBuffer }[];
+  readonly writes: readonly { readonly address: number; readonly data: Uint8Array }[];
   /** What is copied after each step. */
   readonly outputs: readonly { readonly address: number; readonly bytes: number }[];
 }
@@ -53,7 +53,7 @@ export class AtHand {
 
 /** The outputs of each step, one after the other. */
 function carriedOut(code: Code, memory: WebAssembly.Memory, { steps, writes, outputs }: RunAtHand): ArrayBuffer[] {
-  for (const { address, data } of writes) new Uint8Array(memory.buffer).set(new Uint8Array(data), address);
+  for (const { address, data } of writes) new Uint8Array(memory.buffer).set(data, address);
   const results = outputs.map(({ bytes }) => new Uint8Array(bytes * steps));
   if (outputs.length === 0) code(steps);
   for (let step = 0; outputs.length > 0 && step < steps; step++) {

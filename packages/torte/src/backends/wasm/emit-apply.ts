@@ -80,6 +80,16 @@ const EMIT: { readonly [P in Exclude<Elementwise, MathFunction>]: Emit } = {
   min: bound("min", instruction(SIMD.f32x4Min, SIMD.i32x4MinS)),
   mod: byLane(OP.i32RemS),
   bitXor: instruction(SIMD.xor),
+  shiftRight: (application) => {
+    const by = operand(application, 1);
+    if (by.op !== "number") {
+      application.args.forEach(application.push);
+      emitShifts(application.code);
+      return;
+    }
+    application.push(operand(application));
+    application.code.i32(by.value).simd(SIMD.i32x4ShrS);
+  },
   less: instruction(SIMD.f32x4Lt, SIMD.i32x4LtS),
   lessEqual: instruction(SIMD.f32x4Le, SIMD.i32x4LeS),
   equal: instruction(SIMD.f32x4Eq, SIMD.i32x4Eq),
@@ -181,6 +191,17 @@ function emitSign(code: Code, push: () => void): void {
   code.tee(x).float(0).simd(SIMD.f32x4Gt).float(1).simd(SIMD.and);
   code.get(x).float(0).simd(SIMD.f32x4Lt).float(1).simd(SIMD.and).simd(SIMD.f32x4Sub);
   code.get(x).get(x).simd(SIMD.f32x4Eq).simd(SIMD.not).simd(SIMD.or);
+}
+
+/** Shifts by numbers that differ have no vector form. */
+function emitShifts(code: Code): void {
+  const [a, b] = [code.newLocal(V128), code.newLocal(V128)];
+  code.set(b).set(a);
+  for (let lane = 0; lane < 4; lane++) {
+    code.get(a).extractLane(lane).get(b).extractLane(lane).op(OP.i32ShrS);
+    if (lane === 0) code.simd(SIMD.i32x4Splat);
+    else code.simd(SIMD.i32x4ReplaceLane).byte(lane);
+  }
 }
 
 /** Integer division has no vector form. A divisor of 0, which would trap, gives 0. */

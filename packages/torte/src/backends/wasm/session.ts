@@ -4,6 +4,7 @@ import { type Program, roots, type State, topological } from "../../graph/node.j
 import { verify } from "../../graph/verify.js";
 import { isNode } from "../../host.js";
 import { sizeOf } from "../../tensor/shape.js";
+import { isHostObject } from "../../tensor/realm.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { inTurns, turnIfDue } from "../../turns.js";
 import type { Backend, Executable, RunOptions, Session, Write } from "../backend.js";
@@ -48,6 +49,12 @@ interface Snapshot {
   readonly copy: SharedArrayBuffer | undefined;
   /** All of it has been copied. */
   whole: boolean;
+}
+
+/** Bytes, and where they go. */
+interface Written {
+  readonly address: number;
+  readonly data: Uint8Array;
 }
 
 interface Region {
@@ -240,13 +247,18 @@ class EngineSession implements Session {
     });
   }
 
-  async write(state: State, value: Tensor, from = 0): Promise<void> {
-    const written = this.#written({ state, value, from });
-    await this.#request("write", { message: written, transfer: [written.data] });
+  write(state: State, value: Tensor, from = 0): Promise<void> {
+    return this.writeAll([{ state, value, from }]);
+  }
+
+  async writeAll(writes: readonly Write[]): Promise<void> {
+    if (writes.length === 0) return;
+    const written = writes.map((write) => this.#written(write));
+    await this.#request("write", { message: { writes: written }, transfer: written.flatMap(transferable) });
   }
 
   /** The bytes of a value, and where they go. */
-  #written({ state, value, from = 0 }: Write): { address: number; data: ArrayBuffer } {
+  #written({ state, value, from = 0, stays = false }: Write): Written {
     const { data: values } = value;
     if (from + values.length > sizeOf(state.shape)) {
       throw new DataError({
@@ -256,9 +268,13 @@ class EngineSession implements Session {
         received: String(values.length),
       });
     }
+    const address = this.#address(state) + 4 * from;
+    const { buffer, byteOffset, byteLength } = values;
+    if (stays && value.dtype === state.dtype && state.dtype !== "bool" && isHostObject(buffer, "SharedArrayBuffer"))
+      return { address, data: new Uint8Array(buffer, byteOffset, byteLength) };
     const data = new ArrayBuffer(4 * values.length);
     toMemory(state.dtype, values, data, 0);
-    return { address: this.#address(state) + 4 * from, data };
+    return { address, data: new Uint8Array(data) };
   }
 
   async read(state: State): Promise<Tensor> {
@@ -358,7 +374,8 @@ class EngineSession implements Session {
   async #load(now: Engine, executable: EngineExecutable): Promise<void> {
     const { program, id, module, kernels } = executable;
     const { code, constants } = module;
-    const writes = constants === undefined ? [] : [{ address: constants.address, data: constants.words.buffer }];
+    const { address = 0, words } = constants ?? {};
+    const writes = words === undefined ? [] : [{ address, data: new Uint8Array(words.buffer) }];
     executable.engine = now;
     const message = { session: this.#id, program: id, code, kernels, writes, outputs: regionsOf(module) };
     try {
@@ -373,8 +390,7 @@ class EngineSession implements Session {
     const known = [...this.#executables].find((candidate) => candidate === executable);
     if (known === undefined) throw new RangeError(`program ${executable.program.name} does not belong to this session`);
     const { outputs } = known.module;
-    const written = writes.map((write) => this.#written(write));
-    const wanted = { steps, writes: written, outputs: regionsOf(known.module) };
+    const wanted = { steps, writes: writes.map((write) => this.#written(write)), outputs: regionsOf(known.module) };
     const started = performance.now();
     const atHand = this.#atHand(known, wanted);
     const results = atHand ?? (await this.#byMessage(known, wanted));
@@ -390,7 +406,7 @@ class EngineSession implements Session {
   #byMessage(known: EngineExecutable, { steps, writes }: RunAtHand): Promise<unknown> {
     const threads = threadsFor(known.module, steps);
     const message = { program: known.id, steps, threads, writes };
-    const transfer = writes.map(({ data }) => data);
+    const transfer = writes.flatMap(transferable);
     return this.#request("run", { message, transfer, where: whereOf(known.program) }, known);
   }
 
@@ -473,6 +489,10 @@ class EngineSession implements Session {
 const unreachable = new FinalizationRegistry<{ engine: Engine; session: number }>((held) => {
   if (!held.engine.lost) held.engine.request("close", { message: { session: held.session } }).catch(() => undefined);
 });
+
+/** Memory that is shared stays where it is. */
+const transferable = ({ data: { buffer } }: Written): ArrayBuffer[] =>
+  isHostObject(buffer, "ArrayBuffer") ? [buffer] : [];
 
 const regionsOf = ({ outputs }: Loadable): Region[] =>
   outputs.map(({ address, shape }) => ({ address, bytes: 4 * sizeOf(shape) }));

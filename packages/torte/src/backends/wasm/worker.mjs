@@ -12,7 +12,7 @@
  * @typedef {{ arrived: number, generation: number, aborted: number }} Barrier addresses of what threads meet at (barrier.ts)
  * @typedef {{ regions: Region[], copy: ArrayBufferLike }} Snapshot the regions' contents, one after the other
  * @typedef {{ address: number, bytes: number }} Region
- * @typedef {{ address: number, data: ArrayBuffer }} Write
+ * @typedef {{ address: number, data: Uint8Array }} Write
  */
 
 /** @type {Map<number, Session>} */
@@ -51,7 +51,7 @@ function room(bytes, what) {
 
 /** @param {Session} session @param {Write} write */
 function write({ memory }, { address, data }) {
-  new Uint8Array(memory.buffer).set(new Uint8Array(data), address);
+  new Uint8Array(memory.buffer).set(data, address);
 }
 
 /** @type {Record<string, (message: any) => unknown>} */
@@ -77,7 +77,10 @@ const actions = {
     sessions.delete(id);
   },
   reserve: ({ session: id, bytes }) => reserve(session(id).memory, bytes),
-  write: ({ session: id, address, data }) => write(session(id), { address, data }),
+  write: ({ session: id, writes }) => {
+    const owner = session(id);
+    for (const contents of writes) write(owner, contents);
+  },
   clear: ({ session: id, regions }) => {
     const { memory } = session(id);
     for (const { address, bytes } of regions) new Uint8Array(memory.buffer, address, bytes).fill(0);
