@@ -14,7 +14,7 @@ export interface ElementType {
 type Whole = `${"" | "u"}int${8 | 16 | 32 | 64}`;
 export type ElementName = "bool" | Whole | "float16" | "bfloat16" | "float32" | "float64";
 
-/** 64-bit and unsigned integers become int32 and must fit; halves become float32, which holds all of them. */
+/** Integers of more than one byte become int32 and must fit; halves become float32, which holds all of them. */
 export const ELEMENTS: Readonly<Record<ElementName, ElementType>> = {
   bool: { bytes: 1, dtype: "bool", read: (v, at) => v.getUint8(at) },
   int8: { bytes: 1, dtype: "int8", read: (v, at) => v.getInt8(at) },

@@ -45,8 +45,9 @@ describe("npz archives written by NumPy", () => {
       const array = arrays[key];
       expect(array?.shape, key).toEqual(shape);
       expect([...(array?.data ?? [])], key).toEqual(values.map(Number));
+      const byte = { i1: "int8", u1: "uint8" }[key.slice(0, 2)];
       expect(array?.dtype, key).toBe(
-        key === "bool" ? "bool" : /^(special_)?f\d|rows|fortran_4/.test(key) ? "float32" : "int32",
+        key === "bool" ? "bool" : /^(special_)?f\d|rows|fortran_4/.test(key) ? "float32" : (byte ?? "int32"),
       );
     }
   });

@@ -136,7 +136,7 @@ function shapeOf(text: string): Shape | undefined {
 /**
  * Reads one npy array (format 1, 2 or 3, either byte order).
  *
- * 64-bit and unsigned integers become int32 and must fit, float16 and float64 become float32, bool stays; an array in
+ * int8 and uint8 stay, other integers become int32 and must fit, float16 and float64 become float32, bool stays; an array in
  * Fortran order is put into row-major order.
  *
  * @throws DataError for an array that is cut short, corrupt, of a type that is not supported, or with a number out of range.

@@ -239,8 +239,8 @@ describe("the types of other writers", () => {
     ["U32", [7, 8], 4, ["int32", 7, 8]],
     ["I16", [7, -7], 2, ["int32", 7, -7]],
     ["U16", [7, 0xffff], 2, ["int32", 7, 65535]],
-    ["I8", [7, -7], 1, ["int32", 7, -7]],
-    ["U8", [7, 255], 1, ["int32", 7, 255]],
+    ["I8", [7, -7], 1, ["int8", 7, -7]],
+    ["U8", [7, 255], 1, ["uint8", 7, 255]],
   ])("%s %j", (dtype, elements, width, values) => {
     expect(read(dtype, elements, width)).toEqual(values);
   });

@@ -107,8 +107,9 @@ export interface Safetensors {
 /**
  * Reads what a safetensors file holds: F64, F32, F16, BF16, I64, U64, I32, U32, I16, U16, I8, U8 and BOOL.
  *
- * F16 and BF16 become float32, which holds all their values; integers become int32 and must fit. The ranges of the tensors
- * must cover the file without gap, overlap or rest, as the format has it. Nothing is allocated before all of them are checked.
+ * F16 and BF16 become float32, which holds all their values; int8 and uint8 stay, other integers become int32 and must fit. The
+ * ranges of the tensors must cover the file without gap, overlap or rest, as the format has it. Nothing is allocated before all
+ * of them are checked.
  *
  * @throws DataError for bytes that are cut short, corrupt, or of a type that is not supported.
  */
