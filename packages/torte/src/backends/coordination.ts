@@ -1,7 +1,7 @@
 /** Words of memory at which threads meet and share out work, whatever code they run. */
 
 /** Addresses of the barrier's words; below the first page's end nothing else lies in memory. */
-export const BARRIER = { arrived: 1024, generation: 1088, aborted: 1152 } as const;
+export const BARRIER = { arrived: 1024, generation: 1088, aborted: 1152, asleep: 1216 } as const;
 
 /** Lets nobody wait at the barrier any more: who is there fails, and so does who comes. */
 export function abortBarrier({ buffer }: WebAssembly.Memory): void {

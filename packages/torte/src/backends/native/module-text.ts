@@ -41,11 +41,30 @@ interface Threads {
 
 /**
  * The barrier and the work stealing of the WebAssembly target, over the same words of memory. Who waits polls for some tens of
- * microseconds, then lets others run, then sleeps: nobody has to wake it, so that a worker that fails need not know how.
+ * microseconds, then sleeps until the last one wakes it (Linux: futex), or has slept for some milliseconds: a worker that fails, which
+ * JavaScript tells of, need not know how to wake anybody. Polling on while other programs want the core would make every meeting
+ * as long as their turns.
  */
 export const threadsText = ({ threads, counts, stride }: Threads): string => `
-extern int sched_yield(void);
+#ifdef __linux__
+extern long syscall(long, ...);
+#if defined(__x86_64__)
+#define FUTEX 202
+#elif defined(__aarch64__)
+#define FUTEX 98
+#endif
+#endif
+#ifdef FUTEX
+static void rest(int *word, int now) {
+  struct { long seconds, nanoseconds; } most = {0, 5000000};
+  syscall(FUTEX, word, 128, now, &most, 0, 0);
+}
+static void wake(int *word) { syscall(FUTEX, word, 129, 0x7fffffff, 0, 0, 0); }
+#else
 extern int usleep(unsigned);
+static void rest(int *word, int now) { usleep(50); }
+static void wake(int *word) {}
+#endif
 #if defined(__x86_64__) || defined(__i386__)
 #define PAUSE __builtin_ia32_pause()
 #elif defined(__aarch64__)
@@ -55,18 +74,20 @@ extern int usleep(unsigned);
 #endif
 static int meet(char *M) {
   int *arrived = (int *)(M + ${BARRIER.arrived}), *generation = (int *)(M + ${BARRIER.generation});
-  int *aborted = (int *)(M + ${BARRIER.aborted});
+  int *aborted = (int *)(M + ${BARRIER.aborted}), *asleep = (int *)(M + ${BARRIER.asleep});
   int now = __atomic_load_n(generation, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(aborted, __ATOMIC_SEQ_CST)) return 1;
   if (__atomic_fetch_add(arrived, 1, __ATOMIC_SEQ_CST) == ${threads - 1}) {
     __atomic_store_n(arrived, 0, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(generation, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(asleep, __ATOMIC_SEQ_CST)) wake(generation);
     return 0;
   }
   for (int polls = 0; __atomic_load_n(generation, __ATOMIC_SEQ_CST) == now; polls++) {
-    if (polls < 2000) PAUSE;
-    else if (polls < 4000) sched_yield();
-    else usleep(50);
+    if (polls < 1000) { PAUSE; continue; }
+    __atomic_fetch_add(asleep, 1, __ATOMIC_SEQ_CST);
+    rest(generation, now);
+    __atomic_fetch_add(asleep, -1, __ATOMIC_SEQ_CST);
   }
   return __atomic_load_n(aborted, __ATOMIC_SEQ_CST);
 }
