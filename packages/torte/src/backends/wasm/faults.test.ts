@@ -116,7 +116,9 @@ describe("a fault", () => {
     const strikes = fault.thread === 0 || fault.at !== "load" || fault.kind === "exit";
     if (strikes) expect(isKnown(), all.join()).toBe(true);
     for (const answer of all)
-      expect(answer).toMatch(/^answered$|^TrainingError: .*(injected|unreachable|lost|array buffer length|memory)/);
+      expect(answer).toMatch(
+        /^answered$|^TrainingError: .*(injected|unreachable|another thread|lost|array buffer length|memory)/,
+      );
     if (fault.kind === "exit") expect(faulty.lost).toBe(true);
     if (fault.kind === "exit" && fault.thread === 0) expect(all.join()).toContain("lost");
     // Weights are those of whole fits; all goes on from there.
