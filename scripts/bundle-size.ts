@@ -1,7 +1,8 @@
 /**
  * `npm run bundle-size [-- FILES]`: what a page downloads to train a minimal model, gzipped, with its loss and optimizer as imported
  * functions and as names. The bundle is run, so that parts that are loaded on demand count where they are. Fails where it grows;
- * with FILES it lists the largest modules.
+ * with FILES it lists the largest modules. The aim is 85 and 110. What models tell of themselves at once is 12, the layers that
+ * `hyperparameters().space()` can build are 12 more, and losses, optimizers and metrics by their names about 14.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,10 +23,10 @@ model.fit(data, { epochs: 1, verbose: 0 }).then(() => model.predict(data.x)).the
 const CASES = [
   {
     name: "with imported functions",
-    most: 149,
+    most: 162,
     text: program("adam, meanSquaredError, ", "{ optimizer: adam(), loss: meanSquaredError() }"),
   },
-  { name: "with names", most: 149, text: program("", '{ optimizer: "adam", loss: "meanSquaredError" }') },
+  { name: "with names", most: 162, text: program("", '{ optimizer: "adam", loss: "meanSquaredError" }') },
 ];
 
 interface Chunk {

@@ -4,11 +4,17 @@ import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
+import ts from "typescript";
 
 const inPackage = (path) => fileURLToPath(new URL(`../packages/torte/${path}`, import.meta.url));
 const source = readFileSync(inPackage("src/backends/wasm/worker.mjs"), "utf8");
 const stamp = createHash("sha256").update(source).digest("hex").slice(0, 16);
-const code = `globalThis.torteWorker = "${stamp}";\n${source}`;
+// Pages load it with the library, and nobody reads its comments there.
+const { outputText } = ts.transpileModule(source, {
+  compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext, removeComments: true },
+});
+const plain = outputText.replaceAll(/^ +/gm, (indent) => " ".repeat(indent.length / 4));
+const code = `globalThis.torteWorker = "${stamp}";\n${plain}`;
 new Script(code); // throws where it has become a module: it is started as a script
 writeFileSync(inPackage("dist/worker.js"), code);
 writeFileSync(inPackage("dist/worker.d.ts"), "export {};\n");

@@ -402,7 +402,7 @@ it("pixels keep their colours in dark mode, also those that are like a colour of
 });
 
 it("derivatives are thinner than their activations", async () => {
-  const svg = await (await plotActivations({ tanh: "tanh" }, { derivatives: true })).toSVG();
+  const svg = await (await plotActivations(["tanh"], { derivatives: true })).toSVG();
   const widths = [...svg.matchAll(/<path [^>]*stroke-width="(0\.9|2\.2)"/g)].map(([, width]) => width);
   expect(widths.toSorted()).toEqual(["0.9", "2.2"]);
 });
