@@ -50,6 +50,9 @@ const networks = {
     ),
 };
 
+/** @param {string} name @param {readonly number[]} shape @param {"float32" | "int32" | "bool"} dtype */
+const column = (name, shape, dtype) => ({ state: new State(name, shape, dtype), shape, dtype, bytes: undefined });
+
 /** @param {string} name */
 async function compileOnce(name) {
   const start = performance.now();
@@ -58,8 +61,8 @@ async function compileOnce(name) {
   if (model === undefined || spec === undefined) throw new Error(`no network ${name}`);
   const objective = readObjective(model.network, { loss: "binaryCrossentropy" });
   const data = {
-    x: [new State("x", [BATCH, ...spec.shape], spec.dtype)],
-    y: [new State("y", [BATCH, 1], "float32")],
+    x: [column("x", [BATCH, ...spec.shape], spec.dtype)],
+    y: [column("y", [BATCH, 1], "float32")],
     w: [],
     order: new State("order", [BATCH], "int32"),
     cursor: new State("cursor", [], "int32"),
