@@ -70,9 +70,9 @@ const PATIENCE_MS = 15 * 60_000;
 /** How long a server that is not there is waited for at the beginning: it may be about to start. */
 const OPENING_MS = 10_000;
 
-/** What PostgreSQL says, or the socket, where the server is not there, or has just gone. */
+/** What PostgreSQL says, or the socket, where the server is not there, or has just gone, or has undone a request for another one's sake. */
 const AWAY =
-  /^(08|57P0|53300|ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN)|Connection terminated|timeout exceeded|connection is closed|Client was closed/;
+  /^(08|57P0|53300|40001|40P01|ECONN|EPIPE|ENOENT|ETIMEDOUT|EHOSTUNREACH|EAI_AGAIN)|Connection terminated|timeout exceeded|connection is closed|Client was closed/;
 
 function isAway(error: unknown): boolean {
   const {
@@ -86,6 +86,10 @@ function isAway(error: unknown): boolean {
   };
   return (typeof code === "string" && AWAY.test(code)) || AWAY.test(message) || errors.some(isAway);
 }
+
+/** Of those who make the same tables at the same time, one is refused: the next time they are there. */
+const isMadeByOther = (error: unknown): boolean =>
+  /^(23505|42P06|42P07|42710)$/.test(String((Object(error) as { readonly code?: unknown }).code));
 
 const isThere = (error: unknown): boolean => (Object(error) as { readonly code?: unknown }).code === "23505";
 
@@ -114,7 +118,7 @@ export class Database {
         return await Database.#connect(boss, storage.url, study, signal);
       } catch (error) {
         const isOver = Date.now() - begun > OPENING_MS || signal?.aborted === true;
-        if (!isAway(error) || isOver) throw unreachable(storage.url, error);
+        if (!(isAway(error) || isMadeByOther(error)) || isOver) throw unreachable(storage.url, error);
         await pause(RETRY_MS);
       }
     }
