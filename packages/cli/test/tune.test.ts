@@ -1,6 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { postgresPrograms, PostgresServer } from "../../tune/test/postgres/server.js";
 import { newFolder, start } from "./command.js";
 
 const EXPERIMENT = `
@@ -140,7 +142,39 @@ describe("torte tune", () => {
     const time = await start(folder, ["tune", "mine.ts", "--budget", "soon"]).result;
     expect(time.status).toBe(2);
     expect(time.error).toContain("It must be a time such as 90s, 30m or 2h.");
+    const alone = await start(folder, ["tune", "mine.ts", "--worker"]).result;
+    expect(alone.status).toBe(2);
+    expect(alone.error).toContain("--worker: there is no database to take trials from");
     const folderOf = await start(folder, ["tune", ".", "--resume"]).result;
     expect(folderOf.error).toContain("this is no study's folder");
   }, 120_000);
 });
+
+const programs = postgresPrograms();
+// Where Debian's postgresql is not installed, there is no server to try it with.
+if (programs !== undefined)
+  it("torte tune gives trials to workers through a database, and is the same study then", async () => {
+    const folder = newFolder();
+    writeFileSync(join(folder, "mine.ts"), EXPERIMENT);
+    const data = mkdtempSync(join(tmpdir(), "torte-cli-postgres-"));
+    const server = await PostgresServer.start(programs, data);
+    try {
+      const shared = ["mine.ts", "--searcher", "random", "--threads", "1"];
+      const led = ["--trials", "3", "--reproducible", "--json"];
+      const away = start(folder, ["tune", ...shared, "--storage", server.url, "--worker", "--out", "there"]).result;
+      const there = await start(folder, ["tune", ...shared, ...led, "--storage", server.url, "--out", "there"]).result;
+      expect(there.error).toBe("");
+      const worker = await away;
+      expect(worker).toMatchObject({ status: 0, error: "" });
+      expect(worker.out).toContain("Works for the study there until it is over");
+      const here = await start(folder, ["tune", ...shared, ...led, "--out", "here"]).result;
+      const facts = ({ out }: { readonly out: string }) =>
+        (JSON.parse(out) as Told).trials.map(({ values, epochs }) => ({ values, epochs }));
+      expect(facts(there)).toEqual(facts(here));
+      // The address may have a password.
+      expect(readFileSync(join(folder, "there", "study.json"), "utf8")).not.toContain("postgres://");
+    } finally {
+      await server.stop();
+      rmSync(data, { recursive: true, force: true });
+    }
+  }, 240_000);
