@@ -220,7 +220,8 @@ describe("an encoded table", () => {
         return (error as Error).message;
       }
     };
-    const odd = { ...good, seq: good.seq.map((s, i) => (i === 4 || i === 6 ? `${s}7` : s)) };
+    const letter = (i: number): string => letters(PROTEIN, 30, i);
+    const odd = { ...good, seq: numbers((i) => (i === 4 || i === 6 ? `${letter(i)}7` : letter(i))) };
     expect(say(odd, {})).toBe(
       't.csv: seq: 2 of 60 rows cannot be read (lines 5, 7): received "7" at 31 is no letter of a protein. Mend them, leave them out (invalid "skip"), or take letters that are none as unknown (invalid "unknown").',
     );
