@@ -52,7 +52,9 @@ const MIXTURES = 0x313;
  * import { augmentImages, Dataset, tensor } from "torte";
  * const images = tensor(new Float32Array(2 * 4 * 4).fill(1), { shape: [2, 4, 4, 1] });
  * const data = Dataset.fromTensors({ x: images, y: tensor([0, 1]) }).map(augmentImages({ flip: "horizontal", shift: 0.25 }));
- * for await (const { x } of data) console.log(x.shape); // [ 4, 4, 1 ] [ 4, 4, 1 ]
+ * let changed = 0;
+ * for await (const { x } of data) changed += x.shape.join() === "4,4,1" ? 1 : 0;
+ * console.log(changed); // 2
  */
 export function augmentImages(options: ImageAugmentationOptions = {}): Augmentation {
   const where = "augmentImages";

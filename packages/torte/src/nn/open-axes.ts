@@ -5,7 +5,7 @@
 import { ShapeError } from "../errors.js";
 import { iota } from "../graph/make.js";
 import * as ops from "../ops/index.js";
-import { elementAt, type Shape, sizeAt } from "../tensor/shape.js";
+import type { Shape } from "../tensor/shape.js";
 import { layerFunction, type SymbolicTensor } from "./layer.js";
 import { masked, spreadMask } from "./masks.js";
 import { input, Network } from "./network.js";
@@ -44,9 +44,8 @@ export function networkFor(network: Network, x: readonly { readonly shape: Shape
 
 /** Of the sequences of all inputs whose length is open. */
 export function lengthOf(network: Network, x: readonly { readonly shape: Shape }[]): number {
-  const lengths = network.inputs.flatMap(({ other }, i) =>
-    other === undefined ? [] : [sizeAt(elementAt(x, i).shape, 1)],
-  );
+  // Inputs that are missing are refused where all are checked.
+  const lengths = network.inputs.flatMap(({ other }, i) => (other === undefined ? [] : [x[i]?.shape[1] ?? 1]));
   const [first = 1] = lengths;
   if (lengths.every((length) => length === first)) return Math.max(1, first);
   throw new ShapeError({

@@ -7,7 +7,7 @@ import { freeLabel } from "../../graph/labels.js";
 import { iota, make } from "../../graph/make.js";
 import { inputOf, type Node, type Program } from "../../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../../ops/index.js";
-import { lastOf, sizeAt, sizeOf, stridesOf } from "../../tensor/shape.js";
+import { sizeAt, sizeOf, stridesOf } from "../../tensor/shape.js";
 import { rewrite } from "./rewrite.js";
 
 /** Lookups move behind the linear maps that follow them, where that saves work. */
@@ -59,8 +59,8 @@ function premultiplied(node: Node & { op: "contract" }, which: 0 | 1): Node | un
   const { out } = node.attributes;
   const [own, other] = which === 0 ? [node.attributes.a, node.attributes.b] : [node.attributes.b, node.attributes.a];
   const lookup = asLookup(inputOf(node, which));
-  const width = lastOf([...own]);
-  if (lookup === undefined || out.includes(width) || !other.includes(width)) return undefined;
+  const width = [...own].at(-1);
+  if (lookup === undefined || width === undefined || out.includes(width) || !other.includes(width)) return undefined;
   const taps = [...own.slice(0, -1)].filter((label) => other.includes(label));
   if (taps.some((label) => out.includes(label))) return undefined;
   const map = inputOf(node, which === 0 ? 1 : 0);
