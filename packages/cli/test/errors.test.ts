@@ -9,10 +9,7 @@ describe.concurrent("the command line", () => {
     [[], "Usage: torte [options] [command]"],
     [["trian"], "Error: unknown command 'trian'. Did you mean train?"],
     [["train"], "Error: torte train: there is no file: expected a table or an experiment."],
-    [
-      ["train", "a.ts", "b.ts"],
-      "Error: too many arguments for 'train'. Expected 1 argument but got 2. torte --help lists the commands, torte <command> --help its options.",
-    ],
+    [["train", "a.ts", "b.ts"], "Error: torte train: an experiment is one file: received b.ts."],
     [["train", "a.ts", "--epoch", "3"], "Error: unknown option '--epoch'. Did you mean --epochs?"],
     [
       ["train", "a.ts", "--verbose"],
@@ -51,7 +48,7 @@ describe.concurrent("the command line", () => {
       "Error: option '--out <dir>' argument '' is invalid. It is empty. torte --help lists the commands, torte <command> --help its options.",
     ],
     [["train", "a.ts"], "Error: a.ts: there is no such file: expected an experiment file."],
-    [["train", "."], "Error: .: this is a folder: expected an experiment file."],
+    [["train", "."], "Error: .: there are no images: expected files that end in .png, .jpg or .jpeg."],
     [
       ["train", SOLUBILITY, "--variant", "l3"],
       "Error: --variant: there is no such variant: expected one of base, dropout, l2, received l3.",
@@ -124,7 +121,7 @@ describe.concurrent("an experiment", () => {
     [
       "with an unknown field",
       ["training:", "trainning: {}, training:"],
-      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, from, calibration, data, model, compile, callbacks.',
+      'tiny.ts:4: the experiment file fails to load: experiment: unknown field "trainning": expected one of name, variants, training, from, calibration, data, model, compile, space, setting, callbacks.',
     ],
     [
       "with a count out of range",
@@ -169,7 +166,7 @@ describe.concurrent("an experiment", () => {
     [
       "with an unknown option",
       ["optimizer:", "optimiser:"],
-      'tiny.ts: compile fails: compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics. Did you mean "optimizer"?',
+      'tiny.ts: compile fails: compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics, exactConvolutions. Did you mean "optimizer"?',
     ],
     [
       "with data of another shape",

@@ -126,7 +126,7 @@ describe("compile", () => {
   it.each([
     [
       { loss: "meanSquaredError", optimiser: "adam" },
-      'compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics. Did you mean "optimizer"?',
+      'compile: unknown option "optimiser": expected one of optimizer, loss, lossWeights, metrics, exactConvolutions. Did you mean "optimizer"?',
     ],
     [{}, `compile: loss is unknown: expected a loss or one of ${losses}, received undefined.`],
     [

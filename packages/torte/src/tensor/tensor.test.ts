@@ -22,7 +22,8 @@ describe("tensor", () => {
   it("chooses a dtype by what it is given", () => {
     expect(tensor(3)).toMatchObject({ shape: [], dtype: "float32" });
     expect(tensor([true, false])).toMatchObject({ shape: [2], dtype: "bool", data: new Uint8Array([1, 0]) });
-    expect(tensor(new Uint8Array([0, 255])).dtype).toBe("int32");
+    expect(tensor(new Uint8Array([0, 255])).dtype).toBe("uint8");
+    expect(tensor(new Int8Array([-128, 127])).dtype).toBe("int8");
     expect(tensor(new Float64Array([1.5]))).toMatchObject({ dtype: "float32", data: new Float32Array([1.5]) });
     expect(tensor([1, 2], { dtype: "int32" }).data).toEqual(new Int32Array([1, 2]));
     expect(tensor([[], []]).shape).toEqual([2, 0]);
