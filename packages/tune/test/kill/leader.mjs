@@ -1,24 +1,7 @@
-// Leads a study with workers to its end; writes to the standard output what it has become.
-import { tune } from "@torte/tune";
-import { tunable } from "./tunable.mjs";
+// Leads a study with workers to its end.
+import { lead } from "./lead.mjs";
 
 const [folder, count, trials] = process.argv.slice(2);
-const study = await tune({
-  ...tunable(folder),
-  epochs: 9,
-  searcher: "tpe",
-  budget: { trials: Number(trials) },
-  confirm: { trials: 2, seeds: 2 },
-  parallel: { mode: "reproducible", round: 4 },
+await lead(folder, trials, {
   workers: { count: Number(count), program: new URL("worker.mjs", import.meta.url), args: [folder] },
 });
-const facts = study.trials.map(({ number, values, state, epochs, results, confirmed }) => ({
-  number,
-  values,
-  state,
-  epochs,
-  results,
-  confirmed: confirmed.map(String).sort(),
-}));
-process.stdout.write(JSON.stringify({ facts, epochs: study.cost.epochs }));
-process.exit(0);
