@@ -2,7 +2,7 @@
 import { audit, type AuditOptions, type Table } from "torte";
 import { formatOfPath, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
-import { requestOf, targetOf } from "./table-request.js";
+import { defined, requestOf, targetOf } from "./table-request.js";
 
 /** What the command line says. */
 export interface AuditCommandOptions extends Omit<TableRequest, "file" | "beside"> {
@@ -37,7 +37,5 @@ function auditOptions(table: Table, options: AuditCommandOptions & { readonly ta
     parts: parts === undefined ? undefined : table.column(parts).map(String),
   };
   // audit() looks at every value, so that what is wrong is said in its words.
-  return Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  ) as unknown as AuditOptions;
+  return defined(given) as unknown as AuditOptions;
 }

@@ -13,6 +13,7 @@ import { studyPage } from "./report/study.js";
 import { Reporter } from "./reporter.js";
 import { replaceFile } from "./run-folder.js";
 import { StudyView } from "./study-view.js";
+import { defined } from "./table-request.js";
 import { experimentOf, isTable, refuseTableOptions, type TrainCommandOptions } from "./train.js";
 
 /** Of a study; the options of tables are those of `torte train`. */
@@ -239,9 +240,7 @@ export function readBegun(folder: string): Begun {
 function resumed(folder: string, asked: TuneCommandOptions): Opened {
   const before = readBegun(folder);
   const { budget, trials, epochs, workers, storage } = asked;
-  const changed = Object.fromEntries(
-    Object.entries({ budget, trials, epochs, workers, storage }).filter(([, value]) => value !== undefined),
-  );
+  const changed = defined<Partial<TuneCommandOptions>>({ budget, trials, epochs, workers, storage });
   return { ...before, folder, options: { ...before.options, ...changed } };
 }
 

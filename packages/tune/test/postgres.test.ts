@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { readJournal, serveTrials, tune, type TuneOptions } from "@torte/tune";
 import { tunable } from "./kill/tunable.mjs";
-import { BOSS, runShared, start } from "./postgres/harness.js";
+import { BOSS, runShared, startProgram } from "./postgres/harness.js";
 import { postgresPrograms, PostgresServer } from "./postgres/server.js";
 
 const root = mkdtempSync(join(tmpdir(), "torte-postgres-"));
@@ -49,7 +49,7 @@ if (server !== undefined)
       let state = 4321;
       const random = (): number => (state = (state * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
       const trials = 8;
-      const quiet = await start("leader.mjs", [join(root, "quiet"), "", String(trials)], root).exit;
+      const quiet = await startProgram("leader.mjs", [join(root, "quiet"), "", String(trials)], root).exit;
       expect(quiet.complaint).toBe("");
       const killed = await runShared({ root, server, workers: 2, trials, kills: 4, restarts: 1, random });
       expect(killed.kills.server).toBe(1);
@@ -74,16 +74,16 @@ if (server !== undefined)
       await expect(tune(options(join(root, "other"), { storage }))).rejects.toThrow(
         '"one": another process leads this study',
       );
-      const stranger = await start("worker.mjs", [server.url, "one", "other"], join(root, "stranger"), 10).exit;
+      const stranger = await startProgram("worker.mjs", [server.url, "one", "other"], join(root, "stranger"), 10).exit;
       expect(stranger.code).not.toBe(0);
       expect(stranger.complaint).toContain("the study one: the hyperparameter loss was changed: expected nothing");
       if (BOSS === 12) {
-        const newer = await start("worker.mjs", [server.url, "one"], join(root, "newer")).exit;
+        const newer = await startProgram("worker.mjs", [server.url, "one"], join(root, "newer")).exit;
         expect(newer.complaint).toContain("the study one: its leader runs another version of pg-boss");
       }
       controller.abort();
       await first;
-      const worker = start("worker.mjs", [server.url, "one"], join(root, "worker"), 10);
+      const worker = startProgram("worker.mjs", [server.url, "one"], join(root, "worker"), 10);
       const study = await tune(options(join(root, "one"), { storage, confirm: false }));
       expect(study.trials.every(({ spans }) => spans.every(({ worker: by }) => by !== undefined))).toBe(true);
       expect((await worker.exit).code).toBe(0);

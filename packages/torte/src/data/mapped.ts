@@ -15,7 +15,7 @@ export async function* mapped<A>(
       // It is thrown when its turn comes.
       result.catch(() => undefined);
       running.push(result);
-      if (running.length >= parallel) yield await (running.shift() ?? result);
+      if (running.length >= parallel) yield await first(running);
     }
     while (running.length > 0) yield await first(running);
   } finally {

@@ -1,8 +1,8 @@
 /** A study whose leader and workers are killed at random until it has ended all the same. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { start } from "../started.js";
 
 export interface Killed {
   /** What the study has become, as JSON. */
@@ -37,24 +37,6 @@ function childrenOf(pid: number): readonly number[] {
   });
 }
 
-interface Leader {
-  readonly child: ChildProcess;
-  readonly exit: Promise<{ readonly code: number | null; readonly output: string; readonly complaint: string }>;
-}
-
-function start({ folder, workers, trials }: KillOptions): Leader {
-  const child = spawn(process.execPath, [LEADER, folder, String(workers), String(trials)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [output, complaint]: [string[], string[]] = [[], []];
-  child.stdout.on("data", (data: Buffer) => output.push(data.toString()));
-  child.stderr.on("data", (data: Buffer) => complaint.push(data.toString()));
-  const exit = new Promise<Awaited<Leader["exit"]>>((resolve) => {
-    child.on("close", (code) => resolve({ code, output: output.join(""), complaint: complaint.join("") }));
-  });
-  return { child, exit };
-}
-
 /** Bytes of the journal so far: what is killed before anything was done proves nothing. */
 function journalSize({ folder }: KillOptions): number {
   return statSync(join(folder, "journal.jsonl"), { throwIfNoEntry: false })?.size ?? 0;
@@ -64,22 +46,19 @@ const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTi
 
 /** @throws Error where a leader ends by itself with anything but the study. */
 export async function runKilled(options: KillOptions): Promise<Killed> {
-  const { random } = options;
+  const { folder, workers, trials, random } = options;
   const kills = { leader: 0, worker: 0 };
   let size = 0;
   for (let leaders = 1; ; leaders++) {
-    const { child, exit } = start(options);
-    let over = false;
-    void exit.then(() => (over = true));
-    const isOver = (): boolean => over;
+    const { child, exit, isOver } = start([LEADER, folder, String(workers), String(trials)]);
     let killed = false;
     while (!killed && !isOver()) {
       await Promise.race([exit, pause(20 + 400 * random())]);
       if (kills.leader + kills.worker >= options.kills || isOver() || child.pid === undefined) continue;
-      const workers = childrenOf(child.pid);
-      if (workers.length === 0 || journalSize(options) === size) continue; // nothing was done since the last one
+      const crew = childrenOf(child.pid);
+      if (crew.length === 0 || journalSize(options) === size) continue; // nothing was done since the last one
       size = journalSize(options);
-      const target = random() < 0.2 ? child.pid : (workers[Math.floor(random() * workers.length)] ?? child.pid);
+      const target = random() < 0.2 ? child.pid : (crew[Math.floor(random() * crew.length)] ?? child.pid);
       try {
         process.kill(target, "SIGKILL");
       } catch {

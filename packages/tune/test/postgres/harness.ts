@@ -1,9 +1,9 @@
 /** A study in a database whose leader, workers and server are ended at random until it is over all the same. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { start, type Started } from "../started.js";
 import type { PostgresServer } from "./server.js";
 
 const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -13,29 +13,9 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 export const BOSS = major > 22 || (major === 22 && minor >= 15) ? 12 : 10;
 const flagsOf = (boss: number): readonly string[] => (boss === 12 ? ["--import", program("boss-12.mjs")] : []);
 
-export interface Started {
-  readonly child: ChildProcess;
-  readonly exit: Promise<{ readonly code: number | null; readonly output: string; readonly complaint: string }>;
-  readonly isOver: () => boolean;
-}
-
-export function start(name: string, args: readonly string[], cwd: string, boss = BOSS): Started {
+export function startProgram(name: string, args: readonly string[], cwd: string, boss = BOSS): Started {
   mkdirSync(cwd, { recursive: true });
-  const child = spawn(process.execPath, [...flagsOf(boss), program(name), ...args], {
-    cwd,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [output, complaint]: [string[], string[]] = [[], []];
-  child.stdout.on("data", (data: Buffer) => output.push(data.toString()));
-  child.stderr.on("data", (data: Buffer) => complaint.push(data.toString()));
-  let over = false;
-  const exit = new Promise<Awaited<Started["exit"]>>((resolve) => {
-    child.on("close", (code) => {
-      over = true;
-      resolve({ code, output: output.join(""), complaint: complaint.join("") });
-    });
-  });
-  return { child, exit, isOver: () => over };
+  return start([...flagsOf(boss), program(name), ...args], cwd);
 }
 
 export interface SharedOptions {
@@ -67,9 +47,9 @@ export async function runShared({
 }: SharedOptions): Promise<Shared> {
   const folder = join(root, "killed");
   const done = { leader: 0, worker: 0, server: 0 };
-  const lead = (): Started => start("leader.mjs", [folder, server.url, String(trials)], root);
+  const lead = (): Started => startProgram("leader.mjs", [folder, server.url, String(trials)], root);
   // Each in a folder of its own, as on a machine of its own.
-  const work = (i: number): Started => start("worker.mjs", [server.url, "killed"], join(root, `worker-${i}`));
+  const work = (i: number): Started => startProgram("worker.mjs", [server.url, "killed"], join(root, `worker-${i}`));
   let leader = lead();
   const crew = Array.from({ length: workers }, (_, i) => work(i));
   let size = 0;
