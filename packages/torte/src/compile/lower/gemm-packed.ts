@@ -33,6 +33,8 @@ const ENOUGH_SHARED = 8;
 const NEAR_BYTES = 256 * 1024;
 /** … of so many tiles at least, which pays for that. */
 const NEAR_TILES = 8;
+/** Bytes of rows that do not stay there from one band to the next, at the sizes of today's second-level caches (512 KiB and more). */
+const FAR_BYTES = 512 * 1024;
 /** Bytes of partial sums that stay there besides. */
 const NEAR_SUMS_BYTES = 128 * 1024;
 /** So many sums stay in the first-level cache while the operands pass by. */
@@ -119,7 +121,7 @@ class PackedGemm {
     const shared = sizeOf(this.#batches) * this.#rowBlocks;
     this.#termsOutside = !single && shared >= ENOUGH_SHARED && this.#rowsPerBlock * columns <= SMALL_RESULT;
     const bandBytes = 4 * this.#rowsPerBlock * BAND * gemm.kernel.target.tile.vectors * plan.width;
-    const isFar = 4 * this.#rowsPerBlock * sizeOf(sum.extents) > NEAR_BYTES;
+    const isFar = 4 * this.#rowsPerBlock * sizeOf(sum.extents) > FAR_BYTES;
     const shareable = Math.floor((bandCount * shared) / ENOUGH_SHARED);
     this.#together = isFar ? Math.max(1, Math.min(shareable, Math.floor(NEAR_SUMS_BYTES / bandBytes))) : 1;
     this.#panels = this.#blocks.chunks.map(({ count }) => {
