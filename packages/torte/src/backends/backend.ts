@@ -34,6 +34,8 @@ export interface Session {
   /** The same of several, in their order, at once. */
   writeAll(writes: readonly Write[]): Promise<void>;
   read(state: State): Promise<Tensor>;
+  /** The first of the states that holds a NaN or an infinite number. */
+  firstNotFinite(states: readonly State[]): Promise<State | undefined>;
   /** States that the program mentions must be allocated. */
   compile(program: Program): Promise<Executable>;
   /** Gives back what a program takes; it cannot run any more. */

@@ -57,6 +57,29 @@ describe.each(backends)("a run of the $name backend", (backend) => {
   });
 });
 
+it.each(backends)("the $name backend tells the first state that is not finite", async (backend) => {
+  const session = backend.createSession();
+  const states = [1, 2, 3].map((i) => new State(`x${i}`, [5], "float32"));
+  const whole = new State("whole", [1], "int32");
+  await session.allocate([...states, whole]);
+  const [first, second, third] = states;
+  if (first === undefined || second === undefined || third === undefined) throw new Error("no states");
+  // The bits of NaN, but a whole number; and the largest finite number.
+  await session.write(whole, tensor([0x7fc00000], { dtype: "int32" }));
+  await session.write(first, tensor([3.4028234663852886e38], { shape: [1] }), 4);
+  const found = () => session.firstNotFinite([whole, ...states]);
+  expect(await found()).toBeUndefined();
+  for (const value of [NaN, Infinity, -Infinity]) {
+    await session.write(third, tensor([value], { shape: [1] }), 4);
+    expect(await found()).toBe(third);
+  }
+  await session.write(second, tensor([-Infinity], { shape: [1] }), 2);
+  expect(await found()).toBe(second);
+  expect(await session.firstNotFinite([third, second])).toBe(third);
+  expect(await session.firstNotFinite([])).toBeUndefined();
+  await session.close();
+});
+
 it("an error of the engine reaches all who wait", async () => {
   const session = createWasmBackend().createSession();
   const state = new State("x", [1], "float32");

@@ -179,13 +179,6 @@ function collect(
   return ofBatch(total, nodes, counted);
 }
 
-/** Whether each of the states is finite, all of it. */
-export const finiteProgram = (states: readonly State[]): Program => ({
-  name: "finite",
-  outputs: states.map((state) => ops.all(ops.less(ops.abs(read(state)), Infinity))),
-  updates: [],
-});
-
 /** What the next training step will see: its loss, and the gradients by the weights. */
 export function stepLoss(training: Training, data: Resident, batch: number): { loss: Node; gradients: Node[] } {
   const { weights, measured } = measureStep(training, data, batch);

@@ -145,6 +145,10 @@ export class SharedSession implements Session {
     return this.#enter({ uses: weightsAmong([state]) }, () => this.#session.read(state));
   }
 
+  firstNotFinite(states: readonly State[]): Promise<State | undefined> {
+    return this.#enter({ uses: weightsAmong(states) }, () => this.#session.firstNotFinite(states));
+  }
+
   async compile(program: Program): Promise<Executable> {
     const executable = await this.#enter({}, () => this.#session.compile(program));
     this.#access.set(executable, accessOf(program));

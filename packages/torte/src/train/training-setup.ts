@@ -11,7 +11,7 @@ import { firstFactor, LearningRate, scalar } from "./learning-rate.js";
 import type { Objective } from "./measure.js";
 import type { CompileOptions } from "./objective.js";
 import { listStates, optimizerStates } from "./optimizer-states.js";
-import { allTrainingStates, finiteProgram, type TrainingStates, trainingStates } from "./programs.js";
+import { allTrainingStates, type TrainingStates, trainingStates } from "./programs.js";
 import type { SavedStates } from "./saved-training.js";
 import { hideProgram, showProgram } from "./shown.js";
 import { termCount } from "./terms.js";
@@ -156,9 +156,8 @@ export class TrainingSetup {
     const weights = [...this.objective.network.weights].map(([name, { state }]) => ({ name, state }));
     const memory = [...[...slots.values()].flatMap((record) => Object.values(record)), ...averages.values()];
     const all = [...weights, ...memory.map((state) => ({ name: state.name, state }))];
-    const make = (): Program => finiteProgram(all.map(({ state }) => state));
-    const results = await session.run(await this.#program(session, "finite", make));
-    return all.find((_, i) => results[i]?.data[0] === 0);
+    const bad = await session.firstNotFinite(all.map(({ state }) => state));
+    return all.find(({ state }) => state === bad);
   }
 
   #program(session: Session, name: string, make: () => Program): Promise<Executable> {

@@ -90,6 +90,12 @@ class ReferenceSession implements Session {
     });
   }
 
+  firstNotFinite(states: readonly State[]): Promise<State | undefined> {
+    return this.#inOrder(() =>
+      states.find((state) => this.#states.get(state)?.data.some((value) => !Number.isFinite(value)) === true),
+    );
+  }
+
   compile(program: Program): Promise<Executable> {
     verify(program);
     return Promise.resolve({ program });

@@ -58,7 +58,7 @@ const answers = (promises: readonly Promise<unknown>[]): Promise<string[]> =>
   );
 
 /** Requests of the main thread, and what helpers do; "step" is the program itself, after the helpers have been called. */
-const ACTIONS = ["open", "reserve", "clear", "write", "read", "snapshot", "load", "run", "step"];
+const ACTIONS = ["open", "reserve", "clear", "write", "read", "findNotFinite", "snapshot", "load", "run", "step"];
 const OF_HELPERS = ["adopt", "load", "step"];
 
 const faults = [

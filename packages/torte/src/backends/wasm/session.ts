@@ -187,11 +187,8 @@ class EngineSession implements Session {
   async allocate(states: readonly State[]): Promise<void> {
     const added = [...new Set(states)].filter((state) => !this.#addresses.has(state));
     if (added.length === 0) return;
-    const regions = added.map((state) => {
-      const region = { address: this.#heap.allocate(4 * sizeOf(state.shape)), bytes: 4 * sizeOf(state.shape) };
-      this.#addresses.set(state, region.address);
-      return region;
-    });
+    for (const state of added) this.#addresses.set(state, this.#heap.allocate(4 * sizeOf(state.shape)));
+    const regions = this.#regions(added);
     try {
       // Cleared before anybody else can write there.
       await Promise.all([this.#reserve(statesNeed(added)), this.#request("clear", { message: { regions } })]);
@@ -286,6 +283,16 @@ class EngineSession implements Session {
         : bytesOf(quiet.buffer, address, bytes);
     if (quiet !== undefined) await turnIfDue();
     return fromMemory(state.dtype, buffer, state.shape);
+  }
+
+  async firstNotFinite(states: readonly State[]): Promise<State | undefined> {
+    const numbers = states.filter(({ dtype }) => dtype === "float32");
+    const found = await this.#request("findNotFinite", { message: { regions: this.#regions(numbers) } });
+    return numbers[Number(found)];
+  }
+
+  #regions(states: readonly State[]): Region[] {
+    return states.map((state) => ({ address: this.#address(state), bytes: 4 * sizeOf(state.shape) }));
   }
 
   #address(state: State): number {
@@ -443,7 +450,7 @@ class EngineSession implements Session {
   }
 
   async snapshot(name: string, states: readonly State[]): Promise<void> {
-    const regions = states.map((state) => ({ address: this.#address(state), bytes: 4 * sizeOf(state.shape) }));
+    const regions = this.#regions(states);
     const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
     const before = this.#snapshots.get(name)?.copy;
     const fresh = (): SharedArrayBuffer | undefined => (canShareMemory() ? new SharedArrayBuffer(bytes) : undefined);

@@ -54,6 +54,13 @@ function write({ memory }, { address, data }) {
   new Uint8Array(memory.buffer).set(data, address);
 }
 
+/** Whether all are finite: where all bits of the exponent are set, a number is NaN or infinite. @param {Session} session @param {Region} region */
+function isFinite32({ memory }, { address, bytes }) {
+  const numbers = new Int32Array(memory.buffer, address, bytes / 4);
+  for (let i = 0; i < numbers.length; i++) if ((numbers[i] & 0x7f800000) === 0x7f800000) return false;
+  return true;
+}
+
 /** @type {Record<string, (message: any) => unknown>} */
 const actions = {
   // Of the whole thread.
@@ -90,6 +97,7 @@ const actions = {
     new Uint8Array(copy).set(new Uint8Array(session(id).memory.buffer, address, bytes));
     return copy;
   },
+  findNotFinite: ({ session: id, regions }) => regions.findIndex((/** @type {Region} */ region) => !isFinite32(session(id), region)), // prettier-ignore
   snapshot: ({ session: id, name, regions, bytes, copy: given }) => {
     const { memory, snapshots } = session(id);
     // New memory takes longer to come by than its contents take to copy.
