@@ -4,6 +4,12 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   resolve: {
     alias: {
+      ...Object.fromEntries(
+        ["lean", "names", "tools"].map((entry) => [
+          `torte/${entry}`,
+          fileURLToPath(new URL(`packages/torte/src/${entry}.ts`, import.meta.url)),
+        ]),
+      ),
       torte: fileURLToPath(new URL("packages/torte/src/index.ts", import.meta.url)),
       "@torte/data": fileURLToPath(new URL("packages/data/src/index.ts", import.meta.url)),
       "@torte/tune": fileURLToPath(new URL("packages/tune/src/index.ts", import.meta.url)),

@@ -1,5 +1,6 @@
 /** Training for a check: on the model's own weights, which are put back afterwards. */
-import type { MetricOption } from "../metrics/metrics.js";
+import { accuracy } from "../metrics/accuracy.js";
+import type { MetricOption } from "../metrics/read.js";
 import { adam } from "../optim/adam.js";
 import { finishing } from "../train/finish.js";
 import type { Goal } from "../train/measure.js";
@@ -32,4 +33,4 @@ export async function withProbe<T>(
 }
 
 const metricsOf = ({ loss, metrics }: Goal): readonly MetricOption[] =>
-  loss.targets === "numbers" ? metrics.filter(({ name }) => name === "accuracy") : ["accuracy"];
+  loss.targets === "numbers" ? metrics.filter(({ name }) => name === "accuracy") : [accuracy];

@@ -1,7 +1,7 @@
 /** Losses, as the public surface has them. */
 export * from "./crossentropy.js";
 export type { Loss, LossOptions, PredictionKind, Reduction, TargetKind } from "./loss.js";
-export { type LossFunction, type LossOption, readLoss } from "./losses.js";
+export { type LossFunction, type LossOption, readLoss } from "./read.js";
 export * from "./margins.js";
 export * from "./overlap.js";
 export {

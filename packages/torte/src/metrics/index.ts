@@ -37,7 +37,8 @@ export type {
   Metric,
   MetricContext,
 } from "./metric.js";
-export type { MetricName, MetricOption } from "./metrics.js";
+export type { MetricName } from "./metrics.js";
+export type { MetricOption } from "./read.js";
 export {
   brierScore,
   expectedCalibrationError,

@@ -1,25 +1,12 @@
 /** Metrics of numbers. */
 import { checkOptions, oneOf, wholeNumber } from "../errors.js";
 import type { Node } from "../graph/node.js";
-import type { Loss } from "../losses/loss.js";
 import { direction } from "../losses/regression.js";
 import * as ops from "../ops/index.js";
 import { inSlices, turnIfDue } from "../turns.js";
 import { column, type NameOption, readName } from "./common.js";
 import { orderOf } from "./curves.js";
 import type { Collected, CollectMetric, CountsMetric, MeanMetric } from "./metric.js";
-
-/** A loss as a metric: its mean, without penalties. */
-export const lossMetric = ({ name, origin, targets, predictions, ignoreClass, call }: Loss): MeanMetric => ({
-  name,
-  ...(origin === undefined ? {} : { origin: { factory: `losses.${origin.factory}`, options: origin.options } }),
-  kind: "mean",
-  direction: "min",
-  targets,
-  ...(predictions === undefined ? {} : { predictions }),
-  ...(ignoreClass === undefined ? {} : { ignoreClass }),
-  call,
-});
 
 /** √(Σ w·mean (y − p)² / Σ w): the root is taken once, of the whole epoch. */
 export function rootMeanSquaredError(options: NameOption = {}): CountsMetric {

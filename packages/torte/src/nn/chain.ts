@@ -1,6 +1,6 @@
 /** Layers one after the other. */
 import { TorteError } from "../errors.js";
-import { summarize } from "./inspect/summary.js";
+import { INSPECTION } from "./inspect/part.js";
 import type { LayerFunction, SymbolicTensor } from "./layer.js";
 import { Network } from "./network.js";
 
@@ -11,7 +11,8 @@ export function chain(first: SymbolicTensor, layers: readonly LayerFunction[]): 
     try {
       value = layer(value);
     } catch (error) {
-      if (!(error instanceof TorteError) || value === first) throw error;
+      const summarize = INSPECTION.provided?.summarize;
+      if (!(error instanceof TorteError) || value === first || summarize === undefined) throw error;
       const network = new Network([first], [value]);
       error.message += `\n\nThe model up to the layer that failed:\n\n${summarize(network)}`;
       throw error;

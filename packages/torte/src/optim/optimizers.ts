@@ -1,15 +1,15 @@
 /** Optimizers by name, and in words of JSON. */
-import { DataError, hintFor, isRule, OptionError, show } from "../errors.js";
+import { DataError, OptionError, show } from "../errors.js";
 import { adam, adamax, adamw, lamb, nadam, scheduleFreeAdamW } from "./adam.js";
 import { adadelta, adafactor, adagrad, rmsprop } from "./adaptive.js";
 import * as cycles from "./cycles.js";
 import { muon } from "./muon.js";
 import type { Optimizer } from "./optimizer.js";
-import { readRate, type Schedule } from "./schedule.js";
+import type { Schedule } from "./schedule.js";
 import * as falling from "./schedules.js";
 import { lion, sgd } from "./sgd.js";
 
-const NAMED = {
+export const OPTIMIZERS = {
   sgd,
   adam,
   adamw,
@@ -25,22 +25,8 @@ const NAMED = {
   scheduleFreeAdamW,
 };
 
-/** An optimizer, or the name of one with its default options. */
-export type OptimizerOption = Optimizer | keyof typeof NAMED;
-
-export function readOptimizer(option: OptimizerOption): Optimizer {
-  if (isRule(option, "update")) {
-    return { ...option, learningRate: readRate(option.name, "learningRate", option.learningRate) };
-  }
-  if (typeof option === "string" && Object.hasOwn(NAMED, option)) return NAMED[option]();
-  throw new OptionError({
-    where: "compile",
-    problem: "optimizer is unknown",
-    expected: `an optimizer or one of ${Object.keys(NAMED).join(", ")}`,
-    received: show(option),
-    ...(typeof option === "string" ? hintFor(option, Object.keys(NAMED)) : {}),
-  });
-}
+/** The name of an optimizer. */
+export type OptimizerName = keyof typeof OPTIMIZERS;
 
 /** An optimizer in words of JSON: the factory and what it was given; a schedule among the options is described likewise. */
 export interface OptimizerDescription {
@@ -78,7 +64,7 @@ export type OwnFunction = (where: string, what: string, value: unknown) => unkno
 export function describeWith(optimizer: Optimizer, own: OwnFunction): OptimizerDescription {
   const { name, options } = optimizer;
   const described = describeOptions(name, options, own);
-  if (Object.hasOwn(NAMED, name)) return { kind: name, options: described };
+  if (Object.hasOwn(OPTIMIZERS, name)) return { kind: name, options: described };
   return { kind: name, options: { ...described, $own: own(name, "an optimizer of your own", optimizer.update) } };
 }
 
@@ -107,7 +93,7 @@ const unwritable = (where: string, what: string): OptionError =>
 /** The optimizer that a description tells of. @throws DataError, or OptionError, for what describes none. */
 export function optimizerOf(description: unknown): Optimizer {
   const { kind, options } = asDescription(description, "kind");
-  const factory = Object.hasOwn(NAMED, kind) ? NAMED[kind as keyof typeof NAMED] : undefined;
+  const factory = Object.hasOwn(OPTIMIZERS, kind) ? OPTIMIZERS[kind as keyof typeof OPTIMIZERS] : undefined;
   if (factory === undefined) throw new DataError({ where: "optimizer", problem: `there is no ${show(kind)}` });
   return factory(readOptions(options));
 }

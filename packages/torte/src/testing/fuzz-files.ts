@@ -1,4 +1,5 @@
 /** Files to begin with when readers are fuzzed. */
+import "../names.js";
 import { zipSync } from "fflate";
 import { LAYER_NAMES, modelOf } from "../../test/every-layer.js";
 import { formatSafetensors } from "../data/safetensors.js";

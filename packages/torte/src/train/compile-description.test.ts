@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { LOSSES } from "../losses/losses.js";
 import * as metrics from "../metrics/all.js";
-import { METRICS, type MetricOption } from "../metrics/metrics.js";
+import { METRICS } from "../metrics/metrics.js";
+import type { MetricOption } from "../metrics/read.js";
 import type { Metric } from "../metrics/metric.js";
 import type { Loss } from "../losses/loss.js";
 import { compileOptionsOf, describeCompile } from "./compile-description.js";

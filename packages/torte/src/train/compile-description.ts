@@ -2,10 +2,13 @@
 import { OptionError, show } from "../errors.js";
 import { isRecord } from "../data/schema.js";
 import { type Loss, type Origin } from "../losses/loss.js";
-import { type LossOption, LOSSES, readLoss } from "../losses/losses.js";
+import { LOSSES } from "../losses/losses.js";
+import { type LossOption, readLoss } from "../losses/read.js";
 import type { Metric } from "../metrics/metric.js";
-import { METRICS, type MetricOption, readMetrics } from "../metrics/metrics.js";
-import { describeWith, optimizerOf, type OwnFunction, readOptimizer } from "../optim/optimizers.js";
+import { METRICS } from "../metrics/metrics.js";
+import { type MetricOption, readMetrics } from "../metrics/read.js";
+import { describeWith, optimizerOf, type OwnFunction } from "../optim/optimizers.js";
+import { readOptimizer } from "../optim/read.js";
 import { type Json, plainJson } from "./json.js";
 import type { CompileOptions } from "./objective.js";
 

@@ -1,3 +1,4 @@
+import "../names.js";
 import { describe, expect, it } from "vitest";
 import { createReferenceBackend } from "../backends/reference/index.js";
 import type { LayerFunction } from "../nn/layer.js";

@@ -24,6 +24,8 @@ import {
   type WeightReport,
 } from "./saving.js";
 
+export { describeNetwork, refuse } from "../nn/serialize/description.js";
+
 type Tensors = Readonly<Record<string, Tensor>>;
 
 /** The bytes of a file with weights alone. */

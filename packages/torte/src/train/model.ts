@@ -12,16 +12,19 @@ import {
   TrainingError,
 } from "../errors.js";
 import type { State } from "../graph/node.js";
-import { describeNetwork, refuse } from "../nn/serialize/description.js";
-import { explain, type Explanation } from "../nn/inspect/explain.js";
-import { type Hyperparameters, listHyperparameters } from "../nn/inspect/hyperparameters.js";
+import type { Explanation } from "../nn/inspect/explain.js";
+import type { Hyperparameters } from "../nn/inspect/hyperparameters.js";
+import { countParameters } from "../nn/inspect/parameters.js";
+import { INSPECTION } from "../nn/inspect/part.js";
+import type { SummaryOptions } from "../nn/inspect/summary.js";
 import type { CommonOptions, LayerFunction, Weight } from "../nn/layer.js";
 import { networkLayer } from "../nn/layers/composite.js";
 import type { Network } from "../nn/network.js";
-import { countParameters, summarize, type SummaryOptions } from "../nn/inspect/summary.js";
 import type { Direction } from "../metrics/metric.js";
+import type { GraphDescription } from "../nn/serialize/description.js";
 import type { Optimizer } from "../optim/optimizer.js";
-import { readOptimizer } from "../optim/optimizers.js";
+import { readOptimizer } from "../optim/read.js";
+import { Part } from "../parts.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import type { Bytes } from "../tensor/dtype.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -58,7 +61,7 @@ import {
 import { type CompileOptions, readObjective } from "./objective.js";
 import { chunksFor } from "./predict.js";
 import type { Objective } from "./measure.js";
-import { pureFunction, type PureFunction } from "./pure.js";
+import type { PureFunction, pureFunction } from "./pure.js";
 import { trainable } from "./trained.js";
 import { TrainingSetup, Course } from "./training-setup.js";
 import type { SavedTraining } from "./saved-training.js";
@@ -74,6 +77,9 @@ export interface ModelOptions extends BackendOptions {
   /** For the summary. */
   readonly name?: string;
 }
+
+/** Models as functions of their weights. */
+export const PURE = new Part<typeof pureFunction>("torte/tools");
 
 const MODEL_OPTIONS = ["backend", "precision", "threads", "seed", "name"] as const;
 
@@ -192,7 +198,7 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(model.summary({ expandNested: true }).includes("conv1d (Conv1D)")); // true
    */
   summary(options: SummaryOptions = {}): string {
-    return summarize(this.network, this.name, options);
+    return INSPECTION.need(this.name, "summary").summarize(this.network, this.name, options);
   }
 
   /**
@@ -208,7 +214,7 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(conv?.parameterArithmetic); // 5·16·16 + 16 = 1,296
    */
   explain(): Explanation {
-    return explain(this.network, this.name);
+    return INSPECTION.need(this.name, "explain").explain(this.network, this.name);
   }
 
   /**
@@ -223,11 +229,14 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(rate?.layer, rate?.value, rate?.kind, rate?.usual); // dropout 0.2 continuous { min: 0.05, max: 0.35 }
    */
   hyperparameters(): Hyperparameters<Model<Output>> {
-    return listHyperparameters(this.network, (network, options: ModelOptions) => {
-      const made = new Model<Output>(network, { ...this.#options, ...options }, { listed: this.#listed });
-      if (this.#compiled?.given !== undefined) made.compile(this.#compiled.given);
-      return made;
-    });
+    return INSPECTION.need(this.name, "hyperparameters").listHyperparameters(
+      this.network,
+      (network, options: ModelOptions) => {
+        const made = new Model<Output>(network, { ...this.#options, ...options }, { listed: this.#listed });
+        if (this.#compiled?.given !== undefined) made.compile(this.#compiled.given);
+        return made;
+      },
+    );
   }
 
   /** Number of all parameters, shared ones counted once. */
@@ -520,7 +529,7 @@ export class Model<Output extends Outputs = Tensor> {
    * console.log(gradients["dense.bias"]?.toArray()); // [[4], [12]]
    */
   pure(): PureFunction<Output> {
-    return pureFunction<Output>(this.network, this.#listed, this.seed);
+    return PURE.need(this.name, "pure")<Output>(this.network, this.#listed, this.seed);
   }
 
   /** What the model was compiled for, if it was. */
@@ -612,10 +621,14 @@ export class Model<Output extends Outputs = Tensor> {
 
   /** The model in words of JSON; functions of the user's own appear by their names only. */
   describe(): ModelDescription {
-    return this.#describe(({ value }) => ({ $unknown: typeof value === "function" ? value.name : typeof value }));
+    const { describeNetwork } = INSPECTION.need(this.name, "describe");
+    const unnamed = ({ value }: { readonly value: unknown }): object => ({
+      $unknown: typeof value === "function" ? value.name : typeof value,
+    });
+    return this.#described(describeNetwork(this.network, unnamed));
   }
 
-  #describe(unnamed: Parameters<typeof describeNetwork>[1]): ModelDescription {
+  #described(graph: GraphDescription): ModelDescription {
     return {
       format: "torte-model",
       version: 1,
@@ -623,7 +636,7 @@ export class Model<Output extends Outputs = Tensor> {
       seed: this.seed,
       listed: this.#listed,
       parameters: this.countParams(),
-      ...describeNetwork(this.network, unnamed),
+      ...graph,
     };
   }
 
@@ -642,9 +655,9 @@ export class Model<Output extends Outputs = Tensor> {
   async save(options: SaveModelOptions = {}): Promise<Bytes> {
     checkOptions("save", options, ["metadata", "extras", "training"]);
     const withTraining = booleanOption("save", "training", options.training ?? true);
-    const [description, extras] = [this.#describe(refuse), this.extras];
     const compiled = withTraining ? this.#compiled : undefined;
-    const { modelFile } = await import("./model-files.js");
+    const { describeNetwork, modelFile, refuse } = await import("./model-files.js");
+    const [description, extras] = [this.#described(describeNetwork(this.network, refuse)), this.extras];
     const readWeights = (): Promise<Record<string, Tensor>> => this.getWeights();
     return modelFile({ description, engine: this.#engine, compiled, extras, readWeights }, options);
   }

@@ -1,9 +1,9 @@
 /** What `compile` takes: losses, their weights and metrics, for one output or for each of several. */
 import { booleanOption, checkOptions, numberIn, OptionError, show } from "../errors.js";
-import { type LossOption, readLoss } from "../losses/losses.js";
-import { type MetricOption, readMetrics } from "../metrics/metrics.js";
+import { type LossOption, readLoss } from "../losses/read.js";
+import { type MetricOption, readMetrics } from "../metrics/read.js";
 import type { Network } from "../nn/network.js";
-import type { OptimizerOption } from "../optim/optimizers.js";
+import type { OptimizerOption } from "../optim/read.js";
 import { fitting } from "./fitting.js";
 import type { Goal, Objective } from "./measure.js";
 

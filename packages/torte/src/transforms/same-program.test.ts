@@ -1,4 +1,5 @@
 /** A batch made by vmap is not only the layers' batch in its values: it costs what that costs, kernel by kernel. */
+import "../tools.js";
 import { describe, expect, it } from "vitest";
 import { beforeGradient } from "../compile/pipeline.js";
 import { costOf } from "../compile/schedule/threads.js";

@@ -6,7 +6,7 @@ import { type Field, inputTrack, type Track } from "./receptive-field.js";
 import type { Layer, Traced } from "../layer.js";
 import type { Network } from "../network.js";
 import { formatBytes, PAGE, Report, thousands, wrap } from "./report.js";
-import { countParameters } from "./summary.js";
+import { countParameters } from "./parameters.js";
 import { type Call, kindOf, namesOf, typeOf, walk } from "./call-tree.js";
 
 /** An axis of a layer's result, in words. */

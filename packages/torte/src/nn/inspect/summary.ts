@@ -1,9 +1,9 @@
 /** The table of a model that people know from Keras. */
 import { booleanOption, checkOptions } from "../../errors.js";
-import type { State } from "../../graph/node.js";
-import { entryOf, formatShape, sizeOf } from "../../tensor/shape.js";
+import { entryOf, formatShape } from "../../tensor/shape.js";
 import type { Layer } from "../layer.js";
 import type { Network } from "../network.js";
+import { countParameters } from "./parameters.js";
 import { PAGE, tableRow, thousands } from "./report.js";
 import { type Call, isChain, namesOf, typeOf, walk } from "./call-tree.js";
 
@@ -13,22 +13,6 @@ export interface SummaryOptions {
   readonly expandNested?: boolean;
   /** Shows which layers are trained. Default false. */
   readonly showTrainable?: boolean;
-}
-
-export interface ParameterCount {
-  readonly trainable: number;
-  /** Those that training leaves as they are, or changes by other means than the gradient. */
-  readonly frozen: number;
-}
-
-/** Parameters of the layers and of all layers inside them, each weight once; trainable only where nothing around it is frozen. */
-export function countParameters(layers: readonly Layer[]): ParameterCount {
-  const weights = new Map<State, boolean>();
-  for (const { state, trainable } of layers.flatMap((layer) => layer.everyWeight()))
-    weights.set(state, trainable || weights.get(state) === true);
-  const count = { trainable: 0, frozen: 0 };
-  for (const [state, trainable] of weights) count[trainable ? "trainable" : "frozen"] += sizeOf(state.shape);
-  return count;
 }
 
 interface Row {
