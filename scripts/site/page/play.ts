@@ -6,7 +6,12 @@ import type { Order, Told } from "./runner.js";
 
 mendNavigation();
 
-const PACKAGES: Order["packages"] = { torte: at("torte.js"), "@torte/plot": at("plot.js") };
+// The site loads everything anyway.
+const PACKAGES: Order["packages"] = {
+  torte: at("torte.js"),
+  "torte/lean": at("torte.js"),
+  "@torte/plot": at("plot.js"),
+};
 
 /** The text of a highlighted block. */
 function textOf(code: Element): string {
