@@ -1,4 +1,5 @@
 /** Every loss and metric of the library comes back from what a file keeps of it. */
+import "../names.js";
 import { describe, expect, it } from "vitest";
 import { LOSSES } from "../losses/losses.js";
 import * as metrics from "../metrics/all.js";
