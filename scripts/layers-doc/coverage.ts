@@ -178,7 +178,7 @@ export const COVERAGE: readonly Section[] = [
       ),
       ...each(["HashedCrossing", "Discretization", "Normalization", "STFTSpectrogram", "MelSpectrogram"], DATA),
       ...each(["Resizing", "CenterCrop", "Pipeline"], DATA),
-      Rescaling: why("`lambda((x) => ops.add(ops.mul(x, scale), offset))`"),
+      Rescaling: ours("rescaling"),
       ...each(
         [
           "AugMix",

@@ -284,9 +284,8 @@ export async function openImages(
 ): Promise<TableStream> {
   checkOptions("openImages", options, ["encoding", "name"]);
   const where = options.name ?? (Array.isArray(source) ? "files" : streamName(source as StreamSource, "images"));
-  const files = await imageFiles(source, where);
-  if (files.length === 0)
-    throw new DataError({ where, problem: "there are no images", expected: "files that end in .png, .jpg or .jpeg" });
+  const { files, others } = await imageFiles(source, where);
+  if (files.length === 0) throw noImages(where, others);
   const labels = files.map(({ name }) => (name.includes("/") ? (name.split("/")[0] ?? "") : null));
   const labelled = labels.some((label) => label !== null);
   const batches = async function* (): AsyncGenerator<RowBatch> {
@@ -313,8 +312,28 @@ async function imageOrReason(name: string, bytes: () => Promise<Uint8Array>): Pr
 
 const IMAGE = /\.(png|jpe?g)$/i;
 
-async function imageFiles(source: StreamSource | readonly File[], where: string): Promise<readonly ImageFile[]> {
-  if (Array.isArray(source)) return (source as readonly File[]).flatMap(ofFile).sort(byName);
+interface Found {
+  readonly files: readonly ImageFile[];
+  /** Names of what is no image. */
+  readonly others: readonly string[];
+}
+
+function noImages(where: string, others: readonly string[]): DataError {
+  const ends = [...new Set(others.map((name) => /\.[^./]+$/.exec(name)?.[0] ?? name))];
+  return new DataError({
+    where,
+    problem: "there are no images",
+    expected: "files that end in .png, .jpg or .jpeg, in a folder for each class, as cats/1.png and dogs/2.png",
+    received: ends.length === 0 ? "an empty folder" : ends.slice(0, 5).join(", "),
+    ...(others.length === 0 ? {} : { fix: "Of a table in it, give the file." }),
+  });
+}
+
+async function imageFiles(source: StreamSource | readonly File[], where: string): Promise<Found> {
+  if (Array.isArray(source)) {
+    const given = source as readonly File[];
+    return { files: given.flatMap(ofFile).sort(byName), others: given.map(({ name }) => name) };
+  }
   const path = typeof source === "string" && source.startsWith("file:") ? new URL(source) : source;
   if (isNode() && (typeof path === "string" || path instanceof URL) && !/^(https?|data|blob):/.test(String(path))) {
     const { readdir, readFile, stat } = process.getBuiltinModule("node:fs/promises");
@@ -326,13 +345,15 @@ async function imageFiles(source: StreamSource | readonly File[], where: string)
     });
     if (found.isDirectory()) {
       const names = await readdir(folder, { recursive: true });
-      return names
+      const files = names
         .filter((name) => IMAGE.test(name))
         .map((name) => ({ name: name.split(paths.sep).join("/"), bytes: () => readFile(paths.join(folder, name)) }))
         .sort(byName);
+      return { files, others: names.filter((name) => !IMAGE.test(name)).sort() };
     }
   }
-  return [{ name: where.split("/").at(-1) ?? where, bytes: () => readBytes(source as StreamSource, where) }];
+  const name = where.split("/").at(-1) ?? where;
+  return { files: [{ name, bytes: () => readBytes(source as StreamSource, where) }], others: [] };
 }
 
 /** Of a page: a folder that is dropped stands before the paths of its files. */

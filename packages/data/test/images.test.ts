@@ -109,7 +109,15 @@ describe("a folder of images", () => {
     const flat = await openTable(join(made, "photos/dogs"), { format: "images" });
     expect(flat.columns).toEqual(["id", "image"]);
     mkdirSync(join(made, "empty"));
-    await expect(readTable(join(made, "empty"), { format: "images" })).rejects.toThrow("there are no images");
+    const refused = (folder: string): Promise<unknown> =>
+      readTable(join(made, folder), { format: "images", name: folder });
+    const layout = "in a folder for each class, as cats/1.png and dogs/2.png";
+    const none = `there are no images: expected files that end in .png, .jpg or .jpeg, ${layout}`;
+    await expect(refused("empty")).rejects.toThrow(`empty: ${none}, received an empty folder.`);
+    writeFileSync(join(made, "empty/a.csv"), "");
+    writeFileSync(join(made, "empty/README"), "");
+    const fix = "Of a table in it, give the file.";
+    await expect(refused("empty")).rejects.toThrow(`empty: ${none}, received README, .csv. ${fix}`);
     await expect(readTable(join(made, "nowhere"), { format: "images" })).rejects.toThrow(DataError);
     const dropped = [new File([fileOf("grey.png") as BlobPart], "x.png"), new File(["a"], "a.txt")];
     Object.defineProperty(dropped[0], "webkitRelativePath", { value: "photos/cats/x.png" });
@@ -124,9 +132,11 @@ describe("a folder of images", () => {
     expect(encoding.inputs).toEqual([
       { name: "image", role: "image", shape: [8, 8, 1], column: "image", dtype: "float32" },
     ]);
-    const encoded = (picture: Picture): number[] => [
-      ...(encoding.encodeCells(1, () => picture).x[0]?.data ?? []).map((value) => Math.round(value * 255)),
-    ];
+    const encoded = (picture: Picture): number[] => {
+      const [x] = encoding.encodeCells(1, () => picture).x;
+      expect(x?.dtype).toBe("uint8");
+      return [...(x?.data ?? [])];
+    };
     expect(encoded(grey(16, 16, (y) => 8 * y))).toEqual(
       Array.from({ length: 64 }, (_, i) => 16 * Math.floor(i / 8) + 4),
     );

@@ -147,6 +147,7 @@ export {
 } from "./data/tokenizer.js";
 export { loadNpy, loadNpz, parseNpy, parseNpz } from "./data/npy.js";
 export { joinBytes, type Source } from "./data/source.js";
+export { replaceFile, type FileContent } from "./data/write.js";
 export { formatSafetensors, parseSafetensors, type Safetensors } from "./data/safetensors.js";
 export { input, type InputOptions } from "./nn/network.js";
 export { Report } from "./nn/inspect/report.js";

@@ -250,6 +250,7 @@ for (const shape of [[4], LINE, IMAGE, VOLUME]) {
   on("gaussianNoise", () => L.gaussianNoise({ stddev: 0.4 }), shape, shape);
   on("alphaDropout", () => L.alphaDropout({ rate: 0.4 }), shape, shape);
   on("activityRegularization", () => L.activityRegularization({ l1: 0.1, l2: 0.2 }), shape, shape);
+  on("rescaling", () => L.rescaling({ scale: 0.5, offset: 0.1 }), shape, shape);
 }
 on("dropout", () => L.dropout({ rate: 0.4, noiseShape: [null, 1, null] }), LINE, LINE);
 on("alphaDropout", () => L.alphaDropout({ rate: 0.4, noiseShape: [1, null, 1], seed: 1 }), LINE, LINE);

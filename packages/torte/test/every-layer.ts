@@ -100,6 +100,7 @@ export const EVERY_LAYER: Readonly<Record<LayerName, Entry>> = {
   prelu: plain1(torte.prelu),
   relu: plain1(torte.relu),
   repeatVector: entry(vector, { n: 3 })(torte.repeatVector),
+  rescaling: entry(sequence, { scale: 0.5 })(torte.rescaling),
   reshape: entry(sequence, { targetShape: [6, 8] })(torte.reshape),
   residual: { inputs: sequence, make: (extra) => torte.residual([dense({ units: 4 })], extra) },
   rmsNormalization: plain1(torte.rmsNormalization),

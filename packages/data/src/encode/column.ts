@@ -3,7 +3,7 @@ import type { Cell } from "torte";
 
 /** Tokens of a column as an input of a model, [length] whole numbers, 0 where there is none; or the pixels of an image. */
 export interface TokenInput {
-  /** The beginning, the end (its last token is the last), or the whole; or [height, width, channels] numbers from 0 to 1. */
+  /** The beginning, the end (its last token is the last), or the whole; or [height, width, channels] bytes. */
   readonly role: "start" | "end" | "tokens" | "image";
   readonly length: number;
   /** Of an image. Default [length]. */
@@ -13,7 +13,7 @@ export interface TokenInput {
 }
 
 /** Where tokens of all rows, or pixels, are written to. */
-export type TokenArray = Int32Array | Float32Array;
+export type TokenArray = Int32Array | Uint8Array;
 
 /** Turns the cells of one column into numbers. Fitted on the training part; plain JSON. */
 export interface ColumnEncoder {

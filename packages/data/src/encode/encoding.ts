@@ -12,6 +12,7 @@ export interface EncodedInput {
   readonly name: string;
   readonly role: "features" | TokenInput["role"];
   readonly shape: readonly number[];
+  /** What the model takes it for; images come as bytes, 0 to 255. */
   readonly dtype: "float32" | "int32";
   /** Of tokens: how many different numbers there are, 0 for none included. */
   readonly vocabulary?: number;
@@ -175,7 +176,7 @@ export class TableEncoding {
     const width = this.#features;
     const features = new Float32Array(count * width);
     const tokens = this.#columns.map(({ encoder }) =>
-      encoder.tokens.map(({ role, length }) => new (role === "image" ? Float32Array : Int32Array)(count * length)),
+      encoder.tokens.map(({ role, length }) => new (role === "image" ? Uint8Array : Int32Array)(count * length)),
     );
     const problems: RowProblem[] = [];
     for (let row = 0; row < count; row++) {
@@ -194,7 +195,7 @@ export class TableEncoding {
       ...(width === 0 ? [] : [new Tensor(features, [count, width], "float32")]),
       ...this.#columns.flatMap(({ encoder }, c) =>
         encoder.tokens.map(({ role, length, shape = [length] }, t) => {
-          const dtype = role === "image" ? "float32" : "int32";
+          const dtype = role === "image" ? "uint8" : "int32";
           return new Tensor(tokens[c]?.[t] ?? new Int32Array(), [count, ...shape], dtype);
         }),
       ),
@@ -302,9 +303,10 @@ function columnOf(description: unknown): ColumnEncoder | undefined {
   if (kind === "number" && Number.isFinite(mean) && typeof gaps === "boolean")
     return new NumberEncoder(mean as number, gaps);
   if (kind === "category" && isStrings(values)) return new CategoryEncoder(values);
-  const { height, width, channels } = description;
+  const { height, width, channels, dtype } = description;
   const side = (n: unknown): n is number => Number.isInteger(n) && Number(n) >= 1 && Number(n) <= 4096;
-  if (kind === "image" && side(height) && side(width) && (channels === 1 || channels === 3))
+  // Models that were trained on numbers from 0 to 1 would take bytes for something else.
+  if (kind === "image" && dtype === "uint8" && side(height) && side(width) && (channels === 1 || channels === 3))
     return new ImageEncoder(height, width, channels);
   const small = (n: unknown, most: number): n is number => Number.isInteger(n) && Number(n) >= 0 && Number(n) <= most;
   if ((kind === "SMILES" || kind === "text") && small(length, 4096) && length > 0)

@@ -1,4 +1,4 @@
-/** Columns of images: all of one size, in numbers from 0 to 1. */
+/** Columns of images: all of one size, in bytes, which the model takes for numbers. */
 import { type Cell, Picture, show } from "torte";
 import { decodeImage } from "../images.js";
 import type { ColumnDescription, ColumnEncoder, TokenArray, TokenInput } from "./column.js";
@@ -46,7 +46,7 @@ export class ImageEncoder implements ColumnEncoder {
   }
 
   toJSON(): ColumnDescription {
-    return { kind: "image", height: this.height, width: this.width, channels: this.channels };
+    return { kind: "image", dtype: "uint8", height: this.height, width: this.width, channels: this.channels };
   }
 }
 
@@ -88,7 +88,7 @@ function resize(from: Picture, to: ImageEncoder, target: TokenArray, at: number)
       for (let c = 0; c < to.channels; c++) {
         let sum = 0;
         for (const [y, wy] of row) for (const [x, wx] of column) sum += wy * wx * value(y, x, c);
-        target[next++] = sum / 255;
+        target[next++] = Math.round(sum);
       }
 }
 

@@ -16,6 +16,7 @@ import {
   maxPooling2d,
   type Model,
   type ModelOptions,
+  rescaling,
   type SymbolicTensor,
 } from "torte";
 import type { EncodedInput, TableEncoding } from "../encode/encoding.js";
@@ -75,7 +76,7 @@ function branch(
         ? [x]
         : [dense({ units: NARROW, activation: "relu", name: "narrow" })(drop(rate, x))];
     case "image": {
-      const seen = ofImage(x, shape);
+      const seen = ofImage(rescaling({ scale: 1 / 255 })(x), shape);
       return [globalMaxPooling2d()(seen), globalAveragePooling2d()(seen)];
     }
     case "start":

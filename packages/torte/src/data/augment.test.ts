@@ -83,6 +83,22 @@ describe("augmentImages", () => {
     }
   });
 
+  it("leaves bytes bytes: the same pixels, rounded, and none beyond black and white", () => {
+    const bytes = tensor(
+      Uint8Array.from({ length: 36 }, (_, i) => 7 * i),
+      { shape: [6, 6, 1] },
+    );
+    const wide = tensor([...bytes.data], { shape: [6, 6, 1], dtype: "float32" });
+    for (const options of [{ flip: "both" }, { crop: 0.5 }, { rotate: 30 }, { noise: 100 }, { cutout: 0.5 }] as const)
+      for (let index = 0; index < 20; index++) {
+        const change = augmentImages(options);
+        const { x } = change({ x: bytes, y: undefined }, { pass: 0, index });
+        expect(x.dtype).toBe("uint8");
+        const expected = changed(change, wide, index).map((value) => Math.min(255, Math.max(0, value)));
+        expect(x.data.every((value, i) => Math.abs(value - (expected[i] ?? NaN)) <= 0.5)).toBe(true);
+      }
+  });
+
   it("is the same for the same seed, pass and row, whatever the order, and another one in the next epoch", async () => {
     const x = tensor(
       Float32Array.from({ length: 5 * 36 }, (_, i) => i),
@@ -136,6 +152,12 @@ describe("mixup", () => {
       "mixup: whole numbers have no mean",
     );
     expect(() => mixup({ alpha: 0 })).toThrow("alpha");
+    const pixels = tensor(Uint8Array.of(0, 255), { shape: [2, 1, 1, 1] });
+    const { x: grey } = mixup({ alpha: 1 })({ x: pixels, y: undefined }, { pass: 0, index: 0 });
+    expect(grey.dtype).toBe("float32");
+    expect(grey.data.every((value) => value > 0 && value < 255)).toBe(true);
+    const classes = { x: pixels, y: tensor(Uint8Array.of(0, 9)) };
+    expect(() => mixup()(classes, { pass: 0, index: 0 })).toThrow("whole numbers have no mean");
   });
 });
 

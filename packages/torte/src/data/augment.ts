@@ -22,7 +22,7 @@ export interface ImageAugmentationOptions {
   readonly shift?: number;
   /** The largest angle of a rotation, in degrees, either way. At least 0, at most 180. */
   readonly rotate?: number;
-  /** The standard deviation of normal noise on each value. At least 0. */
+  /** The standard deviation of normal noise on each value, in its unit: of bytes 25 is a tenth of the range. At least 0. */
   readonly noise?: number;
   /** The side of a square that is blanked out at a random place, as a share of the image's. At least 0, at most 1 (DeVries and Taylor 2017). */
   readonly cutout?: number;
@@ -44,7 +44,7 @@ const SEQUENCES = 0x5e9ce;
 const MIXTURES = 0x313;
 
 /**
- * Changes images at random, anew in each epoch: inputs of shape [height, width, channels]; others stay. Geometry is one bilinear
+ * Changes images at random, anew in each epoch: inputs of shape [height, width, channels]; others stay. Bytes stay bytes. Geometry is one bilinear
  * resampling, so that what is moved is blurred once.
  *
  * @throws OptionError for options out of range.
@@ -126,7 +126,9 @@ function augmentImage(image: Tensor, settings: ImageSettings, key: Key): Tensor 
     for (let y = top; y < top + h; y++)
       data.fill(fill, (y * width + left) * channels, (y * width + left + w) * channels);
   }
-  return new Tensor(data, image.shape, "float32");
+  if (image.dtype !== "uint8") return new Tensor(data, image.shape, "float32");
+  // Bytes stay bytes: rounded, and black or white where noise goes beyond.
+  return new Tensor(new Uint8Array(Uint8ClampedArray.from(data).buffer), image.shape, "uint8");
 }
 
 /** From a pixel of the result to one of the image: an affine map, row by row. */
@@ -207,7 +209,7 @@ export interface MixupOptions {
 
 /**
  * Mixes each row of a batch with another one, inputs and targets alike: λ·a + (1 − λ)·b, λ of a beta distribution (Zhang et al. 2018). For datasets in
- * batches with inputs of float32 and targets that can be mixed: probabilities, one-hot classes, numbers.
+ * batches with inputs of float32, or images in bytes, which become float32, and targets that can be mixed: probabilities, one-hot classes, numbers.
  *
  * @throws OptionError for options out of range; DataError for class numbers of several classes and tokens, which have no mean.
  * @example
@@ -237,11 +239,12 @@ export function mixup(options: MixupOptions = {}): Augmentation {
 
 function mixed(tensor: Tensor, partner: Int32Array, shares: Float64Array): Tensor {
   const { data, shape, dtype } = tensor;
-  if (dtype !== "float32")
+  const pixels = dtype === "uint8" && shape.length === 4;
+  if (dtype !== "float32" && !pixels)
     throw new DataError({
       where: "mixup",
       problem: "whole numbers have no mean",
-      expected: "float32",
+      expected: "float32, or images in uint8",
       received: dtype,
     });
   const size = data.length / (shape[0] ?? 1);
@@ -250,7 +253,7 @@ function mixed(tensor: Tensor, partner: Int32Array, shares: Float64Array): Tenso
     const share = shares[row] ?? 1;
     return share * value + (1 - share) * (data[(partner[row] ?? 0) * size + (i % size)] ?? 0);
   });
-  return new Tensor(result, shape, dtype);
+  return new Tensor(result, shape, "float32");
 }
 
 /** Of the beta distribution with twice the same parameter, by Jöhnk's rejection (1964). */

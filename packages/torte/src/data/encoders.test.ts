@@ -80,6 +80,13 @@ describe("tokenizers", () => {
       ["lo", "w"],
     ]);
     expect(mergeAll("lowest", merges.slice(0, 4))).toEqual(["low", "est"]);
+    // By hand: the ten letters in their order, then what was merged; the fifth pair is e w of newest, before n e and w est, which are as frequent.
+    const pieces = tokenizer({ unit: "bytePairs", size: 15 }).fit(texts);
+    expect(pieces.vocabulary).toEqual([..."deilnorstw", "es", "est", "lo", "low", "ew"]);
+    expect(pieces.size).toBe(17);
+    expect(pieces.tokens("lowest newer")).toEqual(["low", "est", " ", "n", "ew", "e", "r"]);
+    expect(pieces.encode("lowest newer")).toEqual([15, 13, 1, 6, 16, 3, 8]);
+    expect(pieces.decode(pieces.encode("widest low"))).toBe("widest\ufffdlow");
   });
 
   it("give the text back, also after JSON", () => {

@@ -3,19 +3,29 @@ import { DataError, OptionError } from "../errors.js";
 import { builtin } from "../builtin.js";
 import { isNode } from "../host.js";
 
+/** What a file is written from. */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
+
+/** `replaceFile`, in a folder that is made where it is missing. */
+export async function writeWhole(path: string, content: FileContent): Promise<void> {
+  await makeFolder(parts(path).folder).catch((error: unknown) => {
+    throw unwritable(path, error);
+  });
+  await replaceFile(path, content);
+}
+
 /**
- * Writes a file so that its path has either the old contents or the new, whole, whatever happens: to another name beside it,
- * through to the disk, then renamed.
+ * Writes a file so that its path has either the old contents or the new, whole, whatever happens: to another name beside it
+ * (.NAME.part), through to the disk, then renamed. Node only.
  *
- * @throws DataError where it cannot be written; the old file is then as it was, and nothing is left beside it.
+ * @throws DataError where it cannot be written, with the system's error as its cause; the old file is then as it was, and nothing is left beside it.
  */
-export async function writeWhole(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
+export async function replaceFile(path: string, content: FileContent): Promise<void> {
   const files = builtin("node:fs/promises");
   const { folder, name } = parts(path);
   const part = `${folder}.${name}.part`;
   try {
     await refuseDevice(path);
-    await makeFolder(folder);
     const handle = await files.open(part, "w");
     try {
       await files.writeFile(handle, content);

@@ -385,6 +385,7 @@ const pooling = windows("poolSize");
 export const RULES: { readonly [K in LayerName]: Rule } = {
   activation: elementwise,
   activityRegularization: elementwise,
+  rescaling: elementwise,
   adaptiveAveragePooling1d: adaptivePool,
   adaptiveAveragePooling2d: adaptivePool,
   adaptiveAveragePooling3d: adaptivePool,

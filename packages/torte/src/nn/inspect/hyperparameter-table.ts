@@ -187,6 +187,7 @@ const UP = { size: integer(2, 2, 4), interpolation: choice("nearest", ["nearest"
 /** For each layer its own options. */
 export const HYPERPARAMETERS = {
   activation: { activation: { ...ACTIVATION, otherwise: REQUIRED } },
+  rescaling: { scale: given("continuous", REQUIRED), offset: given("continuous", 0) },
   activityRegularization: { l1: continuous(0, 1e-4, 1e-1, true), l2: continuous(0, 1e-4, 1e-1, true) },
   adaptiveAveragePooling1d: ADAPTIVE,
   adaptiveAveragePooling2d: ADAPTIVE,

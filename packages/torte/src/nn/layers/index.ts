@@ -15,4 +15,5 @@ export * from "./merge.js";
 export * from "./normalization.js";
 export * from "./pooling.js";
 export * from "./regularization.js";
+export * from "./rescaling.js";
 export * from "./reshaping.js";
