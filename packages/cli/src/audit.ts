@@ -2,7 +2,7 @@
 import { audit, type AuditOptions, type Table } from "torte";
 import { formatOfPath, readTableFile } from "./data-context.js";
 import type { TableRequest } from "./experiment.js";
-import { defined, requestOf, targetOf } from "./table-request.js";
+import { checkLabelled, defined, requestOf, targetOf } from "./table-request.js";
 
 /** What the command line says. */
 export interface AuditCommandOptions extends Omit<TableRequest, "file" | "beside"> {
@@ -19,8 +19,10 @@ export interface AuditCommandOptions extends Omit<TableRequest, "file" | "beside
 /** The text that the command prints. */
 export async function auditFiles(files: readonly string[], options: AuditCommandOptions): Promise<string> {
   const request = requestOf(files, options);
-  const target = targetOf(request, options.target, formatOfPath(request.file));
+  const format = formatOfPath(request.file);
+  const target = targetOf(request, options.target, format);
   const { table } = await readTableFile(request);
+  checkLabelled(table, target, format);
   const found = audit(table, auditOptions(table, { ...options, target }));
   return options.json === true ? JSON.stringify(found, undefined, 2) : found.toString();
 }

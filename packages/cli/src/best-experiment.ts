@@ -3,6 +3,7 @@ import { dirname, relative, resolve, sep } from "node:path";
 import type { Assignment } from "@torte/tune";
 import { literal } from "./generate.js";
 import type { ExperimentText } from "./load-experiment.js";
+import { RELATIVE_IMPORT } from "./modules.js";
 
 export interface TrialFacts {
   /** Of the study. */
@@ -42,7 +43,7 @@ ${variant === "base" ? "" : `  variants: [${literal(variant)}],\n`}  training: {
 /** Imports of files beside the experiment, as they are seen from another folder. */
 const moved = ({ source, path }: ExperimentText, folder: string): string =>
   source.replaceAll(
-    /(\bfrom\s*|\bimport\s*\(?\s*)(["'])(\.{1,2}\/[^"'\n]*)\2/g,
+    RELATIVE_IMPORT,
     (_, before: string, quote: string, name: string) =>
       `${before}${quote}${pathFrom(folder, resolve(dirname(path), name))}${quote}`,
   );

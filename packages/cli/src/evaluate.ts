@@ -1,5 +1,5 @@
 /** `torte evaluate`: opens the sealed test of a run, once, and computes all that is to be known of it. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Figure, figuresOf, type Told } from "@torte/data";
@@ -7,11 +7,12 @@ import { DataError, type Dataset, isRecord, type Logs, type Model, TorteError } 
 import { majorityBaseline } from "./baseline.js";
 import { type ExperimentText, loadExperiment, sha256Of } from "./load-experiment.js";
 import { modelFile, readModels, type RunModels } from "./model-file.js";
+import { placeBeside } from "./modules.js";
 import { checkPart, compileModel, makeModel, type PreparedRows, prepareRows, settle } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
 import { compare, rowsOf } from "./rows.js";
-import type { RunRecord } from "./run-record.js";
+import type { ModuleCopy, RunRecord } from "./run-record.js";
 
 export interface EvaluateOptions {
   /** Where the data is now, if not where it was. */
@@ -108,17 +109,28 @@ export async function evaluate(
 /** The text that was run, with its imports where they were. */
 export async function textOf(path: string, { experiment }: RunRecord): Promise<ExperimentText> {
   const copy = join(path, experiment.copy);
-  const source = await readFile(copy, "utf8").catch(() => undefined);
-  if (source === undefined || sha256Of(source) !== experiment.sha256)
-    throw new DataError({
-      where: copy,
-      problem: "the experiment is not what was run",
-      expected: `SHA-256 ${experiment.sha256}`,
-      received: source === undefined ? "no file" : sha256Of(source),
-    });
-  const there = existsSync(dirname(experiment.path)) ? experiment.path : join(process.cwd(), copy);
+  const source = await copyOf(copy, experiment.sha256);
+  const { modules = [] } = experiment;
+  const isWhere = ({ path: file, sha256 }: ModuleCopy): boolean =>
+    existsSync(file) && sha256Of(readFileSync(file, "utf8")) === sha256;
+  const moved = !modules.every(isWhere);
+  if (moved) for (const module of modules) await copyOf(join(path, module.copy), module.sha256);
+  const known = existsSync(dirname(experiment.path)) ? experiment.path : join(process.cwd(), copy);
+  const there = moved ? placeBeside(path, experiment.path, modules) : known;
   const generated = experiment.generated === true;
   return { shown: generated ? "the generated experiment" : copy, path: there, source, generated };
+}
+
+/** A file of the run folder. @throws DataError where it is not what was run. */
+async function copyOf(path: string, sha256: string): Promise<string> {
+  const source = await readFile(path, "utf8").catch(() => undefined);
+  if (source !== undefined && sha256Of(source) === sha256) return source;
+  throw new DataError({
+    where: path,
+    problem: "the experiment is not what was run",
+    expected: `SHA-256 ${sha256}`,
+    received: source === undefined ? "no file" : sha256Of(source),
+  });
 }
 
 /** Where the run has found its files. */

@@ -16,6 +16,7 @@ import {
 import { type ContextOptions, type DataSource, dataContext, type SourcedData } from "./data-context.js";
 import { compileOf, type ExperimentData, modelOf } from "./experiment.js";
 import { type ExperimentText, inExperiment, loadExperiment, sha256Of } from "./load-experiment.js";
+import { modulesOf } from "./modules.js";
 import type { Reporter } from "./reporter.js";
 import type { Plan } from "./run.js";
 import { startFrom } from "./start-from.js";
@@ -162,6 +163,7 @@ export function settle(text: ExperimentText, experiment: Plan["experiment"], opt
   return {
     text,
     sha256: sha256Of(text.source),
+    modules: modulesOf(text),
     experiment,
     h: presentSetting(experiment.setting),
     variant,

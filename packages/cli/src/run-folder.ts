@@ -1,9 +1,9 @@
 /** The folder of a run: files that are replaced as a whole, so that a reader or a crash never meets half of one. */
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { DataError, OptionError, TorteError } from "torte";
+import { DataError, OptionError, replaceFile as replaceWhole, TorteError } from "torte";
 import { readRecord, type RunRecord } from "./run-record.js";
 
 /** A file of the run cannot be written. */
@@ -81,9 +81,10 @@ export class RunFolder {
     throw new OptionError({ where: "--resume", problem: "the run has not ended", received: path });
   }
 
-  /** @throws RunFileError, after which the file is as it was. */
-  write(file: string, content: string | Uint8Array): Promise<void> {
-    return replaceFile(this.path, file, content);
+  /** The file may lie in a folder of the run's. @throws RunFileError, after which the file is as it was. */
+  async write(file: string, content: string | Uint8Array): Promise<void> {
+    if (file.includes("/")) await makeFolder("--out", join(this.path, dirname(file)));
+    await replaceFile(this.path, file, content);
   }
 
   writeJson(file: string, value: unknown): Promise<void> {
@@ -91,40 +92,27 @@ export class RunFolder {
   }
 }
 
-/** Replaces a file of a folder as a whole. @throws RunFileError, after which the file is as it was. */
+/**
+ * Replaces a file of a folder as a whole; a run that is killed leaves one copy of it at most, which `sweep` finds.
+ *
+ * @throws RunFileError, after which the file is as it was.
+ */
 export async function replaceFile(folder: string, file: string, content: string | Uint8Array): Promise<void> {
-  // One name for each file, so that a run that is killed leaves one copy at most, which sweep finds.
-  const part = join(folder, partOf(file));
+  const path = join(folder, file);
   try {
-    await writeThrough(part, "w", content);
-    await rename(part, join(folder, file));
+    await replaceWhole(path, content);
   } catch (error) {
-    await rm(part, { force: true }).catch(() => undefined); // what counts is why it could not be written
-    throw new RunFileError(join(folder, file), error);
+    throw new RunFileError(path, error instanceof DataError ? error.cause : error);
   }
 }
 
 const jsonOf = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-const partOf = (file: string): string => `.${file}.part`;
-
-/** Writes to the disk itself, not only to the system's memory. */
-async function writeThrough(path: string, flag: "w" | "wx", content: string | Uint8Array): Promise<void> {
-  const handle = await open(path, flag);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } catch (error) {
-    await handle.close().catch(() => undefined);
-    throw error;
-  }
-  await handle.close();
-}
-
 /** Of two runs that want a folder at the same time, one makes this file; false for the other. */
 async function claim(path: string): Promise<boolean> {
   try {
-    await writeThrough(join(path, CLAIM), "wx", jsonOf({ status: "starting", process: THIS_PROCESS }));
+    const claimed = jsonOf({ status: "starting", process: THIS_PROCESS });
+    await writeFile(join(path, CLAIM), claimed, { flag: "wx", flush: true });
     return true;
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;

@@ -1,6 +1,14 @@
 /** What a run says of itself in run.json, as later commands read it. */
 import { DataError, isRecord, type Opening, show } from "torte";
 
+/** A file that an experiment imports from beside it. */
+export interface ModuleCopy {
+  readonly path: string;
+  /** In the run folder. */
+  readonly copy: string;
+  readonly sha256: string;
+}
+
 /** What later commands need of it; it has more, which they keep as it is. */
 export interface RunRecord {
   readonly status: string;
@@ -11,6 +19,8 @@ export interface RunRecord {
     readonly copy: string;
     readonly sha256: string;
     readonly generated?: boolean;
+    /** Files that it imports from beside it. */
+    readonly modules?: readonly ModuleCopy[];
   };
   readonly options: {
     readonly variant: string;
@@ -27,6 +37,9 @@ export interface RunRecord {
   readonly started: string;
 }
 
+const isModuleCopy = (value: unknown): value is ModuleCopy =>
+  isRecord(value) && ["path", "copy", "sha256"].every((name) => typeof value[name] === "string");
+
 /** @throws DataError for what no run has written, and for a run that has not come to its end. */
 export function readRecord(text: string, where: string): RunRecord {
   let value: unknown;
@@ -40,6 +53,8 @@ export function readRecord(text: string, where: string): RunRecord {
   const fits =
     isRecord(experiment) &&
     ["name", "file", "path", "copy", "sha256"].every((name) => isText(experiment[name])) &&
+    (experiment["modules"] === undefined ||
+      (Array.isArray(experiment["modules"]) && experiment["modules"].every(isModuleCopy))) &&
     isRecord(options) &&
     isText(options["variant"]) &&
     ["epochs", "batchSize", "seed", "threads"].every((name) => Number.isSafeInteger(options[name])) &&

@@ -19,6 +19,7 @@ import type { Experiment, StartFrom } from "./experiment.js";
 import { classWeightOf, decide } from "./decide.js";
 import { type ExperimentText, inExperiment } from "./load-experiment.js";
 import { modelFile } from "./model-file.js";
+import type { OwnModule } from "./modules.js";
 import { compileModel, makeModel, type Prepared, type PreparedData } from "./prepare.js";
 import { compare, rowsOf } from "./rows.js";
 import { duration, epochLine, type Reporter } from "./reporter.js";
@@ -42,6 +43,8 @@ export interface Plan {
   readonly text: ExperimentText;
   /** Of the text. */
   readonly sha256: string;
+  /** Files that the experiment imports from beside it. */
+  readonly modules: readonly OwnModule[];
   readonly experiment: Experiment;
   /** Answers what the experiment asks for: its setting, else defaults. */
   readonly h: PresentSetting;
@@ -131,6 +134,7 @@ export class Run {
     const { text } = this.#plan;
     await this.#folder.write("summary.txt", `${this.#headline()}\n\n${this.#model.summary()}\n`);
     await this.#folder.write(experimentFile(text), text.source);
+    for (const { copy, source } of this.#plan.modules) await this.#folder.write(copy, source);
     if (this.#data.split !== undefined) await this.#folder.writeJson("split.json", this.#data.split);
     await this.#describe("running");
     if (this.#before === undefined) await this.#writeHistory();
@@ -379,7 +383,7 @@ export class Run {
   }
 
   async #describe(status: string, more: object = {}): Promise<Readonly<Record<string, unknown>>> {
-    const { text, sha256, experiment, variant, epochs, batchSize, seed, threads, ensemble } = this.#plan;
+    const { text, sha256, modules, experiment, variant, epochs, batchSize, seed, threads, ensemble } = this.#plan;
     const { train, validation, test } = this.#data;
     const { run: start, freeze } = this.#plan.from ?? {};
     const from = start === undefined ? {} : { from: resolve(start), ...(freeze === undefined ? {} : { freeze }) };
@@ -392,6 +396,9 @@ export class Run {
         copy: experimentFile(text),
         sha256,
         ...(text.generated === true ? { generated: true } : {}),
+        ...(modules.length === 0
+          ? {}
+          : { modules: modules.map(({ path, copy, sha256: sum }) => ({ path, copy, sha256: sum })) }),
       },
       options: { variant, epochs, batchSize, seed, threads, ensemble, ...from },
       data: {

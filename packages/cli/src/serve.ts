@@ -1,6 +1,6 @@
 /** `torte serve`: a trained model as an HTTP service on this machine. */
 import type { AddressInfo } from "node:net";
-import { serve, type ServerType } from "@hono/node-server";
+import { type HttpBindings, serve, type ServerType } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { OptionError } from "torte";
 import { readPredictor } from "./model-file.js";
@@ -38,6 +38,7 @@ export async function serveCommand(run: string, options: ServeOptions, signal: A
     maxBytes: options.maxBytes ?? 2 ** 20,
     maxRows: options.maxRows ?? 1000,
     clientOf: (context) => getConnInfo(context).remote.address ?? "",
+    hasGone: (context) => (context.env as HttpBindings).outgoing.destroyed,
   });
   const { host = "127.0.0.1", port = 8080 } = options;
   const server = await listening(app.fetch, host, port);

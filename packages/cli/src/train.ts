@@ -20,7 +20,7 @@ import { type ExperimentText, readExperiment } from "./load-experiment.js";
 import { prepare, type PrepareOptions } from "./prepare.js";
 import { Reporter } from "./reporter.js";
 import { RunFolder } from "./run-folder.js";
-import { defined, LABEL, requestOf, targetOf } from "./table-request.js";
+import { checkLabelled, defined, LABEL, requestOf, targetOf } from "./table-request.js";
 import { Run, type TrainResult } from "./run.js";
 
 export interface TrainOptions extends PrepareOptions {
@@ -168,10 +168,12 @@ export async function experimentOf(
 ): Promise<{ readonly text: ExperimentText; readonly tables: ContextOptions["tables"] & object }> {
   const { data } = options;
   const request = requestOf([file, ...beside], options);
-  const target = targetOf(request, options.target, formatOfPath(file));
+  const format = formatOfPath(file);
+  const target = targetOf(request, options.target, format);
   if (data !== undefined)
     throw new OptionError({ where: "--data", problem: "this is for experiment files", fix: "Leave it out." });
   const read = await readTableFile(request);
+  checkLabelled(read.table, target, format);
   const { sequence, input, kind, targetKind, splitBy } = options;
   const plan = planTable(
     read.table,

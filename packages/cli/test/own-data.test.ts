@@ -1,6 +1,7 @@
 /** Commands on a file of data: from a table to a run, a test that is opened on purpose, and predictions. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { encode as encodePng } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { newFolder, start, torte } from "./command.js";
 
@@ -205,6 +206,8 @@ describe("torte train on a table", { timeout: 400_000 }, () => {
     write("header.csv", "seq,soluble\n");
     write("one.csv", `seq,soluble\n${"MKVLAGIVGEMKV,1\n".repeat(20)}`);
     write("book.csv", new Uint8Array([0x50, 0x4b, 3, 4, 20, 0, 0, 0]));
+    for (const name of ["none", "flat"]) mkdirSync(join(folder, name));
+    write("flat/1.png", encodePng({ width: 2, height: 2, channels: 1, data: Uint8Array.of(1, 2, 3, 4) }));
     const before = readdirSync(folder);
     const cases: readonly (readonly [args: readonly string[], message: string])[] = [
       [["proteins.csv"], "Error: --target: it is missing: expected the column that is to be told."],
@@ -217,6 +220,11 @@ describe("torte train on a table", { timeout: 400_000 }, () => {
       [["nowhere.csv", "--target", "x"], "Error: nowhere.csv: there is no such file: expected a table."],
       [["proteins.csv", "--target", "soluble", "--split", "group"], 'Error: encodeTable: split "group" needs a column'],
       [["x.ts", "--target", "soluble"], "Error: --target: this is for tables: received x.ts."],
+      [
+        ["none"],
+        "Error: none: there are no images: expected files that end in .png, .jpg or .jpeg, in a folder for each",
+      ],
+      [["flat"], "Error: flat: the images have no classes: expected a folder for each class, as cats/1.png and dogs/2"],
     ];
     for (const [args, message] of cases) {
       const { status, out, error } = await torte(folder, "train", ...args, "--out", "run");

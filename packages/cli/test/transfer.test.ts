@@ -1,5 +1,5 @@
 /** Training that starts from a model that was trained before, models of one's own for tables, and how sure predictions are. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadModel } from "torte";
 import { describe, expect, it } from "vitest";
@@ -50,9 +50,7 @@ function folderWithTables(): string {
   return folder;
 }
 
-const weightsOf = async (folder: string, run: string): Promise<Awaited<ReturnType<typeof one>>> =>
-  one(join(folder, run, "model.safetensors"));
-const one = async (path: string): Promise<Readonly<Record<string, readonly number[]>>> => {
+const weightsIn = async (path: string): Promise<Readonly<Record<string, readonly number[]>>> => {
   const model = await loadModel(path);
   const weights = Object.entries(await model.getWeights()).map(([name, { data }]) => [name, [...data]] as const);
   await model.close();
@@ -80,12 +78,14 @@ describe("torte train --from", { timeout: 400_000 }, () => {
     expect(trained).toMatchObject({ status: 0, error: "" });
     expect(trained.out).toMatch(/starts from first: \d+ of \d+ weights\nanew {6}probabilities\.kernel, prob/);
     expect(trained.out).toContain("frozen    embedding, embedding_1, conv1d, conv1d_1");
-    const [before, after] = await Promise.all([weightsOf(folder, "first"), weightsOf(folder, "second")]);
+    const [before, after] = await Promise.all(
+      ["first", "second"].map((run) => weightsIn(join(folder, run, "model.safetensors"))),
+    );
     for (const name of ["embedding.embeddings", "conv1d.kernel", "conv1d_1.bias"]) {
-      expect(before[name], name).toBeDefined();
-      expect(after[name]).toEqual(before[name]);
+      expect(before?.[name], name).toBeDefined();
+      expect(after?.[name]).toEqual(before?.[name]);
     }
-    expect(after["hidden.kernel"]).not.toEqual(before["hidden.kernel"]);
+    expect(after?.["hidden.kernel"]).not.toEqual(before?.["hidden.kernel"]);
     expect(await torte(folder, "evaluate", "second", "--quiet")).toMatchObject({ status: 0, error: "" });
 
     write(folder, "new.csv", "seq", sequences(60));
@@ -107,26 +107,59 @@ describe("torte train --from", { timeout: 400_000 }, () => {
     }
   });
 
+  it("goes on, and trains several, as one that starts from random weights does", async () => {
+    const folder = folderWithTables();
+    const train = ["train", "first.csv", "--target", "label", "--quiet"];
+    const quiet = { status: 0, out: "", error: "" };
+    expect(await torte(folder, ...train, "--epochs", "1", "--out", "first")).toEqual(quiet);
+    const more = [...train, "--from", "first", "--freeze", "embedding*", "--ensemble", "2"];
+    expect(await torte(folder, ...more, "--epochs", "2", "--out", "whole")).toEqual(quiet);
+    expect(await torte(folder, ...more, "--epochs", "1", "--out", "run")).toEqual(quiet);
+    expect(await torte(folder, "train", "--resume", "run", "--epochs", "2", "--quiet")).toEqual(quiet);
+    for (const file of ["model.safetensors", "model-2.safetensors", "history.json", "history-2.json"])
+      expect(readFileSync(join(folder, "run", file)).equals(readFileSync(join(folder, "whole", file))), file).toBe(
+        true,
+      );
+    const [before, one, other] = await Promise.all(
+      ["first/model", "run/model", "run/model-2"].map((file) => weightsIn(join(folder, `${file}.safetensors`))),
+    );
+    for (const name of ["embedding.embeddings", "embedding_1.embeddings"])
+      expect([one?.[name], other?.[name]]).toEqual([before?.[name], before?.[name]]);
+    expect(one?.["hidden.kernel"]).not.toEqual(other?.["hidden.kernel"]);
+    expect(one?.["hidden.kernel"]).not.toEqual(before?.["hidden.kernel"]);
+  });
+
   it("takes a model of one's own, and says what cannot be", async () => {
     const folder = folderWithTables();
-    writeFileSync(
-      join(folder, "mine.ts"),
-      `import { dense, functional, input, type ModelOptions } from "torte";
+    mkdirSync(join(folder, "lib"));
+    writeFileSync(join(folder, "units.ts"), "export const UNITS = 1;\n");
+    const model = `import { dense, functional, input, type ModelOptions } from "torte";
 import type { TableEncoding } from "@torte/data";
+import { UNITS } from "../units.js";
 export default function mine({ inputs: [first] }: TableEncoding, options: ModelOptions) {
   const features = input({ name: "features", shape: first!.shape });
   const others = [input({ name: "start", shape: [20], dtype: "int32" }), input({ name: "end", shape: [20], dtype: "int32" })];
-  return functional({ inputs: [features, ...others], outputs: dense({ units: 1, activation: "sigmoid", name: "mine" })(features), ...options });
+  return functional({ inputs: [features, ...others], outputs: dense({ units: UNITS, activation: "sigmoid", name: "mine" })(features), ...options });
 }
-`,
-    );
+`;
+    writeFileSync(join(folder, "lib/mine.ts"), model);
     const train = ["train", "first.csv", "--target", "label", "--epochs", "1"];
-    expect(await torte(folder, ...train, "--model", "mine.ts", "--out", "mine")).toMatchObject({
+    expect(await torte(folder, ...train, "--model", "lib/mine.ts", "--out", "mine")).toMatchObject({
       status: 0,
       error: "",
     });
     expect(readFileSync(join(folder, "mine/summary.txt"), "utf8")).toContain("mine (Dense)");
+    // The run has what it needs: the file may change, or go.
+    expect(readFileSync(join(folder, "mine/modules/lib/mine.ts"), "utf8")).toBe(model);
+    expect(readFileSync(join(folder, "mine/modules/units.ts"), "utf8")).toContain("UNITS");
+    writeFileSync(join(folder, "lib/mine.ts"), "throw new Error('changed');\n");
+    rmSync(join(folder, "units.ts"));
     expect(await torte(folder, "evaluate", "mine", "--quiet")).toMatchObject({ status: 0, error: "" });
+    const more = await torte(folder, "train", "--resume", "mine", "--epochs", "2", "--quiet");
+    expect(more).toMatchObject({ status: 0, error: "" });
+    writeFileSync(join(folder, "mine/modules/units.ts"), "export const UNITS = 2;\n");
+    const changed = await torte(folder, "evaluate", "mine", "--quiet");
+    expect([changed.status, changed.error]).toEqual([2, expect.stringContaining("the experiment is not what was run")]);
     for (const [args, message] of [
       [[...train, "--model", "nowhere.ts"], "Error: nowhere.ts: there is no such file"],
       [[...train, "--from", "nowhere"], "Error: nowhere/model.safetensors: the file cannot be read"],

@@ -1,6 +1,6 @@
 /** The routes of `torte serve`. */
 import type { Predictor } from "@torte/data";
-import { type Context, Hono } from "hono";
+import { type Context, type Env, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { Batcher, BusyError } from "./batcher.js";
@@ -20,6 +20,8 @@ export interface AppOptions {
   readonly maxRows: number;
   /** The client of a request, by which the rate is counted. */
   readonly clientOf: (context: Context) => string;
+  /** Whether the client of a request no longer waits for the answer. */
+  readonly hasGone: (context: Context) => boolean;
 }
 
 export interface App {
@@ -53,13 +55,14 @@ export function makeApp(predictor: Predictor, options: AppOptions): App {
       metrics.add(route, context.res.status, (performance.now() - started) / 1000);
     }
   });
-  app.use(async (context, next) => {
-    await next();
+  app.use((context, next) => {
+    // Before the answer is made: a header that is added to one copies it, and its body goes through a stream.
     context.header("X-Content-Type-Options", "nosniff");
     context.header(
       "Content-Security-Policy",
       "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
     );
+    return next();
   });
 
   app.get("/", (context) => context.html(pageOf(predictor, options)));
@@ -78,14 +81,16 @@ export function makeApp(predictor: Predictor, options: AppOptions): App {
     context.header("Retry-After", "1");
     return problem(context, 429, `more than ${options.rate} requests in a second`);
   });
-  app.use(
-    "/predict",
-    bodyLimit({
-      maxSize: options.maxBytes,
-      onError: (context) => problem(context, 413, `a request has at most ${options.maxBytes} bytes`),
-    }),
-  );
-  app.post("/predict", async (context) => {
+  const tooLarge = (context: Context): Response =>
+    problem(context, 413, `a request has at most ${options.maxBytes} bytes`);
+  const counted = bodyLimit({ maxSize: options.maxBytes, onError: tooLarge });
+  app.use("/predict", async (context: Context<Env, string>, next) => {
+    // Node takes no more bytes than a length says; without one they are counted as they come, which takes a stream.
+    const length = context.req.header("content-length");
+    if (length === undefined || context.req.header("transfer-encoding") !== undefined) return counted(context, next);
+    return Number(length) > options.maxBytes ? tooLarge(context) : next();
+  });
+  app.post("/predict", async (context: Context) => {
     const type = context.req.header("content-type") ?? "";
     if (!/^application\/json\b/i.test(type)) return problem(context, 415, "the body must be application/json");
     let body: unknown;
@@ -98,7 +103,7 @@ export function makeApp(predictor: Predictor, options: AppOptions): App {
     if (!read.success) return problem(context, 400, z.prettifyError(read.error).slice(0, 1000));
     const rows = read.data.rows.map((row) => columns.map((column) => row[column] ?? null));
     try {
-      return context.json({ predictions: await batcher.predict(rows, context.req.raw.signal) });
+      return context.json({ predictions: await batcher.predict(rows, () => options.hasGone(context)) });
     } catch (error) {
       if (!(error instanceof BusyError)) throw error;
       context.header("Retry-After", "1");

@@ -8,7 +8,8 @@ export type Answer = Prediction | { readonly problem: string; readonly column: s
 interface Waiting {
   /** Cells in the order of the model's columns. */
   readonly rows: readonly (readonly Cell[])[];
-  readonly signal: AbortSignal | undefined;
+  /** Whether nobody waits for the answers any more. */
+  readonly hasGone: () => boolean;
   readonly resolve: (answers: readonly Answer[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -36,11 +37,11 @@ export class Batcher {
   }
 
   /** @throws BusyError where too many rows are waiting. */
-  predict(rows: readonly (readonly Cell[])[], signal?: AbortSignal): Promise<readonly Answer[]> {
+  predict(rows: readonly (readonly Cell[])[], hasGone = (): boolean => false): Promise<readonly Answer[]> {
     if (this.#rows + rows.length > MOST_WAITING) return Promise.reject(new BusyError("too many rows are waiting"));
     this.#rows += rows.length;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, signal, resolve, reject });
+      this.#waiting.push({ rows, hasGone, resolve, reject });
       if (!this.#running) {
         this.#running = true;
         // What has come in the same turn of the event loop goes along.
@@ -90,7 +91,7 @@ export class Batcher {
       if (first === undefined || (batch.length > 0 && rows + first.rows.length > MOST_TOGETHER)) break;
       this.#waiting.shift();
       this.#rows -= first.rows.length;
-      if (first.signal?.aborted === true) first.resolve([]);
+      if (first.hasGone()) first.resolve([]);
       else {
         batch.push(first);
         rows += first.rows.length;
