@@ -1,5 +1,6 @@
 /** Figures, calibrations and thresholds beside scikit-learn's. */
 import { readFileSync } from "node:fs";
+import { bootstrap } from "torte";
 import { describe, expect, it } from "vitest";
 import {
   calibrate,
@@ -49,6 +50,20 @@ describe("figures", () => {
       if (name !== "expectedCalibrationError") expect(low < value && value < high).toBe(true);
     }
     expect(figuresOf(told, { samples: 200 })).toEqual(figures);
+  });
+
+  it.each(TOLD)("of $kind targets lie where those of scikit-learn do over the same samples", (told) => {
+    /** Made by fixtures/make_intervals.py. */
+    const { samples, first, ...kinds } = JSON.parse(
+      readFileSync(new URL("fixtures/intervals.json", import.meta.url), "utf8"),
+    ) as { samples: number; first: number[] } & Record<Told["kind"], Record<string, [low: number, high: number]>>;
+    expect(bootstrap({ rows: 200, samples: 1, seed: 0 })[0]?.train.slice(0, 20)).toEqual(first);
+    const figures = figuresOf(told, { samples });
+    for (const [name, interval] of Object.entries(kinds[told.kind])) {
+      const { low = NaN, high = NaN } = figures.find((figure) => figure.name === name) ?? {};
+      expect(Math.abs(low - interval[0]), name).toBeLessThan(1e-9);
+      expect(Math.abs(high - interval[1]), name).toBeLessThan(1e-9);
+    }
   });
 
   it("of labels that no row has, or that all have, are those of the other labels", () => {
