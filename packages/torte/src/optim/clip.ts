@@ -32,25 +32,25 @@ function clipValue(gradient: Node, limit: number): Node {
   return ops.where(beyond, ops.mul(ops.sign(gradient), limit), gradient);
 }
 
-/** Of all numbers; and of the large ones, so small that no finite one has an infinite square. */
+/** Of all numbers, and of all made so small that no finite one has an infinite square. */
 interface Squares {
   readonly plain: Node;
-  readonly large: Node;
+  readonly small: Node;
 }
 
 const SMALL = 2 ** -70;
-/** What is below it adds nothing to a sum of squares that is infinite. */
-const LARGE = 1e10;
+/** Keeps small numbers' squares from being denormal; beside a sum of squares that is infinite it is nothing, 1e-7 of a term that counts. */
+const AT_LEAST = 2 ** -60;
 
 const sumOfSquares = (x: Node): Squares => ({
   plain: ops.sum(ops.square(x)),
-  large: ops.sum(ops.square(ops.where(ops.less(ops.abs(x), LARGE), 0, ops.mul(x, SMALL)))),
+  small: ops.sum(ops.square(ops.add(ops.mul(x, SMALL), AT_LEAST))),
 });
 
 const both = (a: Squares, b: Squares): Squares => ({
   plain: ops.add(a.plain, b.plain),
-  large: ops.add(a.large, b.large),
+  small: ops.add(a.small, b.small),
 });
 
-const rootOf = ({ plain, large }: Squares): Node =>
-  ops.where(ops.less(plain, Infinity), ops.sqrt(plain), ops.div(ops.sqrt(large), SMALL));
+const rootOf = ({ plain, small }: Squares): Node =>
+  ops.where(ops.less(plain, Infinity), ops.sqrt(plain), ops.div(ops.sqrt(small), SMALL));

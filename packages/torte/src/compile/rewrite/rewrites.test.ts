@@ -297,6 +297,9 @@ describe("sums in parts", () => {
     expect(of([60, 16, 40], [1, 2])).toEqual([60, 8]);
     expect(of([7, 80, 60], [0])).toEqual([7, 80, 60]);
     expect(of([16, 4, 60], [0, 1])).toEqual([16, 4, 60]);
+    expect(of([256, 64], [0, 1])).toEqual([8]);
+    expect(of([255, 64], [0, 1])).toEqual([255, 64]);
+    expect(of([2, 128, 64], [1, 2])).toEqual([2, 128, 64]);
   });
 
   it("add up what one product does, where its results are few", () => {

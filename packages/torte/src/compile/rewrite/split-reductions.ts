@@ -17,8 +17,9 @@ const NARROW_ROW = 32;
 const FEW = { sum: 256, contract: 4096 } as const;
 /** Summed numbers for each additional result that make it worth its while. */
 const WORTH = 32;
-/** Numbers in a sum below which it is over before threads have met. */
+/** Numbers in a sum below which it is over before threads have met; of one with a single result, all of which one thread would sum up. */
 const LONG = 32_768;
+const LONG_ALONE = 16_384;
 
 export function splitReductions(program: Program): Program {
   return rewrite(program, (node) => {
@@ -30,7 +31,8 @@ export function splitReductions(program: Program): Program {
 
 /** Parts of an axis of `extent`, or 1 where the summed numbers are too few for the results that the parts add. */
 function chunksOf(extent: number, summed: number, results: number): number {
-  return summed < LONG ? 1 : largestDivisor(extent, Math.min(MOST_CHUNKS, Math.floor(summed / (WORTH * results))));
+  if (summed < (results === 1 ? LONG_ALONE : LONG)) return 1;
+  return largestDivisor(extent, Math.min(MOST_CHUNKS, Math.floor(summed / (WORTH * results))));
 }
 
 /** The axis as two: parts, and what is within one. */
