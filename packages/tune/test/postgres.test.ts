@@ -74,7 +74,9 @@ if (server !== undefined)
       await expect(tune(options(join(root, "other"), { storage }))).rejects.toThrow(
         '"one": another process leads this study',
       );
-      const stranger = await startProgram("worker.mjs", [server.url, "one", "other"], join(root, "stranger"), 10).exit;
+      const stranger = await startProgram("worker.mjs", [server.url, "one", "other"], join(root, "stranger"), {
+        boss: 10,
+      }).exit;
       expect(stranger.code).not.toBe(0);
       expect(stranger.complaint).toContain("the study one: the hyperparameter loss was changed: expected nothing");
       if (BOSS === 12) {
@@ -83,7 +85,7 @@ if (server !== undefined)
       }
       controller.abort();
       await first;
-      const worker = startProgram("worker.mjs", [server.url, "one"], join(root, "worker"), 10);
+      const worker = startProgram("worker.mjs", [server.url, "one"], join(root, "worker"), { boss: 10 });
       const study = await tune(options(join(root, "one"), { storage, confirm: false }));
       expect(study.trials.every(({ spans }) => spans.every(({ worker: by }) => by !== undefined))).toBe(true);
       expect((await worker.exit).code).toBe(0);

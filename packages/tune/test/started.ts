@@ -7,8 +7,17 @@ export interface Started {
   readonly isOver: () => boolean;
 }
 
-export function start(args: readonly string[], cwd?: string): Started {
-  const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+export interface StartOptions {
+  readonly cwd?: string;
+  /** Variables of the environment, beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** What starts it, and its arguments, such as `ip netns exec one`. */
+  readonly by?: readonly string[];
+}
+
+export function start(args: readonly string[], { cwd, env = {}, by = [] }: StartOptions = {}): Started {
+  const [program = process.execPath, ...all] = [...by, process.execPath, ...args];
+  const child = spawn(program, all, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const [output, complaint]: [string[], string[]] = [[], []];
   child.stdout.on("data", (data: Buffer) => output.push(data.toString()));
   child.stderr.on("data", (data: Buffer) => complaint.push(data.toString()));

@@ -3,7 +3,7 @@ import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { start, type Started } from "../started.js";
+import { start, type Started, type StartOptions } from "../started.js";
 import type { PostgresServer } from "./server.js";
 
 const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -13,9 +13,14 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 export const BOSS = major > 22 || (major === 22 && minor >= 15) ? 12 : 10;
 const flagsOf = (boss: number): readonly string[] => (boss === 12 ? ["--import", program("boss-12.mjs")] : []);
 
-export function startProgram(name: string, args: readonly string[], cwd: string, boss = BOSS): Started {
+export function startProgram(
+  name: string,
+  args: readonly string[],
+  cwd: string,
+  { boss = BOSS, ...more }: Omit<StartOptions, "cwd"> & { readonly boss?: number } = {},
+): Started {
   mkdirSync(cwd, { recursive: true });
-  return start([...flagsOf(boss), program(name), ...args], cwd);
+  return start([...flagsOf(boss), program(name), ...args], { cwd, ...more });
 }
 
 export interface SharedOptions {

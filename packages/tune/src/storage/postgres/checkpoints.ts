@@ -5,17 +5,21 @@ import type { Database } from "./database.js";
 export class DatabaseCheckpoints implements CheckpointStore {
   readonly #database: Database;
   readonly #study: string;
+  readonly #holder: string;
 
-  constructor(database: Database, study: string) {
+  /** `holder`: the job of a worker that writes, or the leader that removes. What it holds no more, it does not change. */
+  constructor(database: Database, study: string, holder: string) {
     this.#database = database;
     this.#study = study;
+    this.#holder = holder;
   }
 
   /** All parts, then older ones go: a reader finds a whole one at any time. */
   async write(trial: number, { epochs, models }: Checkpoint): Promise<void> {
     for (const [part, bytes] of models.entries())
       await this.#database.query(
-        `INSERT INTO torte.checkpoint VALUES ($1, $2, $3, $4, $5, $6)
+        `WITH mine AS (SELECT FROM torte.worker WHERE study = $1 AND job = $7 FOR SHARE)
+         INSERT INTO torte.checkpoint SELECT $1, $2, $3, $4, $5, $6 FROM mine
          ON CONFLICT (study, trial, epochs, part) DO UPDATE SET parts = EXCLUDED.parts, bytes = EXCLUDED.bytes`,
         this.#study,
         trial,
@@ -23,12 +27,15 @@ export class DatabaseCheckpoints implements CheckpointStore {
         part,
         models.length,
         Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+        this.#holder,
       );
     await this.#database.query(
-      "DELETE FROM torte.checkpoint WHERE study = $1 AND trial = $2 AND epochs < $3",
+      `DELETE FROM torte.checkpoint WHERE study = $1 AND trial = $2 AND epochs < $3
+       AND EXISTS (SELECT FROM torte.worker WHERE study = $1 AND job = $4)`,
       this.#study,
       trial,
       epochs,
+      this.#holder,
     );
   }
 
@@ -47,6 +54,12 @@ export class DatabaseCheckpoints implements CheckpointStore {
   }
 
   async remove(trial: number): Promise<void> {
-    await this.#database.query("DELETE FROM torte.checkpoint WHERE study = $1 AND trial = $2", this.#study, trial);
+    await this.#database.query(
+      `DELETE FROM torte.checkpoint WHERE study = $1 AND trial = $2
+       AND EXISTS (SELECT FROM torte.study WHERE name = $1 AND leader = $3)`,
+      this.#study,
+      trial,
+      this.#holder,
+    );
   }
 }

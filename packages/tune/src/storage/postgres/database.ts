@@ -48,7 +48,7 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS torte.study (
     name text PRIMARY KEY, leader uuid NOT NULL, holder text NOT NULL, queue text NOT NULL, header jsonb NOT NULL, seen timestamptz NOT NULL, over boolean NOT NULL);
   CREATE TABLE IF NOT EXISTS torte.worker (
-    study text NOT NULL, id text NOT NULL, seen timestamptz NOT NULL, PRIMARY KEY (study, id));
+    study text NOT NULL, id text NOT NULL, seen timestamptz NOT NULL, job uuid, PRIMARY KEY (study, id));
   CREATE TABLE IF NOT EXISTS torte.message (
     id bigserial PRIMARY KEY, study text NOT NULL, job uuid NOT NULL, body jsonb NOT NULL);
   CREATE INDEX IF NOT EXISTS message_study ON torte.message (study, id);

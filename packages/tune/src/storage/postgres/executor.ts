@@ -43,7 +43,7 @@ export class QueueExecutor implements Executor {
   private constructor(options: QueueOptions, database: Database, leader: string) {
     this.#options = options;
     this.#database = database;
-    this.#checkpoints = new DatabaseCheckpoints(database, options.study);
+    this.#checkpoints = new DatabaseCheckpoints(database, options.study, leader);
     this.#leader = leader;
     this.#lease = 1000 * (options.lease ?? 60);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
@@ -70,6 +70,7 @@ export class QueueExecutor implements Executor {
       );
       if (taken.length === 0) throw led(study, lease);
       // Of the leader before: nobody waits for it.
+      await database.query("UPDATE torte.worker SET job = NULL WHERE study = $1", study);
       await database.query("DELETE FROM torte.message WHERE study = $1", study);
       return new QueueExecutor(options, database, leader);
     } catch (error) {
@@ -143,8 +144,12 @@ export class QueueExecutor implements Executor {
 
   async #read(): Promise<void> {
     const rows = await this.#database.query(
-      `WITH told AS (DELETE FROM torte.message WHERE study = $1 RETURNING id, job, body) SELECT job, body FROM told ORDER BY id`,
+      // What is another leader's is left to it: this one may have been silent for so long that it leads no more.
+      `WITH told AS (DELETE FROM torte.message WHERE study = $1
+         AND EXISTS (SELECT FROM torte.study WHERE name = $1 AND leader = $2) RETURNING id, job, body)
+       SELECT job, body FROM told ORDER BY id`,
       this.#options.study,
+      this.#leader,
     );
     for (const { job, body } of rows) await this.#heard(String(job), body as FromWorker);
   }
@@ -171,6 +176,11 @@ export class QueueExecutor implements Executor {
   /** Ends a job whose worker may still be at it. */
   async #end(id: string, running: Running, end: JobEnd): Promise<void> {
     running.isOver = true;
+    await this.#database.query(
+      "UPDATE torte.worker SET job = NULL WHERE study = $1 AND job = $2",
+      this.#options.study,
+      id,
+    );
     await this.#database.cancel(id);
     running.ended(end);
   }

@@ -38,7 +38,6 @@ interface Current {
 class QueueWorker {
   readonly #options: QueueWorkerOptions;
   readonly #database: Database;
-  readonly #checkpoints: DatabaseCheckpoints;
   readonly #id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   #current: Current | undefined;
   #leader: string | undefined;
@@ -49,7 +48,6 @@ class QueueWorker {
   constructor(options: QueueWorkerOptions, database: Database) {
     this.#options = options;
     this.#database = database;
-    this.#checkpoints = new DatabaseCheckpoints(database, options.study);
   }
 
   get #ends(): boolean {
@@ -130,10 +128,12 @@ class QueueWorker {
     if (leader !== this.#leader) return this.#database.complete(id); // of a leader that is no more
     const controller = new AbortController();
     this.#current = { id, leader, controller };
-    const { executor } = this.#options;
-    const kept = new InProcess({ ...executor, checkpoints: this.#checkpoints, keeps: 0, signal: controller.signal });
+    const { executor, study } = this.#options;
+    const checkpoints = new DatabaseCheckpoints(this.#database, study, id);
+    const kept = new InProcess({ ...executor, checkpoints, keeps: 0, signal: controller.signal });
     const nulls = (values: readonly number[]) => values.map((value) => (Number.isFinite(value) ? value : null));
     try {
+      await this.#database.query("UPDATE torte.worker SET job = $3 WHERE study = $1 AND id = $2", study, this.#id, id);
       await this.#tell(id, { say: "taken", worker: this.#id });
       const end = await kept.run(job, async (epoch, { values, seconds }, violations = []) => {
         const message = { epoch, values: nulls(values), seconds, violations: nulls(violations) };
