@@ -1,7 +1,8 @@
 // How fast the way from a file to predictions is: `node bench/own-data.mjs [proteins.csv]`, a table with the columns id, seq and
-// soluble; without one, random proteins of the same number and lengths. `only=serve,predict` chooses parts. Needs `npm run build`.
+// soluble; without one, random proteins of the same number and lengths. `only=serve,predict` chooses parts; `only=large` are files of FASTA and Parquet
+// that have 4 GB and are read by a process with a heap of 64 MB (`gigabytes=1` for less). Needs `npm run build`.
 import { spawn, spawnSync } from "node:child_process";
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createWriteStream, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +18,8 @@ const only = given
   .find((word) => word.startsWith("only="))
   ?.slice(5)
   .split(",");
-const file = given.find((word) => !word.startsWith("only=")) ?? makeProteins();
+const gigabytes = Number(given.find((word) => word.startsWith("gigabytes="))?.slice(10) ?? 4);
+const file = given.find((word) => !word.includes("=")) ?? makeProteins();
 const wanted = (part) => only === undefined || only.includes(part);
 const tell = (what, figure) => console.log(`${what.padEnd(52)} ${figure}`);
 const seconds = (from) => (performance.now() - from) / 1000;
@@ -115,6 +117,7 @@ if (wanted("stream")) {
   );
 }
 
+if (only?.includes("large")) await large();
 if (wanted("serve")) await serve();
 rmSync(folder, { recursive: true });
 
@@ -162,4 +165,57 @@ async function serve() {
   );
   service.kill("SIGTERM");
   await once(service, "exit");
+}
+
+/** Files that are larger than the heap by far, with sequences of 500 letters, each of its own. */
+async function large() {
+  const [letters, each] = [500, 20_000];
+  const parts = Math.round((gigabytes * 1e9) / letters / each);
+  const text = "ACDEFGHIKLMNPQRSTVWY".repeat(50);
+  const sequence = (row) =>
+    `${text.slice(row % 20, (row % 20) + 490)}${String(row).padStart(10, "A")}`.replaceAll(/\d/g, "G");
+  const sequencesOf = (part) => Array.from({ length: each }, (_, i) => sequence(part * each + i));
+  const { fileWriter, ParquetWriter } = await import("hyparquet-writer");
+  for (const format of ["fasta", "parquet"]) {
+    const path = join(folder, `large.${format}`);
+    if (format === "fasta") {
+      const out = createWriteStream(path);
+      for (let part = 0; part < parts; part++)
+        if (
+          !out.write(
+            sequencesOf(part)
+              .map((letters, i) => `>p${part}_${i}\n${letters}\n`)
+              .join(""),
+          )
+        )
+          await once(out, "drain");
+      out.end();
+      await once(out, "close");
+    } else {
+      const schema = [
+        { name: "root", num_children: 1 },
+        { name: "sequence", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "REQUIRED" },
+      ];
+      const writer = new ParquetWriter({ writer: fileWriter(path), schema, codec: "UNCOMPRESSED" });
+      for (let part = 0; part < parts; part++)
+        await writer.write({
+          columnData: [{ name: "sequence", data: sequencesOf(part), encoding: "PLAIN" }],
+          rowGroupSize: each,
+        });
+      await writer.finish();
+    }
+    const started = performance.now();
+    const reader = fileURLToPath(new URL("../packages/data/test/read-all.mjs", import.meta.url));
+    const child = spawnSync(process.execPath, ["--max-old-space-size=64", reader, path, String(parts * each)], {
+      encoding: "utf8",
+    });
+    if (child.status !== 0) throw new Error(child.stderr);
+    const { rows, quarter, most } = JSON.parse(child.stdout);
+    if (rows !== parts * each) throw new Error(`${rows} rows instead of ${parts * each}`);
+    tell(
+      `${format} of ${(statSync(path).size / 1e9).toFixed(1)} GB, ${rows} sequences, heap of 64 MB`,
+      `${Math.round(rows / seconds(started))} a second, at most ${most} MB (${quarter} in the first quarter)`,
+    );
+    rmSync(path);
+  }
 }

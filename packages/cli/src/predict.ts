@@ -206,6 +206,17 @@ function field(value: string | number): string {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/** Comes when more may be written, or the stream has closed. */
+function drained(stream: WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off("drain", done).off("close", done);
+      resolve();
+    };
+    stream.on("drain", done).on("close", done);
+  });
+}
+
 /** A file that takes its place when it is whole, or the standard output. */
 class Output {
   readonly #path: string | undefined;
@@ -231,7 +242,7 @@ class Output {
     const first = this.#stream === undefined;
     this.#stream ??= createWriteStream(`${this.#path}.part`).on("error", (error) => (this.#failure = error));
     if (first && this.#lazy) this.#stream.write("line,id,column,problem\n");
-    if (!this.#stream.write(text)) await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]);
+    if (!this.#stream.write(text)) await drained(this.#stream);
   }
 
   async finish(): Promise<void> {

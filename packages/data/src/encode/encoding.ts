@@ -189,8 +189,8 @@ export class TableEncoding {
         features.fill(0, row * width, (row + 1) * width);
         break;
       }
+      this.#standardize(features, row * width, (row + 1) * width);
     }
-    this.#standardize(features);
     const x = [
       ...(width === 0 ? [] : [new Tensor(features, [count, width], "float32")]),
       ...this.#columns.flatMap(({ encoder }, c) =>
@@ -212,10 +212,11 @@ export class TableEncoding {
     );
   }
 
-  #standardize(features: Float32Array): void {
+  /** Rows of numbers, from a place to another. */
+  #standardize(features: Float32Array, from = 0, to = features.length): void {
     const { shift, scale } = this.#scale;
     const width = this.#features;
-    for (let at = 0; width > 0 && at < features.length; at += width)
+    for (let at = from; width > 0 && at < to; at += width)
       for (let j = 0; j < width; j++) features[at + j] = ((features[at + j] ?? 0) - (shift[j] ?? 0)) / (scale[j] ?? 1);
   }
 

@@ -41,6 +41,8 @@ export class LetterEncoder implements ColumnEncoder {
   readonly #places = new Int8Array(128).fill(INVALID);
   readonly #letters: number;
   readonly #words: number;
+  /** Of the text in hand; longer than it. */
+  #looked = new Int8Array(512);
 
   constructor(
     readonly kind: LetterKind,
@@ -103,33 +105,11 @@ export class LetterEncoder implements ColumnEncoder {
     const text = textOf(cell);
     const { length } = text;
     if (isMissing(cell) || length === 0) return "there is no sequence";
-    const { k, pieces } = this.settings;
-    const [letters, words] = [this.#letters, this.#words];
-    const share = 1 / length;
-    const shareOfWords = 1 / Math.max(1, length - k + 1);
-    const base = at + letters;
-    const basePieces = base + (k > 1 ? words : 0);
-    const shareOfPiece = pieces / length;
-    let word = 0;
-    let known = 0;
-    for (let i = 0; i < length; i++) {
-      const place = this.#placeOf(text.charCodeAt(i));
-      if (place < 0) {
-        if (place === INVALID) return this.#noLetter(text, i);
-        known = 0;
-        word = 0;
-        continue;
-      }
-      features[at + place] = (features[at + place] ?? 0) + share;
-      if (pieces > 0) {
-        const piece = basePieces + Math.floor((i * pieces) / length) * letters + place;
-        features[piece] = (features[piece] ?? 0) + shareOfPiece;
-      }
-      if (k > 1) {
-        word = (word * letters + place) % words;
-        if (++known >= k) features[base + word] = (features[base + word] ?? 0) + shareOfWords;
-      }
-    }
+    const places = this.#placesIn(text);
+    const bad = this.lenient ? -1 : places.subarray(0, length).indexOf(INVALID);
+    if (bad >= 0) return this.#noLetter(text, bad);
+    this.#addShares(places, length, features, at);
+    if (this.settings.k > 1) this.#addWords(places, length, features, at + this.#letters);
     features[at + this.features - 1] = Math.log(length);
     for (const [i, { role, length: width }] of this.tokens.entries()) {
       const kept = Math.min(width, length);
@@ -137,11 +117,62 @@ export class LetterEncoder implements ColumnEncoder {
       const to = row * width + (role === "end" ? width - kept : 0);
       const target = tokens[i] ?? new Int32Array();
       for (let j = 0; j < kept; j++) {
-        const place = this.#places[text.charCodeAt(from + j)] ?? OTHER;
-        target[to + j] = place < 0 ? letters + 1 : place + 1;
+        const place = places[from + j] ?? OTHER;
+        target[to + j] = place < 0 ? this.#letters + 1 : place + 1;
       }
     }
     return undefined;
+  }
+
+  /** The places of a text's letters in the alphabet, looked up once for all that is told of them. */
+  #placesIn(text: string): Int8Array {
+    const { length } = text;
+    if (this.#looked.length < length) this.#looked = new Int8Array(2 * length);
+    const [found, places] = [this.#looked, this.#places];
+    const beyond = this.lenient ? OTHER : INVALID;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      found[i] = code < 128 ? (places[code] ?? INVALID) : beyond;
+    }
+    return found;
+  }
+
+  /** Of letters in the whole, and in each of its pieces. */
+  #addShares(places: Int8Array, length: number, features: Float32Array, at: number): void {
+    const { k, pieces } = this.settings;
+    const letters = this.#letters;
+    const share = 1 / length;
+    const shareOfPiece = pieces / length;
+    let piece = at + letters + (k > 1 ? this.#words : 0);
+    for (let p = 0, i = 0; p < Math.max(1, pieces); p++, piece += letters) {
+      const end = pieces === 0 ? length : Math.ceil(((p + 1) * length) / pieces);
+      for (; i < end; i++) {
+        const place = places[i] ?? OTHER;
+        if (place < 0) continue;
+        features[at + place] = (features[at + place] ?? 0) + share;
+        if (pieces > 0) features[piece + place] = (features[piece + place] ?? 0) + shareOfPiece;
+      }
+    }
+  }
+
+  /** Of words of k letters that are all known. */
+  #addWords(places: Int8Array, length: number, features: Float32Array, at: number): void {
+    const { k } = this.settings;
+    const letters = this.#letters;
+    const share = 1 / Math.max(1, length - k + 1);
+    const first = this.#words / letters;
+    for (let i = 0, word = 0, known = 0; i < length; i++) {
+      const place = places[i] ?? OTHER;
+      if (place < 0) {
+        known = 0;
+        word = 0;
+        continue;
+      }
+      // The word before without its first letter, and the next one.
+      if (known >= k) word -= (places[i - k] ?? 0) * first;
+      word = word * letters + place;
+      if (++known >= k) features[at + word] = (features[at + word] ?? 0) + share;
+    }
   }
 
   toJSON(): ColumnDescription {
