@@ -4,16 +4,19 @@ import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Script } from "node:vm";
-import ts from "typescript";
+import { minifySync } from "vite";
 
 const inPackage = (path) => fileURLToPath(new URL(`../packages/torte/${path}`, import.meta.url));
 const source = readFileSync(inPackage("src/backends/wasm/worker.mjs"), "utf8");
 const stamp = createHash("sha256").update(source).digest("hex").slice(0, 16);
-// Pages load it with the library, and nobody reads its comments there.
-const { outputText } = ts.transpileModule(source, {
-  compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext, removeComments: true },
+// Pages load it with the library, and nobody reads it there.
+const { code: plain, errors } = minifySync("worker.js", source, {
+  module: false,
+  compress: { target: "es2022" },
+  mangle: { toplevel: true },
+  codegen: { legalComments: "none" },
 });
-const plain = outputText.replaceAll(/^ +/gm, (indent) => " ".repeat(indent.length / 4));
+if (errors.length > 0) throw errors[0];
 const code = `globalThis.torteWorker = "${stamp}";\n${plain}`;
 new Script(code); // throws where it has become a module: it is started as a script
 writeFileSync(inPackage("dist/worker.js"), code);

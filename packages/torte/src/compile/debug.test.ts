@@ -1,3 +1,4 @@
+import "../tools.js";
 import { afterEach, expect, it, vi } from "vitest";
 import * as ops from "../ops/index.js";
 import { Cases } from "../testing/compare.js";

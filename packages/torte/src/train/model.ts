@@ -314,6 +314,7 @@ export class Model<Output extends Outputs = Tensor> {
    * Trains with another optimizer, then puts everything back as it was. For `learningRateRange`.
    *
    * @throws as fit does.
+   * @internal
    */
   async trial(where: string, optimizer: Optimizer, data: Plans, options: FitOptions): Promise<History> {
     const { objective } = this.#needCompiled(where);
@@ -532,7 +533,11 @@ export class Model<Output extends Outputs = Tensor> {
     return PURE.need(this.name, "pure")<Output>(this.network, this.#listed, this.seed);
   }
 
-  /** What the model was compiled for, if it was. */
+  /**
+   * What the model was compiled for, if it was.
+   *
+   * @internal
+   */
   get objective(): Objective | undefined {
     return this.#compiled?.objective;
   }

@@ -12,7 +12,6 @@ import { debugs } from "../../compile/debug.js";
 import { fuseEach } from "../../compile/pipeline.js";
 import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } from "../compiled-program.js";
 import { BARRIER } from "../coordination.js";
-import { memoryReport, profileReport } from "../debug.js";
 import { type Engine, engine, type Request } from "./engine.js";
 import { AtHand, FEW_BYTES, type RunAtHand } from "./at-hand.js";
 import { Heap } from "./heap.js";
@@ -336,7 +335,10 @@ class EngineSession implements Session {
         return address;
       }),
     );
-    if (debugs("memory")) console.error(memoryReport(program.name, module.plan, this.#stateBytes()));
+    if (debugs("memory")) {
+      const { memoryReport } = await import("../reports.js");
+      console.error(memoryReport(program.name, module.plan, this.#stateBytes()));
+    }
     const kernels = profile ? module.kernels.length : 0;
     const executable = { program, id, module, improve, states: statesOf(program), kernels };
     return { ...executable, spent: 0, engine: undefined, profiled: 0, atHand: new AtHand() };
@@ -446,6 +448,7 @@ class EngineSession implements Session {
     executable.profiled += steps;
     if (profiled < WARM_UP || profiled === Infinity || !(times instanceof Float64Array)) return;
     executable.profiled = Infinity;
+    const { profileReport } = await import("../reports.js");
     console.error(profileReport(program.name, module, [...times], steps));
   }
 
