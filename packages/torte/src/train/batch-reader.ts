@@ -212,13 +212,6 @@ function iteratorOf(given: unknown, where: string): Iterator<unknown> | AsyncIte
   });
 }
 
-/** Whether the stream can be gone through once only: it is its own iterator. */
-export function isSpent(stream: BatchStream<unknown>): boolean {
-  if (typeof stream === "function") return false;
-  const itself = stream as Partial<AsyncIterable<unknown> & Iterable<unknown> & AsyncIterator<unknown>>;
-  return typeof itself.next === "function";
-}
-
 /** What a stream throws says where it comes from, and is the cause of what the caller gets. */
 function streamError(where: string, batch: number, error: unknown): TorteError {
   const received = error instanceof Error ? error.message : show(error);

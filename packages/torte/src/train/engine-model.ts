@@ -20,8 +20,8 @@ import { checkFlag, isGuarded } from "./guards.js";
 import type { Objective } from "./measure.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
-import { BatchReader, joined, type Taken } from "./batch-reader.js";
-import { StreamFeed, type StreamFeedOptions } from "./feed.js";
+import type { Taken } from "./batch-reader.js";
+import type { StreamFeed, StreamFeedOptions } from "./stream-feed.js";
 import { batchColumns, type BatchStream, type DataNames, namesFor } from "./model-data.js";
 import { cutBack, filledUp } from "./open-data.js";
 import { arrival, arrivals, piecesOf, type Resident, ResidentData, settled } from "./resident.js";
@@ -163,12 +163,13 @@ export class EngineModel {
   }
 
   /** The batches of a stream, to train on. */
-  stream(
+  async stream(
     compiled: TrainingSetup,
     name: DataName,
     stream: BatchStream,
     options: Omit<StreamFeedOptions, "read" | "room">,
-  ): StreamFeed {
+  ): Promise<StreamFeed> {
+    const { StreamFeed } = await import("./stream-feed.js");
     return new StreamFeed(stream, {
       ...options,
       read: this.#reader(options.where, compiled),
@@ -318,6 +319,7 @@ export class EngineModel {
 
   /** The outputs for the batches of a stream, one after the other. */
   async predictStream(stream: BatchStream<unknown>, options: StreamOptions): Promise<Tensor[]> {
+    const { joined } = await import("./batch-reader.js");
     const outputs: Tensor[][] = [];
     await this.#gone(stream, this.#reader(options.where, undefined), options, async ({ batches, batch }) => {
       const columns = joined(batches);
@@ -334,6 +336,7 @@ export class EngineModel {
     { where, steps, signal, pass = 0 }: StreamOptions,
     each: (taken: Taken) => Promise<void>,
   ): Promise<boolean> {
+    const { BatchReader } = await import("./batch-reader.js");
     const reader = await BatchReader.open(stream, pass, { where, read, signal });
     let done = 0;
     try {

@@ -4,7 +4,6 @@ import type { Columns, EpochPlan } from "../data/dataset.js";
 import { OptionError, positiveInteger } from "../errors.js";
 import type { Program } from "../graph/node.js";
 import { Tensor } from "../tensor/tensor.js";
-import { isSpent } from "./batch-reader.js";
 import type { FitCheckpoints } from "./checkpoint/fit-checkpoints.js";
 import type { Place } from "./checkpoint/record.js";
 import { type Callback, inStages, type Logs, type TrainingControl } from "./callbacks.js";
@@ -15,7 +14,16 @@ import type { EngineModel } from "./engine-model.js";
 import { finishing } from "./finish.js";
 import type { FitOptions } from "./fit-options.js";
 import { type EpochFeed, type Feed, NEVER, type Plans, type Portion, ResidentFeed } from "./feed.js";
-import { batchSizeOf, type Data, inBatches, learntFrom, planInOrder, type Rows, type Sorted } from "./model-data.js";
+import {
+  batchSizeOf,
+  type Data,
+  inBatches,
+  isSpent,
+  learntFrom,
+  planInOrder,
+  type Rows,
+  type Sorted,
+} from "./model-data.js";
 import { Collector, noSums, validationName } from "./figures.js";
 import type { Objective } from "./measure.js";
 import { withClassWeight } from "./objective.js";
@@ -109,7 +117,7 @@ export class Trainer {
     await this.#compiled.begin(this.#session, this.#model.seed);
     this.#place = { epoch: initialEpoch, step: 0 };
     await this.#openCheckpoints(given, rows, held);
-    const feed = this.#feed(given, rows);
+    const feed = await this.#feed(given, rows);
     const train = async (): Promise<History> => {
       await this.#each((callback) => callback.onTrainBegin?.(this.#control));
       await this.#resume();
@@ -217,7 +225,7 @@ export class Trainer {
   }
 
   /** Where the steps come from. */
-  #feed({ stream }: Sorted<Plans, Rows>, rows: RowPlans | undefined): Feed {
+  async #feed({ stream }: Sorted<Plans, Rows>, rows: RowPlans | undefined): Promise<Feed> {
     const { shuffle, signal, batchSize, initialEpoch, stepsPerEpoch } = this.#options;
     const size = batchSize === undefined ? {} : { batchSize };
     const [model, compiled, firstPass] = [this.#model, this.#compiled, this.#firstPass];

@@ -56,6 +56,13 @@ export function isStream(data: unknown): boolean {
   return Symbol.iterator in data || Symbol.asyncIterator in data;
 }
 
+/** Whether the stream can be gone through once only: it is its own iterator. */
+export function isSpent(stream: BatchStream<unknown>): boolean {
+  if (typeof stream === "function") return false;
+  const itself = stream as Partial<AsyncIterable<unknown> & Iterable<unknown> & AsyncIterator<unknown>>;
+  return typeof itself.next === "function";
+}
+
 /** Data that comes batch by batch, or that is all there. */
 export type Sorted<W, T> =
   { readonly stream: BatchStream<T>; readonly whole?: undefined } | { readonly whole: W; readonly stream?: undefined };
