@@ -1,12 +1,10 @@
 /** Which learning rates a model learns with: one run in which the rate grows from step to step. */
 import { checkOptions, numberIn, OptionError, positiveInteger, TrainingError } from "../errors.js";
 import { Report } from "../nn/inspect/report.js";
-import type { Optimizer } from "../optim/optimizer.js";
 import type { Callback } from "./callbacks.js";
 import type { Plans } from "./feed.js";
-import type { FitOptions } from "./fit-options.js";
-import type { History } from "./history.js";
 import { batchSizeOf, type BatchOptions, type Data, wholeOf } from "./model-data.js";
+import type { AnyModel } from "./model.js";
 
 /** Options of {@link learningRateRange}. */
 export interface LearningRateRangeOptions extends BatchOptions {
@@ -20,12 +18,6 @@ export interface LearningRateRangeOptions extends BatchOptions {
   readonly smoothing?: number;
   /** It ends early where the smoothed loss is so many times the lowest one, above 1. Default 4. */
   readonly stopAt?: number;
-}
-
-/** What the model has that is tried. */
-interface Tried {
-  readonly optimizer: Optimizer | undefined;
-  trial(where: string, optimizer: Optimizer, data: Plans, options: FitOptions): Promise<History>;
 }
 
 /**
@@ -44,7 +36,7 @@ interface Tried {
  * console.log(range.suggestion < range.lowest); // true
  */
 export async function learningRateRange(
-  model: Tried,
+  model: AnyModel,
   data: Data,
   options: LearningRateRangeOptions = {},
 ): Promise<LearningRateRange> {
