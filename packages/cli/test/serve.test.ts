@@ -156,7 +156,9 @@ describe("torte serve", { timeout: 300_000 }, () => {
       socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
       expect((await answer(socket))?.status).toBe(200);
     }
-    const rows = JSON.stringify({ rows: Array.from({ length: 900 }, (_, i) => ({ size: i, colour: "red" })) });
+    // Together no more than wait: others would be told that the service is busy.
+    const length = Math.min(900, Math.floor(18_000 / CLIENTS));
+    const rows = JSON.stringify({ rows: Array.from({ length }, (_, i) => ({ size: i, colour: "red" })) });
     const answers = sockets.map((socket) => {
       socket.write(post(rows));
       return answer(socket);
@@ -169,7 +171,7 @@ describe("torte serve", { timeout: 300_000 }, () => {
     const told = await Promise.all(answers);
     for (const one of told) {
       expect(one?.status).toBe(200);
-      expect((JSON.parse(one?.body ?? "") as { predictions: unknown[] }).predictions.length).toBe(900);
+      expect((JSON.parse(one?.body ?? "") as { predictions: unknown[] }).predictions.length).toBe(length);
     }
     expect(await service.result).toMatchObject({ status: 0, error: "" });
     await expect(opened(port)).rejects.toThrow("ECONNREFUSED");
