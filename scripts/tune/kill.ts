@@ -27,7 +27,15 @@ async function inPostgres() {
   if (programs === undefined) throw new Error("there is no PostgreSQL in /usr/lib/postgresql");
   const server = await PostgresServer.start(programs, join(root, "data"));
   try {
-    return await runShared({ root, server, workers: 4, trials, kills, restarts: 6, random: Math.random });
+    return await runShared({
+      root,
+      server,
+      places: Array.from({ length: 4 }, () => ({ url: server.url })),
+      trials,
+      kills,
+      restarts: 6,
+      random: Math.random,
+    });
   } finally {
     await server.stop();
   }

@@ -21,9 +21,9 @@ function ends(name: string, searcher: SearcherName, seeds: number, trials: numbe
 
 function beside(): object {
   const [seeds, trials] = [{ auto: 11, tpe: 40 }, 50];
-  const optuna = JSON.parse(readFileSync(results("optuna"), "utf8")) as Readonly<
-    Record<string, Readonly<Record<"gp" | "tpe", readonly number[]>>>
-  >;
+  const optuna = JSON.parse(readFileSync(results("optuna"), "utf8")) as {
+    readonly version: string;
+  } & Readonly<Record<string, Readonly<Record<"gp" | "tpe", readonly number[]>>>>;
   const rows = FUNCTIONS.map(({ name }) => {
     const [own, theirs] = [
       { auto: ends(name, "auto", seeds.auto, trials), tpe: ends(name, "tpe", seeds.tpe, trials) },
@@ -34,12 +34,16 @@ function beside(): object {
       "Optuna GPSampler": short(median(theirs?.gp ?? [])),
       tpe: short(median(own.tpe)),
       "Optuna TPESampler": short(median(theirs?.tpe ?? [])),
+      ofTheFirst11Seeds: {
+        tpe: short(median(own.tpe.slice(0, 11))),
+        "Optuna TPESampler": short(median((theirs?.tpe ?? []).slice(0, 11))),
+      },
       regrets: { auto: own.auto.map(short), tpe: own.tpe.map(short) },
     };
     console.log(name, row);
     return [name, row] as const;
   });
-  return { seeds, trials, median: Object.fromEntries(rows) };
+  return { optuna: optuna.version, seeds, trials, median: Object.fromEntries(rows) };
 }
 
 /** Searcher, function, trials, the median regret that must be reached, and how many of 20 seeds must be better than random search. */

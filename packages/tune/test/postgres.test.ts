@@ -51,7 +51,15 @@ if (server !== undefined)
       const trials = 8;
       const quiet = await startProgram("leader.mjs", [join(root, "quiet"), "", String(trials)], root).exit;
       expect(quiet.complaint).toBe("");
-      const killed = await runShared({ root, server, workers: 2, trials, kills: 4, restarts: 1, random });
+      const killed = await runShared({
+        root,
+        server,
+        places: [1, 2].map(() => ({ url: server.url })),
+        trials,
+        kills: 4,
+        restarts: 1,
+        random,
+      });
       expect(killed.kills.server).toBe(1);
       expect(JSON.parse(killed.result)).toEqual(JSON.parse(quiet.output));
       const told = readJournal(join(root, "killed")).flatMap((event) =>

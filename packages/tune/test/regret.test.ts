@@ -26,6 +26,14 @@ describe("regrets after some trials", () => {
     expect(median(own)).toBeLessThanOrEqual(0.15);
     expect(better(own, random)).toBeGreaterThanOrEqual(15);
     expect(median(ends("Hartmann6", "tpe", 9, 100))).toBeLessThanOrEqual(0.9);
-    expect(median(ends("conditional", "auto", 9, 50))).toBeLessThan(0.1);
+    // One of two branches is worse: of few seeds the median is one of either.
+    expect(median(ends("conditional", "auto", 40, 50))).toBeLessThan(0.07);
+  });
+
+  it("of a Parzen estimator beside Optuna's, of 40 seeds (scripts/tune/results/optuna.json)", () => {
+    const ratio = (name: string, theirs: number): number => Math.log(median(ends(name, "tpe", 11, 50)) / theirs);
+    const logs = [ratio("Branin", 0.141), ratio("Hartmann6", 0.365), ratio("mixed", 0.0746)];
+    // Medians of few seeds scatter: together they are lower.
+    expect(Math.exp(logs.reduce((sum, log) => sum + log, 0) / 3)).toBeLessThan(0.9);
   });
 });

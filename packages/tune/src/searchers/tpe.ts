@@ -15,52 +15,72 @@ import {
   valueAt,
 } from "../space/parameter.js";
 import { rankByObjectives } from "../numeric/pareto.js";
-import { drawn, finished, levelNumber, type Observation, type Searcher, violation } from "./searcher.js";
+import { finished, levelNumber, type Observation, type Searcher, violation } from "./searcher.js";
+import { sobolPoint } from "./simple.js";
 
 /** Options of the searcher by Parzen estimators. */
 export interface TpeOptions {
-  /** Settings that are drawn at random before results count. Default 10. */
+  /** Points of Sobol's sequence before results count. Default 10. */
   readonly startup?: number;
   /** Candidates for each proposal. Default 24. */
   readonly candidates?: number;
 }
 
 /**
- * Of the trials so far the best tenth (25 at most) are good. Of each group of hyperparameters that come together, both the good and
- * the others are given a density l and g: a mixture of products, one for each trial, of normals that are cut at the bounds and of
- * categories, beside a wide one for what is not known. Of the candidates drawn from l, the one with the largest l/g is proposed.
+ * Of the trials so far the best 15 % (25 at most) are good, and count as much as they are better than the best of the others. Of each
+ * group of hyperparameters that come together, both the good and the others are given a density l and g: a mixture of products, one
+ * for each trial, of normals that are cut at the bounds and of categories, beside a wide one for what is not known. Of the candidates
+ * drawn from l, the one with the largest l/g is proposed.
  *
  * Source: J. Bergstra and others, Algorithms for hyper-parameter optimization (2011); S. Watanabe, Tree-structured Parzen
- * estimator (arXiv 2304.11127).
+ * estimator (arXiv 2304.11127); J. Song and others, A general recipe for likelihood-free Bayesian optimization (arXiv 2206.13035),
+ * for the weights.
  */
 export function tpe(options: TpeOptions = {}): Searcher {
   checkOptions("tpe", options, ["startup", "candidates"]);
   const startup = positiveInteger("tpe", "startup", options.startup ?? 10);
-  const count = positiveInteger("tpe", "candidates", options.candidates ?? 24);
+  const candidates = positiveInteger("tpe", "candidates", options.candidates ?? 24);
   return {
     name: "tpe",
     propose: ({ space, seed, number, trials }) => {
       const random = new Random(seed, "tpe", number);
       const told = finished(trials);
       const all = space.parameters;
-      if (told.length < startup) return Object.fromEntries(all.map((one) => [one.name, drawn(random, one)]));
+      if (told.length < startup) return sobolPoint(space, seed, number);
       const running = trials.filter(({ losses }) => losses === undefined);
       const ordered = best(told);
-      const good = ordered.slice(0, Math.min(Math.ceil(0.1 * told.length), 25)).sort(byNumber);
-      const others = [...ordered.slice(good.length), ...running].sort(byNumber);
+      const count = Math.min(Math.ceil(GOOD * told.length), MOST_GOOD);
+      const limit = ordered[count];
+      const good = ordered.slice(0, count).map((trial) => ({ ...trial, gain: gainOf(trial, limit) }));
+      const others = [...ordered.slice(count), ...running].sort(byNumber);
       const groups = groupsOf(all, trials);
       return Object.assign(
         {},
-        ...groups.map((group) => proposeGroup(group, good, others, count, random)),
+        ...groups.map((group) => proposeGroup(group, good, others, candidates, random)),
       ) as Assignment;
     },
   };
 }
 
+/** The share of the trials that are good, and the most of them. */
+const [GOOD, MOST_GOOD] = [0.15, 25];
+
+type Told = Observation & { readonly losses: readonly number[] };
+type Good = Told & { readonly gain: number };
+
+/**
+ * By how much a trial is better than the best of those that are not good. NaN of several objectives, and where one of both does not keep
+ * the constraints as the other does.
+ */
+function gainOf(trial: Told, limit: Told | undefined): number {
+  if (limit === undefined || trial.losses.length > 1 || violation(trial) !== violation(limit)) return NaN;
+  return (limit.losses[0] as number) - (trial.losses[0] as number);
+}
+
 const byNumber = (a: Observation, b: Observation): number => a.number - b.number;
 
 /** Those that keep the constraints first, by their losses; then the others by how far they are off. */
-function best<T extends Observation & { readonly losses: readonly number[] }>(told: readonly T[]): readonly T[] {
+function best(told: readonly Told[]): readonly Told[] {
   const ranks = rankByObjectives(told.map(({ losses }) => losses));
   return told
     .map((trial, i) => ({ trial, off: violation(trial), rank: ranks[i] ?? 0 }))
@@ -82,15 +102,17 @@ function groupsOf(parameters: readonly Parameter[], trials: readonly Observation
 
 function proposeGroup(
   group: readonly Parameter[],
-  good: readonly Observation[],
+  good: readonly Good[],
   others: readonly Observation[],
-  count: number,
+  candidates: number,
   random: Random,
 ): Assignment {
   const has = ({ values }: Observation): boolean => group.every(({ name }) => values[name] !== undefined);
-  const [likely, unlikely] = [new Mixture(group, good.filter(has)), new Mixture(group, others.filter(has))];
+  const [better, worse] = [good.filter(has), others.filter(has)];
+  const likely = new Mixture(group, better, weightsByGain(better.map(({ gain }) => gain)));
+  const unlikely = new Mixture(group, worse, weightsByAge(worse.length));
   let proposed: { readonly values: Assignment; readonly gain: number } | undefined;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < candidates; i++) {
     const values = likely.sample(random);
     const gain = likely.logDensity(values) - unlikely.logDensity(values);
     if (proposed === undefined || gain > proposed.gain) proposed = { values, gain };
@@ -111,8 +133,9 @@ class Mixture {
   readonly #weights: Float64Array;
   readonly #dimensions: readonly Dimension[];
 
-  constructor(group: readonly Parameter[], trials: readonly Observation[]) {
-    this.#weights = weightsOf(trials.length);
+  /** `weights` of the trials, and of the unknown after them. */
+  constructor(group: readonly Parameter[], trials: readonly Observation[], weights: Float64Array) {
+    this.#weights = weights;
     this.#dimensions = group.map((parameter) => {
       const values = trials.flatMap(({ values: all }) => all[parameter.name] ?? []);
       return isNumeric(parameter) ? numeric(parameter, values) : categorical(parameter, values);
@@ -136,8 +159,16 @@ class Mixture {
   }
 }
 
+/** As much as each is better than what is not good; the unknown as the mean of them. Without such numbers, all the same. */
+function weightsByGain(gains: readonly number[]): Float64Array {
+  const sum = gains.reduce((total, gain) => total + gain, 0);
+  if (!(sum > 0 && Number.isFinite(sum))) return new Float64Array(gains.length + 1).fill(1 / (gains.length + 1));
+  const mean = sum / gains.length;
+  return Float64Array.from([...gains, mean], (weight) => weight / (sum + mean));
+}
+
 /** The 25 newest trials count in full, older ones less and less; the unknown counts as one trial. */
-function weightsOf(n: number): Float64Array {
+function weightsByAge(n: number): Float64Array {
   const old = Math.max(0, n - 25);
   const weight = (i: number): number => (i >= old ? 1 : old === 1 ? 1 / n : 1 / n + (i / (old - 1)) * (1 - 1 / n));
   const weights = Float64Array.from({ length: n + 1 }, (_, i) => (i === n ? 1 : weight(i)));
@@ -194,12 +225,12 @@ function numeric(parameter: Parameter, values: readonly Value[]): Dimension {
   };
 }
 
-/** The larger gap to a neighbour, ends counted where there is but one value; at least a hundredth and 1/(n + 2) of the range. */
+/** The larger gap to a neighbour, ends counted where there is but one value; at least a hundredth and (n + 2)^−1.25 of the range. */
 function widthsOf(centres: readonly number[]): readonly number[] {
   const n = centres.length;
   const order = centres.map((_, i) => i).sort((a, b) => (centres[a] ?? 0) - (centres[b] ?? 0));
   const sorted = [0, ...order.map((i) => centres[i] ?? 0), 1];
-  const least = 1 / Math.min(100, n + 2);
+  const least = 1 / Math.min(100, (n + 2) * Math.sqrt(Math.sqrt(n + 2)));
   const widths = new Array<number>(n).fill(1);
   order.forEach((i, rank) => {
     const gaps = [(sorted[rank + 1] ?? 0) - (sorted[rank] ?? 0), (sorted[rank + 2] ?? 0) - (sorted[rank + 1] ?? 0)];

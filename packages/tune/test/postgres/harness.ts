@@ -23,10 +23,16 @@ export function startProgram(
   return start([...flagsOf(boss), program(name), ...args], { cwd, ...more });
 }
 
+export interface WorkerPlace extends Pick<StartOptions, "by"> {
+  /** Of the database, as it is reached from there. */
+  readonly url: string;
+}
+
 export interface SharedOptions {
   readonly root: string;
   readonly server: PostgresServer;
-  readonly workers: number;
+  /** Where each worker runs. */
+  readonly places: readonly WorkerPlace[];
   readonly trials: number;
   /** Processes that are killed, and how often the server is stopped and started in between. */
   readonly kills: number;
@@ -44,7 +50,7 @@ export interface Shared {
 export async function runShared({
   root,
   server,
-  workers,
+  places,
   trials,
   kills,
   restarts,
@@ -54,9 +60,10 @@ export async function runShared({
   const done = { leader: 0, worker: 0, server: 0 };
   const lead = (): Started => startProgram("leader.mjs", [folder, server.url, String(trials)], root);
   // Each in a folder of its own, as on a machine of its own.
-  const work = (i: number): Started => startProgram("worker.mjs", [server.url, "killed"], join(root, `worker-${i}`));
+  const work = ({ url, ...how }: WorkerPlace, i: number): Started =>
+    startProgram("worker.mjs", [url, "killed"], join(root, `worker-${i}`), how);
   let leader = lead();
-  const crew = Array.from({ length: workers }, (_, i) => work(i));
+  const crew = places.map(work);
   let size = 0;
   const progress = (): number => statSync(join(folder, "journal.jsonl"), { throwIfNoEntry: false })?.size ?? 0;
   const killed = async ({ child, exit }: Started): Promise<void> => {
@@ -65,11 +72,12 @@ export async function runShared({
   };
   while (!leader.isOver()) {
     await Promise.race([leader.exit, pause(50 + 300 * random())]);
-    for (const [i, worker] of crew.entries()) {
-      if (!worker.isOver() || leader.isOver()) continue;
+    for (const [i, place] of places.entries()) {
+      const worker = crew[i];
+      if (worker?.isOver() !== true || leader.isOver()) continue;
       const { code, complaint } = await worker.exit;
       if (code !== 0) throw new Error(`a worker has ended with ${code}: ${complaint}`);
-      crew[i] = work(i);
+      crew[i] = work(place, i);
     }
     const isDone = done.leader + done.worker >= kills && done.server >= restarts;
     if (isDone || leader.isOver() || progress() === size) continue; // nothing was done since the last one
@@ -85,11 +93,11 @@ export async function runShared({
       leader = lead();
       done.leader++;
     } else if (done.leader + done.worker < kills) {
-      const i = Math.floor(random() * workers);
-      const worker = crew[i];
-      if (worker === undefined) continue;
+      const i = Math.floor(random() * places.length);
+      const [place, worker] = [places[i], crew[i]];
+      if (place === undefined || worker === undefined) continue;
       await killed(worker);
-      crew[i] = work(i);
+      crew[i] = work(place, i);
       done.worker++;
     }
   }

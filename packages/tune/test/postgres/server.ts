@@ -45,20 +45,22 @@ export class PostgresServer {
   readonly #programs: string;
   readonly #data: string;
   readonly #port: number;
+  readonly #address: string;
   readonly #user = unprivileged();
   #server: ChildProcess | undefined;
 
-  private constructor(programs: string, data: string, port: number) {
+  private constructor(programs: string, data: string, port: number, address: string) {
     this.#programs = programs;
     this.#data = data;
     this.#port = port;
+    this.#address = address;
     this.url = `postgres://torte@127.0.0.1:${port}/postgres`;
   }
 
-  /** In a new folder below one that everybody may enter. */
-  static async start(programs: string, folder: string): Promise<PostgresServer> {
+  /** In a new folder below one that everybody may enter; it listens at `address`. */
+  static async start(programs: string, folder: string, address = "127.0.0.1"): Promise<PostgresServer> {
     mkdirSync(folder, { recursive: true });
-    const server = new PostgresServer(programs, folder, await freePort());
+    const server = new PostgresServer(programs, folder, await freePort(), address);
     const { uid, gid } = server.#user;
     if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid);
     const args = ["-D", folder, "-U", "torte", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"];
@@ -68,7 +70,7 @@ export class PostgresServer {
   }
 
   async run(): Promise<void> {
-    const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"].flatMap((one) => [
+    const settings = [`listen_addresses=${this.#address}`, "unix_socket_directories=", "fsync=off"].flatMap((one) => [
       "-c",
       one,
     ]);
