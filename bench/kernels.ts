@@ -333,7 +333,7 @@ async function crossing(): Promise<void> {
         const chosen =
           program.outputs.length === 0
             ? ""
-            : isFast(fastConvolutions({ ...program, exactConvolutions: false }))
+            : isFast(atOnce(fastConvolutions({ ...program, exactConvolutions: false })))
               ? "fast"
               : "plain";
         console.log(
@@ -359,7 +359,7 @@ function trained(
   const [a, w] = [state(x), state([...Array<number>(rank).fill(taps), channels, channels])];
   const plain = ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, windows(a, rank, taps), w);
   const forward = { name: "forward", outputs: [plain], updates: [] };
-  const [y = plain] = kind === "fast" ? fastConvolutionsAt(forward, CHEAP).outputs : [plain];
+  const [y = plain] = kind === "fast" ? atOnce(fastConvolutionsAt(forward, CHEAP)).outputs : [plain];
   const outputs = kind === undefined ? [y] : [y, ...gradients(ops.sum(ops.mul(y, state(y.shape))), [a, w])];
   return { name: "convolution", outputs, updates: [], exactConvolutions: true };
 }

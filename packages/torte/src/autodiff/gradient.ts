@@ -3,11 +3,15 @@ import { GraphError } from "../errors.js";
 import { constant, originOf } from "../graph/make.js";
 import { type Node, topological } from "../graph/node.js";
 import { add } from "../ops/index.js";
+import { atOnce } from "../turns.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { pullBack, zeros } from "./rules.js";
 
 /** Gradients of a scalar with respect to nodes; zeros where it does not depend on one. */
-export function gradients(output: Node, wrt: readonly Node[]): Node[] {
+export const gradients = (output: Node, wrt: readonly Node[]): Node[] => atOnce(gradientsEach(output, wrt));
+
+/** The same, in steps. */
+export function* gradientsEach(output: Node, wrt: readonly Node[]): Generator<undefined, Node[]> {
   if (output.shape.length !== 0 || output.dtype !== "float32") {
     throw new GraphError({
       where: "gradients",
@@ -17,11 +21,21 @@ export function gradients(output: Node, wrt: readonly Node[]): Node[] {
       fix: "Take the sum or the mean first.",
     });
   }
-  return vjp([output], [constant(1)], wrt);
+  return yield* vjpEach([output], [constant(1)], wrt);
 }
 
 /** Gradients of Σ outputs·cotangents with respect to nodes. */
-export function vjp(outputs: readonly Node[], cotangents: readonly Node[], wrt: readonly Node[]): Node[] {
+export const vjp = (outputs: readonly Node[], cotangents: readonly Node[], wrt: readonly Node[]): Node[] =>
+  atOnce(vjpEach(outputs, cotangents, wrt));
+
+/** Nodes between two steps. */
+const STEP = 64;
+
+function* vjpEach(
+  outputs: readonly Node[],
+  cotangents: readonly Node[],
+  wrt: readonly Node[],
+): Generator<undefined, Node[]> {
   const order = topological(outputs);
   const relevant = dependents(order, wrt);
   const found = new Map<Node, Node>();
@@ -41,7 +55,8 @@ export function vjp(outputs: readonly Node[], cotangents: readonly Node[], wrt: 
     }
     take(output, g);
   });
-  for (const node of [...order].reverse()) {
+  for (const [i, node] of [...order].reverse().entries()) {
+    if (i % STEP === 0) yield;
     const g = found.get(node);
     if (g === undefined || !relevant.has(node) || !node.inputs.some((x) => relevant.has(x))) continue;
     originOf(node, () => {

@@ -18,6 +18,7 @@ import { inOrder, namesFor } from "../train/model-data.js";
 import { trainable } from "../train/trained.js";
 import type { AnyModel } from "../train/model.js";
 import { columnsFor, withWeights } from "./session.js";
+import { atOnce } from "../turns.js";
 
 /** The examples that gradients are checked on. */
 export interface GradientCheckData {
@@ -194,10 +195,10 @@ function goalOf(
   const exactConvolutions = objective?.exactConvolutions;
   const value =
     targets.length === 0 || objective === undefined
-      ? tracedWith(network, traced, tracing, { exactConvolutions })
+      ? atOnce(tracedWith(network, traced, tracing, { exactConvolutions }))
           .map(({ value: output }) => ops.sum(ops.mul(output, factors(output))))
           .reduce((a, b) => ops.add(a, b))
-      : measure(objective, traced, { values: targets }, tracing).total;
+      : atOnce(measure(objective, traced, { values: targets }, tracing)).total;
   const names = network.inputSpecs.map(({ name }) => name);
   const floats = x.flatMap((node, i) => {
     const state = columns[i];

@@ -5,7 +5,7 @@
  *   trace ─ BEFORE_GRADIENT ─ autodiff ─ AFTER_GRADIENT ─ fuse ─ lower ─ memory ─ threads ─ encode
  */
 import type { Node, Program, State } from "../graph/node.js";
-import { verify } from "../graph/verify.js";
+import { verifying } from "../graph/verify.js";
 import { atOnce } from "../turns.js";
 import { passObserver, printLoops } from "./debug.js";
 import { fusing, type FusedProgram } from "./fusion/fuse.js";
@@ -30,10 +30,10 @@ import {
   threadsFor,
 } from "./schedule/threads.js";
 
-/** From program to program, keeping what it computes. */
+/** From program to program, keeping what it computes, in steps. */
 export interface Pass {
   readonly name: string;
-  readonly run: (program: Program) => Program;
+  readonly run: (program: Program) => Generator<undefined, Program>;
 }
 
 /** Of what a model computes, before its derivative is taken: the derivative then gains from them as well. */
@@ -64,9 +64,9 @@ function* passEach(program: Program, passes: readonly Pass[], observe?: Observe)
   const verified = new Set<Node>();
   let current = program;
   for (const pass of passes) {
-    current = pass.run(current);
+    current = yield* pass.run(current);
     yield;
-    verify(current, verified);
+    yield* verifying(current, verified);
     observe?.(pass.name, current);
     yield;
   }
@@ -74,12 +74,15 @@ function* passEach(program: Program, passes: readonly Pass[], observe?: Observe)
 }
 
 /** Nodes made ready for differentiation: what stands in for each. */
-export function beforeGradient(
+export const beforeGradient = (nodes: readonly Node[]): readonly Node[] => atOnce(beforeGradientEach(nodes));
+
+/** The same, in steps. */
+export function* beforeGradientEach(
   nodes: readonly Node[],
   { exactConvolutions }: Pick<Program, "exactConvolutions"> = {},
-): readonly Node[] {
+): Generator<undefined, readonly Node[]> {
   const program: Program = { name: "forward", outputs: nodes, updates: [], exactConvolutions };
-  return runPasses(program, BEFORE_GRADIENT, passObserver()).outputs;
+  return (yield* passEach(program, BEFORE_GRADIENT, passObserver())).outputs;
 }
 
 export interface Target extends LoweringTarget {

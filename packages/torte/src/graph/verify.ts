@@ -2,11 +2,18 @@
 import { GraphError } from "../errors.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { type Node, nodesOf, type NodeOf, type Primitive, type Program } from "./node.js";
+import { atOnce } from "../turns.js";
 import { PRIMITIVES, type Rule, type Typed } from "./primitives.js";
 
-/** `known` nodes have been verified before; those of the program join them. */
-export function verify(program: Program, known = new Set<Node>()): void {
-  for (const node of nodesOf(program)) {
+export const verify = (program: Program): void => atOnce(verifying(program));
+
+/** Nodes between two steps. */
+const STEP = 256;
+
+/** The same, in steps. `known` nodes have been verified before; those of the program join them. */
+export function* verifying(program: Program, known = new Set<Node>()): Generator<undefined, void> {
+  for (const [i, node] of nodesOf(program).entries()) {
+    if (i % STEP === 0) yield;
     if (known.has(node)) continue;
     verifyNode(node);
     known.add(node);

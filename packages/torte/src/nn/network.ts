@@ -4,6 +4,7 @@ import { read } from "../graph/make.js";
 import { State } from "../graph/node.js";
 import type { DType } from "../tensor/dtype.js";
 import { formatShape } from "../tensor/shape.js";
+import { atOnce } from "../turns.js";
 import {
   Layer,
   OPEN_LENGTHS,
@@ -146,6 +147,11 @@ export class Network {
 
   /** The network's expression over the given inputs. */
   trace(inputs: readonly Traced[], tracing: Tracing): Traced[] {
+    return atOnce(this.traceEach(inputs, tracing));
+  }
+
+  /** The same, layer by layer. */
+  *traceEach(inputs: readonly Traced[], tracing: Tracing): Generator<undefined, Traced[]> {
     const traced = new Map<SymbolicTensor, Traced>();
     this.inputs.forEach((value, i) => {
       const given = inputs[i];
@@ -153,6 +159,7 @@ export class Network {
     });
     for (const value of this.values) {
       if (traced.has(value)) continue;
+      yield;
       const { layer, inputs: from } = value.producer;
       traced.set(
         value,

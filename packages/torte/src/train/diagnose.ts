@@ -6,6 +6,7 @@ import { type NotFinite, statisticsOf } from "./not-finite.js";
 import { stepLoss, type Training } from "./programs.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { Resident } from "./resident.js";
+import { inTurns } from "../turns.js";
 
 /** Looks at every array of the step to come in order: of the forward pass, then of the gradients from the last layer on. */
 export async function findBadNumber(
@@ -14,7 +15,7 @@ export async function findBadNumber(
   data: Resident,
   batch: number,
 ): Promise<Omit<NotFinite, "step">> {
-  const { loss, gradients } = stepLoss(training, data, batch);
+  const { loss, gradients } = await inTurns(stepLoss(training, data, batch));
   const forward = topological([loss]).filter((node) => node.dtype === "float32" && node.op !== "constant");
   const backward = gradients
     .map((node, i) => ({ node, name: training.trained[i]?.facts.path ?? "a weight" }))

@@ -18,6 +18,7 @@ import { type Chunk, chunksFor, inChunks, rowsAreApart } from "./predict.js";
 import { type Collector, noSums } from "./figures.js";
 import { checkFlag, isGuarded } from "./guards.js";
 import type { Objective } from "./measure.js";
+import { findingLimits } from "./limits.js";
 import { evaluateProgram, predictProgram } from "./programs.js";
 import { Queue } from "./queue.js";
 import type { Taken } from "./batch-reader.js";
@@ -125,10 +126,11 @@ export class EngineModel {
   }
 
   /** The columns in the engine, where they stay under their name until others take their place. */
-  load({ compiled, name, columns, order, request }: Rows): Promise<Resident> {
+  async load({ compiled, name, columns, order, request }: Rows): Promise<Resident> {
+    await inTurns(findingLimits(networkFor(this.network, columns.x)));
     const run = (piece: Columns, firstRow: number): void =>
       this.check(compiled, piece, { part: PARTS[name], firstRow });
-    return this.#resident.load(name, columns, order, { purpose: compiled, run, request });
+    return await this.#resident.load(name, columns, order, { purpose: compiled, run, request });
   }
 
   /** What the parts of data are called. */
@@ -199,6 +201,7 @@ export class EngineModel {
   /** The same, every value too, with turns of others in between. @throws as check does. */
   async checkAll(compiled: TrainingSetup, columns: Columns, part = ""): Promise<void> {
     this.check(compiled, columns, { part, values: false });
+    await inTurns(findingLimits(networkFor(this.network, columns.x)));
     for (const { from, columns: piece } of piecesOf(columns)) {
       await turnIfDue();
       this.check(compiled, piece, { part, firstRow: from });

@@ -294,11 +294,11 @@ export class Trainer {
     if (first !== undefined) await this.#program(first.data, first.batch); // compiled before the clock starts
     if (step === 0) await this.#begin(epoch);
     await this.#swap("raw");
-    const finished = first === undefined || (await this.#steps(steps, first));
+    const sums = first === undefined ? await this.#session.read(states.sums) : await this.#steps(steps, first);
     if (this.#lastChunk !== undefined) await checkWeights(this.#replay, this.#lastChunk);
     await this.#swap("shown");
-    if (!finished) return;
-    const logs = await this.#compiled.figures.logs(await this.#session.read(states.sums), this.#collector);
+    if (sums === undefined) return;
+    const logs = await this.#compiled.figures.logs(sums, this.#collector);
     const measured = held === undefined ? {} : await held.measure(epoch);
     if (measured === undefined) return; // aborted
     const all = { ...logs, ...named(measured) };
@@ -371,14 +371,16 @@ export class Trainer {
     return this.#isHeard ? 1 : Math.min(chunk, learningRate.most, this.#checkpoints?.stepsLeft ?? Infinity);
   }
 
-  /** All steps of an epoch that are to come, from the first on; false where it was interrupted. */
-  async #steps(feed: EpochFeed, first: Portion): Promise<boolean> {
+  /** All steps of an epoch that are to come, from the first on: its sums, or undefined where it was interrupted. */
+  async #steps(feed: EpochFeed, first: Portion): Promise<Tensor | undefined> {
     const { figures } = this.#compiled;
     const { epoch } = this.#place;
     const started = performance.now();
     let rows = 0;
+    let sums: Tensor | undefined;
     for (let portion: Portion | undefined = first; portion !== undefined;) {
-      const logs = figures.ofSums(await this.#run(portion));
+      sums = await this.#run(portion);
+      const logs = figures.ofSums(sums);
       const step = this.#place.step + portion.count;
       this.#place = { epoch, step };
       rows += portion.count * portion.batch;
@@ -387,13 +389,13 @@ export class Trainer {
       if (this.#isHeard) await this.#each((callback) => callback.onBatchEnd?.(step - 1, logs, this.#control));
       await this.#each((callback) => callback.onProgress?.(progress, this.#control));
       const isDue = this.#checkpoints?.isDueAfter(portion.count) === true;
-      if (step === feed.steps) return true;
-      if (feed.steps !== undefined && this.#ends()) return false;
+      if (step === feed.steps) return sums;
+      if (feed.steps !== undefined && this.#ends()) return undefined;
       if (isDue) await this.#checkpoint();
       portion = await feed.next(this.#most);
-      if (portion !== undefined && this.#ends()) return false;
+      if (portion !== undefined && this.#ends()) return undefined;
     }
-    return this.#options.signal?.aborted !== true;
+    return this.#options.signal?.aborted === true ? undefined : sums;
   }
 
   /** What the steps are for. */

@@ -19,6 +19,7 @@ import { inOrder, namesFor } from "./model-data.js";
 import { networkFor } from "../nn/open-axes.js";
 import { tracedWith } from "./traced.js";
 import { trainable } from "./trained.js";
+import { atOnce } from "../turns.js";
 
 /** Inputs, and what is differentiated: the loss against targets `y`, or Σ output·upstream. */
 export type GradientData =
@@ -131,13 +132,13 @@ function derive(
   const updates = [...tracing.updates].map(([state, next]) => ({ state, value: next }));
 
   function ofLoss(objective: Objective): { outputs: readonly Node[]; value: Node; parts: Node[] } {
-    const { total, outputs: values } = measure(objective, traced, { values: goals }, tracing, guards.bound);
+    const { total, outputs: values } = atOnce(measure(objective, traced, { values: goals }, tracing, guards.bound));
     return { outputs: values, value: total, parts: gradients(total, wrt) };
   }
 
   function ofOutputs(): { outputs: readonly Node[]; value: Node; parts: Node[] } {
     const options = { bound: guards.bound, exactConvolutions };
-    const values = tracedWith(network, traced, tracing, options).map(({ value: output }) => output);
+    const values = atOnce(tracedWith(network, traced, tracing, options)).map(({ value: output }) => output);
     checkUpstream(values, goals);
     const products = values.map((output, i) => {
       const factor = goals[i];
@@ -163,7 +164,7 @@ function derive(
     };
   };
   const all = [...outputs, value, ...parts];
-  const program = guards.close({ name: "gradients", outputs: all, updates, exactConvolutions });
+  const program = atOnce(guards.close({ name: "gradients", outputs: all, updates, exactConvolutions }));
   return { program, collect };
 }
 

@@ -3,7 +3,7 @@
  * first one that is not is written down. Such a step changes nothing, nor do those behind it.
  */
 import { DataError } from "../errors.js";
-import { rewriteNodes } from "../compile/rewrite/rewrite.js";
+import { rewritingNodes } from "../compile/rewrite/rewrite.js";
 import { constant, originOf, read } from "../graph/make.js";
 import { carries, lookupOf } from "../graph/indices.js";
 import { type Node, type Program, roots, type State } from "../graph/node.js";
@@ -56,8 +56,8 @@ export class Guards {
   }
 
   /** The nodes with every index within its table. */
-  readonly bound = (nodes: readonly Node[]): Node[] =>
-    rewriteNodes(nodes, (node) => {
+  readonly bound = (nodes: readonly Node[]): Generator<undefined, Node[]> =>
+    rewritingNodes(nodes, (node) => {
       const lookup = lookupOf(node);
       if (lookup === undefined || this.#isSafe(lookup.index, lookup.rows)) return node;
       const index = this.#bound(node, lookup.index, lookup.rows);
@@ -82,8 +82,8 @@ export class Guards {
   }
 
   /** The program with its last indices bounded; what it writes stays as it was from the first bad index on. */
-  close(program: Program): Program {
-    const bounded = this.bound(roots(program));
+  *close(program: Program): Generator<undefined, Program> {
+    const bounded = yield* this.bound(roots(program));
     const outputs = bounded.slice(0, program.outputs.length);
     const updates = program.updates.map(({ state, value }, i) => ({
       state,

@@ -8,6 +8,7 @@ import { type Range, Ranges } from "../graph/ranges.js";
 import { newTracing, PLACEHOLDER_BATCH } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
 import { sizeOf } from "../tensor/shape.js";
+import { atOnce } from "../turns.js";
 
 /** Of the numbers of one row; where nothing is known, those of int32. */
 export interface Limits {
@@ -17,36 +18,61 @@ export interface Limits {
   readonly common: Range | undefined;
 }
 
-/** What is known of the indices of a network before it runs. */
-export interface Indices {
-  /** For each input; undefined where it is no index, or one that is computed and can only be looked at while it is used. */
-  readonly limits: readonly (Limits | undefined)[];
-  /** Whether rows of zeros have good indices, too, so that batches may be filled up with them. */
-  readonly zeros: boolean;
+/** For each input; undefined where it is no index, or one that is computed and can only be looked at while it is used. */
+export type InputLimits = readonly (Limits | undefined)[];
+
+const known = new WeakMap<Network, InputLimits>();
+
+export const inputLimits = (network: Network): InputLimits => atOnce(findingLimits(network));
+
+/** What is known before the network runs, in steps; found once. */
+export function* findingLimits(network: Network): Generator<undefined, InputLimits> {
+  const before = known.get(network);
+  if (before !== undefined) return before;
+  const limits = network.inputSpecs.some(({ dtype }) => dtype === "int32")
+    ? yield* find(network)
+    : network.inputs.map(() => undefined);
+  known.set(network, limits);
+  return limits;
 }
 
-const known = new WeakMap<Network, Indices>();
-
-export function indicesOf(network: Network): Indices {
-  let indices = known.get(network);
-  if (indices === undefined) known.set(network, (indices = find(network)));
-  return indices;
+/** Whether rows of zeros have good indices, too, so that batches may be filled up with them. */
+export function zerosAreGood(network: Network): boolean {
+  const limits = inputLimits(network);
+  const { nodes, states } = placeholders(network);
+  const inputs = integersOf(nodes);
+  const ranges = new Ranges(commonRanges(limits, states));
+  const isKnown = ({ index, rows }: Lookup): boolean => {
+    const range = ranges.of(index);
+    return (range.low >= 0 && range.high < rows) || carries(index, inputs);
+  };
+  const zero = limits.every((limit) => limit === undefined || limit.low.every((value) => value <= 0));
+  return zero && [false, true].every((training) => atOnce(lookupsOf(network, nodes, training)).every(isKnown));
 }
 
-export const inputLimits = (network: Network): Indices["limits"] => indicesOf(network).limits;
+/** A batch of each input. */
+function placeholders(network: Network): { readonly states: readonly State[]; readonly nodes: readonly Node[] } {
+  const states = network.inputSpecs.map(
+    ({ name, shape, dtype }) => new State(name, [PLACEHOLDER_BATCH, ...shape], dtype),
+  );
+  return { states, nodes: states.map(read) };
+}
 
-function find(network: Network): Indices {
+const integersOf = (nodes: readonly Node[]): Set<Node> => new Set(nodes.filter(({ dtype }) => dtype === "int32"));
+
+function* find(network: Network): Generator<undefined, InputLimits> {
   const specs = network.inputSpecs;
-  const states = specs.map(({ name, shape, dtype }) => new State(name, [PLACEHOLDER_BATCH, ...shape], dtype));
-  const nodes = states.map(read);
-  const inputs = new Set(nodes.filter(({ dtype }) => dtype === "int32"));
-  const lookups = [false, true].flatMap((training) => lookupsOf(network, nodes, training));
+  const { states, nodes } = placeholders(network);
+  const inputs = integersOf(nodes);
+  const lookups: Lookup[] = [];
+  for (const training of [false, true]) lookups.push(...(yield* lookupsOf(network, nodes, training)));
   const columns = specs.map(({ shape, dtype }) => (dtype === "int32" ? sizeOf(shape) : 0));
   const low = columns.map((count) => new Int32Array(count).fill(-(2 ** 31)));
   const high = columns.map((count) => new Int32Array(count).fill(2 ** 31 - 1));
   const touched = new Set<number>();
   const carried = lookups.filter(({ index }) => carries(index, inputs));
   for (const { index, rows } of carried) {
+    yield;
     for (const { input, column, shift } of origins(index, states, columns)) {
       const [lows, highs] = [low[input], high[input]];
       if (lows === undefined || highs === undefined) continue;
@@ -55,18 +81,11 @@ function find(network: Network): Indices {
       touched.add(input);
     }
   }
-  const limits = specs.map((_, i) => (touched.has(i) ? limitsOf(low[i], high[i]) : undefined));
-  const ranges = new Ranges(commonRanges(limits, states));
-  const isKnown = ({ index, rows }: Lookup): boolean => {
-    const range = ranges.of(index);
-    return (range.low >= 0 && range.high < rows) || carries(index, inputs);
-  };
-  const zero = limits.every((limit) => limit === undefined || limit.low.every((value) => value <= 0));
-  return { limits, zeros: zero && lookups.every(isKnown) };
+  return specs.map((_, i) => (touched.has(i) ? limitsOf(low[i], high[i]) : undefined));
 }
 
 /** Of the inputs, or of states that hold them, where all their numbers have the same limits. */
-export const commonRanges = (limits: Indices["limits"], places: readonly (State | Node)[]): Map<State | Node, Range> =>
+export const commonRanges = (limits: InputLimits, places: readonly (State | Node)[]): Map<State | Node, Range> =>
   new Map(
     places.flatMap((place, i) => {
       const common = limits[i]?.common;
@@ -80,10 +99,10 @@ function limitsOf(low = new Int32Array(0), high = new Int32Array(0)): Limits {
   return { low, high, common: same ? { low: first, high: last } : undefined };
 }
 
-function lookupsOf(network: Network, nodes: readonly Node[], training: boolean): Lookup[] {
+function* lookupsOf(network: Network, nodes: readonly Node[], training: boolean): Generator<undefined, Lookup[]> {
   const key = read(new State("key", [2], "int32"));
   const tracing = newTracing(training, key);
-  const traced = network.trace(
+  const traced = yield* network.traceEach(
     nodes.map((value) => ({ value })),
     tracing,
   );

@@ -56,15 +56,16 @@ export interface Targets {
   readonly weights?: readonly (Node | undefined)[];
 }
 
-export function measure(
+/** In steps. */
+export function* measure(
   objective: Objective,
   inputs: readonly Traced[],
   targets: Targets,
   tracing: Tracing,
   bound?: Bound,
-): Measured {
+): Generator<undefined, Measured> {
   const { network, goals, exactConvolutions } = objective;
-  const outputs = tracedWith(network, inputs, tracing, { bound, exactConvolutions });
+  const outputs = yield* tracedWith(network, inputs, tracing, { bound, exactConvolutions });
   const { goals: measured, losses } = measureOutputs(goals, outputs, targets);
   const batch = sizeAt(outputs[0]?.value.shape ?? [], 0);
   const rows = constant(batch);

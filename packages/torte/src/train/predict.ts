@@ -6,7 +6,7 @@ import { State } from "../graph/node.js";
 import { rowsAreIndependent, type TracedRows } from "../graph/rows.js";
 import { newTracing } from "../nn/layer.js";
 import type { Network } from "../nn/network.js";
-import { indicesOf } from "./limits.js";
+import { zerosAreGood } from "./limits.js";
 import { concatenate, type Tensor } from "../tensor/tensor.js";
 
 /** Batches in a chunk. */
@@ -60,7 +60,7 @@ export function rowsAreApart(network: Network): boolean {
 
 function analyse(network: Network): boolean {
   try {
-    return indicesOf(network).zeros && rowsAreIndependent(tracedFor(network, 2), tracedFor(network, 3));
+    return zerosAreGood(network) && rowsAreIndependent(tracedFor(network, 2), tracedFor(network, 3));
   } catch (error) {
     // A layer that takes some numbers of rows only.
     if (error instanceof TorteError) return false;

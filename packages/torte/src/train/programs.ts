@@ -1,5 +1,5 @@
 /** The programs of a model: a training step, an evaluation step, a prediction. Each is one graph from data to states. */
-import { gradients } from "../autodiff/gradient.js";
+import { gradientsEach } from "../autodiff/gradient.js";
 import { constant, iota, read } from "../graph/make.js";
 import { type Node, type Program, State } from "../graph/node.js";
 import { newTracing, type Tracing } from "../nn/layer.js";
@@ -8,6 +8,7 @@ import * as ops from "../ops/index.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { type Column, rowsAt } from "./column.js";
 import { Guards } from "./guards.js";
+import { findingLimits } from "./limits.js";
 import { type Measured, measure, type Objective } from "./measure.js";
 import { listStates, type OptimizerStates } from "./optimizer-states.js";
 import type { Resident } from "./resident.js";
@@ -40,7 +41,8 @@ function nextRows(data: Resident, batch: number): Rows {
 }
 
 /** The guards of a program over these rows. */
-function guardsFor(network: Network, data: Resident, { numbers, x, y, w }: Rows): Guards {
+function* guardsFor(network: Network, data: Resident, { numbers, x, y, w }: Rows): Generator<undefined, Guards> {
+  yield* findingLimits(network);
   const [capacity = 1, batch = 1] = [data.order.shape[0], numbers.shape[0]];
   const known = new Map([
     [data.order, { low: 0, high: capacity - 1 }],
@@ -57,7 +59,12 @@ function guardsFor(network: Network, data: Resident, { numbers, x, y, w }: Rows)
 }
 
 /** What is measured of rows. */
-const measureRows = (objective: Objective, { x, y, w }: Rows, tracing: Tracing, guards?: Guards): Measured =>
+const measureRows = (
+  objective: Objective,
+  { x, y, w }: Rows,
+  tracing: Tracing,
+  guards?: Guards,
+): Generator<undefined, Measured> =>
   measure(
     objective,
     x.map((value) => ({ value })),
@@ -112,11 +119,11 @@ export interface Training {
 /** One step: rows, forward, loss, backward, update, sums. Made in steps, as all that takes more than some milliseconds. */
 export function* trainProgram(training: Training, data: Resident, batch: number): Generator<undefined, Program> {
   const { optimizer, trained, states } = training;
-  const { rows, weights, moved, measured, guards } = measureStep(training, data, batch);
+  const { rows, weights, moved, measured, guards } = yield* measureStep(training, data, batch);
   yield;
-  const collected = collect(training, measured, weights, rows.cursor);
+  const collected = yield* collect(training, measured, weights, rows.cursor);
   yield;
-  const { updates, finite } = updateAll({
+  const { updates, finite } = yield* updateAll({
     optimizer,
     states: states.optimizer,
     trained,
@@ -139,7 +146,7 @@ export function* trainProgram(training: Training, data: Resident, batch: number)
     { state: data.cursor, value: rows.cursor },
   );
   const { exactConvolutions } = training.objective;
-  return guards.close({ name: `train(${batch})`, outputs: measured.collected, updates, exactConvolutions });
+  return yield* guards.close({ name: `train(${batch})`, outputs: measured.collected, updates, exactConvolutions });
 }
 
 interface MeasuredStep {
@@ -153,12 +160,16 @@ interface MeasuredStep {
 }
 
 /** Rows, forward and loss. */
-function measureStep({ objective, trained, states }: Training, data: Resident, batch: number): MeasuredStep {
+function* measureStep(
+  { objective, trained, states }: Training,
+  data: Resident,
+  batch: number,
+): Generator<undefined, MeasuredStep> {
   const rows = nextRows(data, batch);
   const weights = trained.map(({ weight: { state } }) => ({ state, node: read(state) }));
   const tracing = newTracing(true, read(states.random), new Map(weights.map(({ state, node }) => [state, node])));
-  const guards = guardsFor(objective.network, data, rows);
-  const measured = measureRows(objective, rows, tracing, guards);
+  const guards = yield* guardsFor(objective.network, data, rows);
+  const measured = yield* measureRows(objective, rows, tracing, guards);
   const { counted } = measured;
   const moved = [...tracing.updates].map(
     ([state, value]) => [state, counted === undefined ? value : ops.where(counted, value, read(state))] as const,
@@ -167,28 +178,30 @@ function measureStep({ objective, trained, states }: Training, data: Resident, b
 }
 
 /** The gradients of the step, or of the window of steps that it belongs to. */
-function collect(
+function* collect(
   { optimizer, states }: Training,
   { total, terms, counted }: Measured,
   weights: MeasuredStep["weights"],
   cursor: Node,
-): Collected {
+): Generator<undefined, Collected> {
   const { window } = states.optimizer;
-  if (window !== undefined) return ofWindow(window, optimizer.settings.accumulate, terms, weights, { counted, cursor });
+  if (window !== undefined) {
+    const { accumulate } = optimizer.settings;
+    return yield* ofWindow(window, accumulate, terms, weights, { counted, cursor });
+  }
   const nodes = weights.map(({ node }) => node);
-  return ofBatch(total, nodes, counted);
+  return yield* ofBatch(total, nodes, counted);
 }
 
 /** What the next training step will see: its loss, and the gradients by the weights. */
-export function stepLoss(training: Training, data: Resident, batch: number): { loss: Node; gradients: Node[] } {
-  const { weights, measured } = measureStep(training, data, batch);
-  return {
-    loss: measured.total,
-    gradients: gradients(
-      measured.total,
-      weights.map(({ node }) => node),
-    ),
-  };
+export function* stepLoss(
+  training: Training,
+  data: Resident,
+  batch: number,
+): Generator<undefined, { loss: Node; gradients: Node[] }> {
+  const { weights, measured } = yield* measureStep(training, data, batch);
+  const nodes = weights.map(({ node }) => node);
+  return { loss: measured.total, gradients: yield* gradientsEach(measured.total, nodes) };
 }
 
 export function* evaluateProgram(
@@ -198,10 +211,10 @@ export function* evaluateProgram(
   batch: number,
 ): Generator<undefined, Program> {
   const rows = nextRows(data, batch);
-  const guards = guardsFor(objective.network, data, rows);
-  const measured = measureRows(objective, rows, newTracing(false), guards);
+  const guards = yield* guardsFor(objective.network, data, rows);
+  const measured = yield* measureRows(objective, rows, newTracing(false), guards);
   yield;
-  return guards.close({
+  return yield* guards.close({
     name: `evaluate(${batch})`,
     exactConvolutions: objective.exactConvolutions,
     outputs: measured.collected,
@@ -219,14 +232,15 @@ export function* predictProgram(
   { exactConvolutions }: Pick<Program, "exactConvolutions"> = {},
 ): Generator<undefined, Program> {
   const rows = nextRows(data, batch);
-  const guards = guardsFor(network, data, rows);
-  const outputs = tracedWith(
+  const guards = yield* guardsFor(network, data, rows);
+  const traced = yield* tracedWith(
     network,
     rows.x.map((value) => ({ value })),
     newTracing(false),
     { bound: guards.bound, exactConvolutions },
-  ).map(({ value }) => value);
+  );
+  const outputs = traced.map(({ value }) => value);
   yield;
   const updates = [{ state: data.cursor, value: rows.cursor }];
-  return guards.close({ name: `predict(${batch})`, outputs, updates, exactConvolutions });
+  return yield* guards.close({ name: `predict(${batch})`, outputs, updates, exactConvolutions });
 }

@@ -2,7 +2,7 @@
  * From gradients to new weights, compiled into the step. In this order: what is summed up over the batches of a window is divided,
  * clipped, the weight decayed, updated, constrained, and averaged.
  */
-import { gradients as differentiate } from "../autodiff/gradient.js";
+import { gradientsEach } from "../autodiff/gradient.js";
 import { constant, read } from "../graph/make.js";
 import type { Node, State, Update } from "../graph/node.js";
 import * as ops from "../ops/index.js";
@@ -31,35 +31,40 @@ const unless = (condition: Node | undefined, { state, value }: Update): Update =
 });
 
 /** The gradient of one batch: an update, if anything in it counts. */
-export const ofBatch = (loss: Node, weights: readonly Node[], counted: Node | undefined): Collected => ({
-  gradients: differentiate(loss, weights),
-  complete: counted,
-  updates: [],
-});
+export function* ofBatch(
+  loss: Node,
+  weights: readonly Node[],
+  counted: Node | undefined,
+): Generator<undefined, Collected> {
+  return { gradients: yield* gradientsEach(loss, weights), complete: counted, updates: [] };
+}
 
 /** Gradients summed up over a window of batches: Σ numerators / Σ denominators, as if the window were one batch. */
-export function ofWindow(
+export function* ofWindow(
   { filled, denominators, sums, epochEnd }: WindowStates,
   size: number,
   terms: readonly Term[],
   weights: readonly { readonly state: State; readonly node: Node }[],
   { counted, cursor }: { readonly counted: Node | undefined; readonly cursor: Node },
-): Collected {
+): Generator<undefined, Collected> {
   const before = read(filled);
   const opens = ops.equal(before, 0);
   const closes = ops.logicalOr(ops.equal(before, size - 1), ops.lessEqual(read(epochEnd), cursor));
   const carried = (value: Node, state: State): Node => ops.where(opens, value, ops.add(read(state), value));
   const nodes = weights.map(({ node }) => node);
   const updates: Update[] = [];
-  const parts = terms.map(({ numerator }, j) =>
-    differentiate(numerator, nodes).map((gradient, i) => {
+  const parts: Node[][] = [];
+  for (const [j, { numerator }] of terms.entries()) {
+    const gradients = yield* gradientsEach(numerator, nodes);
+    const part = gradients.map((gradient, i) => {
       const state = sums.get(weights[i]?.state ?? filled)?.[j];
       if (state === undefined) throw new RangeError("a weight has no place for its gradients");
       const value = carried(gradient, state);
       updates.push({ state, value });
       return value;
-    }),
-  );
+    });
+    parts.push(part);
+  }
   const seen = counted === undefined ? constant(1) : ops.cast(counted, "float32");
   const divisors = carried(
     ops.stack([...terms.map(({ denominator }) => denominator ?? constant(1)), seen]),
@@ -88,17 +93,20 @@ export interface UpdateRequest {
 }
 
 /** The updates of a step, and whether the norms of gradients, where they are taken, are finite. */
-export function updateAll(request: UpdateRequest): { updates: Update[]; finite: Node | undefined } {
+export function* updateAll(
+  request: UpdateRequest,
+): Generator<undefined, { updates: Update[]; finite: Node | undefined }> {
   const { optimizer, states, trained, collected, moved } = request;
   const { gradients, finite } = clipGradients(collected.gradients, optimizer.settings.clipping);
   const now = both(collected.complete, finite);
   const step = ops.add(read(states.step), 1);
   const learningRate = rateOf(states);
-  const updates = trained.flatMap((weight, i) => {
+  const updates: Update[] = [];
+  for (const [i, weight] of trained.entries()) {
+    yield;
     const gradient = gradients[i];
-    if (gradient === undefined) return [];
-    return updateOne(request, weight, { gradient, learningRate, step });
-  });
+    if (gradient !== undefined) updates.push(...updateOne(request, weight, { gradient, learningRate, step }));
+  }
   updates.push({ state: states.step, value: step });
   updates.push(...averagesOf(request, updates, step));
   const gated = updates.map((update) => unless(now, update));

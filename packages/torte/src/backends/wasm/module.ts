@@ -15,7 +15,7 @@ import { bytesOf, flopsOf, type MeasuredKernel } from "../debug.js";
 import { emitKernel } from "./emit.js";
 import { type Code, Constants, I32, WasmModule } from "./encoder.js";
 import { MathLibrary } from "./math.js";
-import { StepFunctions } from "./step-function.js";
+import { type Calls, StepFunctions } from "./step-function.js";
 
 export interface TargetOptions {
   readonly shared: boolean;
@@ -40,7 +40,7 @@ export interface CompiledModule extends Loadable {
 export const compileModule = (program: Program, options: TargetOptions, placement: Placement): CompiledModule =>
   atOnce(encodeEach(fuseProgram(program), options, placement));
 
-/** Kernel by kernel; where arrays lie is asked at the end, without a step in between. */
+/** Kernel by kernel; where arrays lie is asked at the end. */
 export function* encodeEach(
   fused: FusedProgram,
   options: TargetOptions,
@@ -69,10 +69,12 @@ export function* encodeEach(
     if (offset === undefined) throw new RangeError(`${buffer.name} has no place in memory`);
     return arena + offset;
   };
-  const functions = kernels.map(({ code, arrays, iterations }) => {
+  const functions: Calls["functions"][number][] = [];
+  for (const { code, arrays, iterations } of kernels) {
     const placed = code.placed((buffer) => address(arrays?.get(buffer) ?? buffer));
-    return { index: module.add([I32, I32], [], placed), iterations };
-  });
+    functions.push({ index: module.add([I32, I32], [], placed), iterations });
+    yield;
+  }
   const calls = { functions, plan: assignments, threads, counters: arena + memory.bytes };
   const steps = new StepFunctions(module, calls);
   steps.addRun(outputs.length > 0);
@@ -81,6 +83,7 @@ export function* encodeEach(
     new StepFunctions(module, { ...calls, plan: alone, threads: 1 }).addRun(false, "alone");
   }
   if (options.profile === true) steps.addKernels();
+  yield;
   return {
     code: module.encode(),
     constants: { address: constants.address, words: constants.words() },

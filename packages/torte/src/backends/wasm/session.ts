@@ -1,7 +1,7 @@
 /** A session of the compiled backend: the memory of one model, and the programs that run over it. */
 import { DataError, TrainingError } from "../../errors.js";
 import { type Program, roots, type State, topological } from "../../graph/node.js";
-import { verify } from "../../graph/verify.js";
+import { verifying } from "../../graph/verify.js";
 import { isNode } from "../../host.js";
 import { sizeOf } from "../../tensor/shape.js";
 import { isHostObject } from "../../tensor/realm.js";
@@ -301,8 +301,7 @@ class EngineSession implements Session {
   }
 
   async compile(program: Program): Promise<Executable> {
-    await turnIfDue();
-    verify(program);
+    await inTurns(verifying(program));
     const reserved: number[] = [];
     const id = this.#nextProgram++;
     try {

@@ -19,7 +19,7 @@ import {
 } from "../loops/index-expr.js";
 import { vectorPlaces, WIDTH } from "../loops/loops.js";
 import { insertAxes, NotPointwise, Inliner } from "../loops/inline.js";
-import { chooseMaterialized, sameAxes } from "./materialize.js";
+import { choosingMaterialized, sameAxes } from "./materialize.js";
 import { DependencyGraph } from "./dependencies.js";
 
 export type KernelKind = "map" | "reduce" | "contract" | "linearMap" | "scatter";
@@ -54,7 +54,8 @@ export const fuse = (program: Program): FusedProgram => atOnce(fusing(program));
 
 /** The same, in steps. */
 export function* fusing(program: Program): Generator<undefined, FusedProgram> {
-  const builder = new KernelBuilder(separateRoots(program));
+  const separated = separateRoots(program);
+  const builder = new KernelBuilder(separated, yield* choosingMaterialized(separated));
   yield;
   yield* builder.assignAll();
   yield* builder.mergeAll();
@@ -88,8 +89,7 @@ class KernelBuilder {
   readonly #updates = new Map<Node, State>();
   /** What `readElsewhere` has found. */
   readonly #elsewhere = new Map<Node, ReadonlySet<Buffer>>();
-  constructor(program: Program) {
-    const realized = chooseMaterialized(program);
+  constructor(program: Program, realized: Set<Node>) {
     this.#program = program;
     this.#realized = realized;
     this.#order = [...nodesOf(program)];

@@ -8,6 +8,7 @@
 import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import { entryOf, sameShape, sizeOf } from "../../tensor/shape.js";
+import { atOnce } from "../../turns.js";
 import { COST } from "../cost.js";
 import { Exprs } from "../loops/expr.js";
 import { indexOf, linearIndex } from "../loops/index-expr.js";
@@ -20,14 +21,21 @@ const REPEATED = 1.5;
 /** Reductions over at most this many values are unrolled into their reader. */
 const UNROLLED = 8;
 
-export function chooseMaterialized(program: Program): Set<Node> {
+export const chooseMaterialized = (program: Program): Set<Node> => atOnce(choosingMaterialized(program));
+
+/** Nodes between two steps. */
+const STEP = 256;
+
+/** The same, in steps. */
+export function* choosingMaterialized(program: Program): Generator<undefined, Set<Node>> {
   const order = nodesOf(program);
-  const costs = inlineCosts(order);
+  const costs = yield* inlineCosts(order);
   const materialized = new Set<Node>(roots(program).filter((node) => node.op !== "state"));
   const repeats = new Map<Node, number>();
   const siblings = new Map<Node, Node[]>();
   const positions = order.filter((node) => node.op === "argmax");
-  for (const node of [...order].reverse()) {
+  for (const [i, node] of [...order].reverse().entries()) {
+    if (i % STEP === 0) yield;
     const times = repeats.get(node) ?? 0;
     const keep = mustKeep(node, times, entryOf(costs, node)) || isFoundAnyway(node, positions);
     if (node.op !== "state" && keep) materialized.add(node);
@@ -92,9 +100,10 @@ function expansion(node: Node, input: Node): number {
   return expands ? Math.max(1, sizeOf(node.shape) / Math.max(1, sizeOf(input.shape))) : 1;
 }
 
-function inlineCosts(order: readonly Node[]): Map<Node, number> {
+function* inlineCosts(order: readonly Node[]): Generator<undefined, Map<Node, number>> {
   const costs = new Map<Node, number>();
-  for (const node of order) {
+  for (const [i, node] of order.entries()) {
+    if (i % STEP === 0) yield;
     const { kind } = PRIMITIVES[node.op];
     const below = node.inputs.reduce((sum, input) => sum + entryOf(costs, input), 0);
     const own = COST[node.op];

@@ -5,10 +5,10 @@ import { attributesKey } from "../../graph/print.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import { entryOf, sameShape } from "../../tensor/shape.js";
 import { make } from "../../graph/make.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 import { simplifySum } from "./simplify-sums.js";
 
-export function eliminateCommonSubexpressions(program: Program): Program {
+export function* eliminateCommonSubexpressions(program: Program): Generator<undefined, Program> {
   const representatives = new Map<string, Node>();
   const states = new Map<object, number>();
   const shared = (node: Node): Node => {
@@ -17,7 +17,7 @@ export function eliminateCommonSubexpressions(program: Program): Program {
     if (found === undefined) representatives.set(key, node);
     return found ?? node;
   };
-  return rewrite(program, (node) => shared(simplifyNode(node, shared)));
+  return yield* rewriting(program, (node) => shared(simplifyNode(node, shared)));
 }
 
 /** The same key for equal nodes: type and shape follow from the inputs where there are some. */

@@ -8,11 +8,11 @@ import { iota, make } from "../../graph/make.js";
 import { inputOf, type Node, type Program } from "../../graph/node.js";
 import { add, einsum, gather, mul, pad, reshape, sum, transpose } from "../../ops/index.js";
 import { sizeAt, sizeOf, stridesOf } from "../../tensor/shape.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 
 /** Lookups move behind the linear maps that follow them, where that saves work. */
-export function premultiplyTables(program: Program): Program {
-  return rewrite(program, (node) =>
+export function* premultiplyTables(program: Program): Generator<undefined, Program> {
+  return yield* rewriting(program, (node) =>
     node.op === "contract" ? (premultiplied(node, 0) ?? premultiplied(node, 1) ?? node) : node,
   );
 }

@@ -7,16 +7,16 @@
 import { make } from "../../graph/make.js";
 import { inputOf, type Node, nodesOf, type Program } from "../../graph/node.js";
 import { linearMap, pad, reshape, reverse, slice, transpose, windows } from "../../ops/index.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 import { elementAt, sizeAt } from "../../tensor/shape.js";
 
 /** Above this many zeros between positions, multiplying them costs more than the detour through memory. */
 const MOST_STRIDE = 2;
 
-export function foldToWindows(program: Program): Program {
+export function* foldToWindows(program: Program): Generator<undefined, Program> {
   const readers = new Map<Node, number>();
   for (const node of nodesOf(program)) for (const x of node.inputs) readers.set(x, (readers.get(x) ?? 0) + 1);
-  return rewrite(program, (node, original) => {
+  return yield* rewriting(program, (node, original) => {
     if (node.op !== "fold") return node;
     const folded = inputOf(node, 0);
     if (readers.get(inputOf(original, 0)) !== 1) return node;

@@ -6,15 +6,15 @@
  */
 import { constant, make, rebuild } from "../../graph/make.js";
 import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 import { sizeAt } from "../../tensor/shape.js";
 
 /** Clamps move behind the maxima over them, where nothing else reads what is clamped. */
-export function sinkClamp(program: Program): Program {
+export function* sinkClamp(program: Program): Generator<undefined, Program> {
   const readers = new Map<Node, number>(roots(program).map((node) => [node, 1]));
   for (const node of nodesOf(program))
     for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
-  return rewrite(program, (node, original) => {
+  return yield* rewriting(program, (node, original) => {
     if (node.op !== "reduceMax") return node;
     return readAlone(original, readers) ? (turned(node) ?? node) : node;
   });

@@ -10,10 +10,10 @@ import { chooseRoles, type Roles } from "../lower/gemm-tile.js";
 import { WIDTH } from "../loops/loops.js";
 import { sizeAt, sizeOf } from "../../tensor/shape.js";
 import { isRearrangement, moveIndex } from "../loops/inline.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 
-export function layOutOperands(program: Program): Program {
-  return rewrite(shareMargins(program), (node) => (node.op === "contract" ? withVectors(node) : node));
+export function* layOutOperands(program: Program): Generator<undefined, Program> {
+  return yield* rewriting(yield* shareMargins(program), (node) => (node.op === "contract" ? withVectors(node) : node));
 }
 
 function withVectors(node: Node & { op: "contract" }): Node {
@@ -65,7 +65,7 @@ function stepAlong(operand: Node, axis: number): number | undefined {
 }
 
 /** Where an array is laid out with a margin for one product, its other readers read it from there. */
-function shareMargins(program: Program): Program {
+function* shareMargins(program: Program): Generator<undefined, Program> {
   const margins = new Map<Node, Node>();
   for (const node of nodesOf(program)) {
     if (node.op !== "contract") continue;
@@ -77,7 +77,7 @@ function shareMargins(program: Program): Program {
   }
   const padded = new Map<Node, Node>();
   const taken = new Set(roots(program));
-  return rewrite(program, (node, original) => {
+  return yield* rewriting(program, (node, original) => {
     const own = inputMargin(original, margins);
     if (own !== undefined) return padded.get(own) ?? node;
     const inputs = original.inputs.map((input, i) => {

@@ -12,12 +12,14 @@ import { fastConvolutions, toomCook } from "./winograd.js";
 import { layOutOperands } from "./operand-layout.js";
 import { premultiplyTables } from "./embedding-product.js";
 import { splitReductions } from "./split-reductions.js";
+import type { Pass } from "../pipeline.js";
+import { atOnce } from "../../turns.js";
 import { eliminateCommonSubexpressions } from "./common-subexpressions.js";
 import { foldToWindows } from "./fold-to-windows.js";
 
 /** What a pass makes of the nodes. */
-const applied = (pass: (program: Program) => Program, nodes: readonly Node[]): readonly Node[] =>
-  pass({ name: "nodes", outputs: nodes, updates: [] }).outputs;
+const applied = (pass: Pass["run"], nodes: readonly Node[]): readonly Node[] =>
+  atOnce(pass({ name: "nodes", outputs: nodes, updates: [] })).outputs;
 
 function valuesOf(nodes: readonly Node[], { data }: Cases): Value[] {
   const states = new Map<State, Value>(
@@ -137,7 +139,7 @@ describe("unfolding the gradient of a convolution", () => {
         const { cases, x, kernel } = drawn(given);
         const [gradient = x] = gradients(ops.sum(ops.tanh(convolution(x, given, kernel))), [x]);
         const program: Program = { name: "gradient", outputs: [gradient], updates: [] };
-        const after = roots(foldToWindows(program));
+        const after = roots(atOnce(foldToWindows(program)));
         if (count([gradient], "fold") > count(after, "fold")) turned++;
         expectSame([gradient], after, cases);
       }),
@@ -160,7 +162,7 @@ describe.each([
         const z = ops.einsum("bof,fc->boc", ops.add(y, ops.mul(y, 1)), second);
         const total = ops.add(ops.sum(ops.mul(z, z)), ops.mul(ops.sum(ops.add(z, 0)), ops.add(2, 3)));
         const outputs = [total, ...gradients(total, [x, kernel, second])];
-        expectSame(outputs, roots(pass({ name: "step", outputs, updates: [] })), cases);
+        expectSame(outputs, roots(atOnce(pass({ name: "step", outputs, updates: [] }))), cases);
       }),
       { numRuns: 40 },
     );
@@ -172,7 +174,7 @@ it("sharing finds equal parts, constants and neutral elements", () => {
   const x = cases.float([3]);
   const sum = ops.add(ops.exp(x), ops.exp(x));
   const neutral = ops.mul(ops.add(x, 0), 1);
-  const [a, b] = roots(eliminateCommonSubexpressions({ name: "p", outputs: [sum, neutral], updates: [] }));
+  const [a, b] = roots(atOnce(eliminateCommonSubexpressions({ name: "p", outputs: [sum, neutral], updates: [] })));
   expect(count([a ?? sum], "exp")).toBe(1);
   expect(b?.op).toBe("state");
 });
@@ -180,7 +182,7 @@ it("sharing finds equal parts, constants and neutral elements", () => {
 it("a pass with nothing to do returns the program itself", () => {
   const program = { name: "p", outputs: [ops.exp(new Cases(1).float([3]))], updates: [] };
   for (const pass of [eliminateCommonSubexpressions, foldToWindows, fastConvolutions, splitReductions, layOutOperands])
-    expect(pass(program)).toBe(program);
+    expect(atOnce(pass(program))).toBe(program);
 });
 
 describe("fast convolutions", () => {
@@ -240,12 +242,12 @@ describe("fast convolutions", () => {
           const y = ops.einsum(`b${o}${k}c,${k}cf->b${o}f`, view, w);
           const upstream = cases.float(y.shape);
           const derived = (from: Node): Node[] => [from, ...gradients(ops.sum(ops.mul(from, upstream)), [x, w])];
-          const plain = foldToWindows(program(derived(y)));
-          const fast = fastConvolutions(plain);
+          const plain = atOnce(foldToWindows(program(derived(y))));
+          const fast = atOnce(fastConvolutions(plain));
           changed += Number(maps(fast.outputs) > 0);
           expectSame(plain.outputs, fast.outputs, cases);
           const [before = y] = applied(fastConvolutions, [y]);
-          const unfolded = foldToWindows(program(derived(before))).outputs;
+          const unfolded = atOnce(foldToWindows(program(derived(before)))).outputs;
           expectSame(plain.outputs, unfolded, cases);
           if (before !== y) expect(count(unfolded, "fold")).toBe(0);
         },
@@ -260,7 +262,7 @@ describe("fast convolutions", () => {
       const cases = new Cases(1);
       const view = ops.windows(cases.float([8, 60, channels]), { axis: 1, size: [5], stride: [stride], dilation: [1] });
       return maps(
-        fastConvolutions(program([ops.einsum("bokc,kcf->bof", view, cases.float([5, channels, 64]))])).outputs,
+        atOnce(fastConvolutions(program([ops.einsum("bokc,kcf->bof", view, cases.float([5, channels, 64]))]))).outputs,
       );
     };
     expect([of(64, 1), of(1, 1), of(64, 2)]).toEqual([3, 0, 0]);
@@ -269,7 +271,7 @@ describe("fast convolutions", () => {
 
 describe("sums in parts", () => {
   const rewritten = (plain: Node, cases: Cases): Node => {
-    const [after = plain] = roots(splitReductions({ name: "test", outputs: [plain], updates: [] }));
+    const [after = plain] = roots(atOnce(splitReductions({ name: "test", outputs: [plain], updates: [] })));
     expectSame([plain], [after], cases);
     return after;
   };
@@ -339,7 +341,7 @@ describe("bounds behind maxima", () => {
         const y = pooled(bound(convolution(x, dense, kernel)), { ...given, dilation: 1 });
         const [after = y] = applied(sinkClamp, [y]);
         const all = (result: Node): Node[] => [result, ...gradients(ops.sum(ops.mul(result, result)), [x, kernel])];
-        const steps = roots(eliminateCommonSubexpressions({ name: "step", outputs: all(after), updates: [] }));
+        const steps = roots(atOnce(eliminateCommonSubexpressions({ name: "step", outputs: all(after), updates: [] })));
         expectSame(all(y), steps, cases);
         turned += Number(after.op !== "reduceMax");
       }),
@@ -381,7 +383,7 @@ it("the sum of a pooling's derivative is the sum of what came to its results", (
     [0, 1],
   ]) {
     const plain = ops.sum(gradient, { axes });
-    const after = roots(eliminateCommonSubexpressions({ name: "test", outputs: [plain], updates: [] }));
+    const after = roots(atOnce(eliminateCommonSubexpressions({ name: "test", outputs: [plain], updates: [] })));
     expectSame([plain], after, cases);
     expect(count(after, "argmax")).toBe(axes.length === 2 && axes[0] === 0 ? 1 : 0);
   }
@@ -399,7 +401,7 @@ describe("factors that do not change along a sum", () => {
       ops.sum(ops.mul(x, scale)),
       ops.sum(ops.mul(cases.float([3, 1, 4]), ops.mul(y, x)), { axes: [1] }),
     ];
-    const { outputs } = eliminateCommonSubexpressions({ name: "test", outputs: plain, updates: [] });
+    const { outputs } = atOnce(eliminateCommonSubexpressions({ name: "test", outputs: plain, updates: [] }));
     expectSame(plain, outputs, cases);
     expect(count(plain, "sum")).toBe(5);
     expect(count(outputs, "sum")).toBe(3);

@@ -8,7 +8,7 @@ import { make } from "../../graph/make.js";
 import { inputOf, type Node, type Program } from "../../graph/node.js";
 import { reshape, scatterAdd, sum } from "../../ops/index.js";
 import { largestDivisor, sizeAt, sizeOf } from "../../tensor/shape.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 
 const MOST_CHUNKS = 8;
 /** Rows of a scatter narrower than two lines of the cache: threads that share such rows disturb each other. */
@@ -21,8 +21,8 @@ const WORTH = 32;
 const LONG = 32_768;
 const LONG_ALONE = 16_384;
 
-export function splitReductions(program: Program): Program {
-  return rewrite(program, (node) => {
+export function* splitReductions(program: Program): Generator<undefined, Program> {
+  return yield* rewriting(program, (node) => {
     if (node.op === "scatterAdd") return splitScatter(node);
     if (node.op === "sum") return splitSum(node);
     return node.op === "contract" ? splitK(node) : node;

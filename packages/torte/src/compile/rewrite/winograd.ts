@@ -14,7 +14,7 @@ import { make } from "../../graph/make.js";
 import { inputOf, type Matrix, type Node, type Program, transposeMatrix } from "../../graph/node.js";
 import { linearMap, pad, reshape, slice, windows } from "../../ops/index.js";
 import { elementAt, sizeAt, sizeOf } from "../../tensor/shape.js";
-import { rewrite } from "./rewrite.js";
+import { rewriting } from "./rewrite.js";
 
 /** Finite points of evaluation, in the order in which they are taken; the last point is always infinity. */
 const POINTS = [0, 1, -1, 2, -2, 1 / 2, -1 / 2];
@@ -25,13 +25,14 @@ const TRANSFORM_COST = 10;
 
 type Contract = Node & { readonly op: "contract" };
 
-export const fastConvolutions = (program: Program): Program => fastConvolutionsAt(program, TRANSFORM_COST);
+export const fastConvolutions = (program: Program): Generator<undefined, Program> =>
+  fastConvolutionsAt(program, TRANSFORM_COST);
 
 /** The same where a mixed value costs as much as so many multiplications of a product. */
-export const fastConvolutionsAt = (program: Program, transformCost: number): Program =>
-  program.exactConvolutions === true
-    ? program
-    : rewrite(program, (node) => (node.op === "contract" ? fast(node, transformCost) : node));
+export function* fastConvolutionsAt(program: Program, transformCost: number): Generator<undefined, Program> {
+  if (program.exactConvolutions === true) return program;
+  return yield* rewriting(program, (node) => (node.op === "contract" ? fast(node, transformCost) : node));
+}
 
 /** One windowed axis of a product. */
 interface WindowedAxis {
