@@ -134,6 +134,14 @@ export const RELATED: readonly { readonly target: TestFunction; readonly earlier
       },
     },
   },
+  {
+    target: FUNCTIONS[3] as TestFunction,
+    earlier: {
+      name: "Rosenbrock4, moved",
+      least: 0,
+      define: (h) => 5 + 0.5 * rosenbrock(coordinates(h, 4, -5, 10).map((at) => at + 0.1)),
+    },
+  },
 ];
 
 /** Trials as what an earlier study has found. */
