@@ -59,7 +59,8 @@ describe.each(backends)("a run of the $name backend", (backend) => {
 
 it.each(backends)("the $name backend tells the first state that is not finite", async (backend) => {
   const session = backend.createSession();
-  const states = [1, 2, 3].map((i) => new State(`x${i}`, [5], "float32"));
+  // What is looked at by vectors, and what is left of them.
+  const states = [100, 16, 5].map((size) => new State(`x${size}`, [size], "float32"));
   const whole = new State("whole", [1], "int32");
   await session.allocate([...states, whole]);
   const [first, second, third] = states;
@@ -76,6 +77,12 @@ it.each(backends)("the $name backend tells the first state that is not finite", 
   await session.write(second, tensor([-Infinity], { shape: [1] }), 2);
   expect(await found()).toBe(second);
   expect(await session.firstNotFinite([third, second])).toBe(third);
+  for (const place of [0, 50, 95, 99]) {
+    await session.write(first, tensor([NaN], { shape: [1] }), place);
+    expect(await found()).toBe(first);
+    await session.write(first, tensor([-1e-45], { shape: [1] }), place);
+    expect(await found()).toBe(second);
+  }
   expect(await session.firstNotFinite([])).toBeUndefined();
   await session.close();
 });

@@ -14,6 +14,7 @@ import type { CodeGenerator, Generated, GenerateOptions, Loadable, Placement } f
 import { BARRIER } from "../coordination.js";
 import { type Engine, engine, type Request } from "./engine.js";
 import { AtHand, FEW_BYTES, type RunAtHand } from "./at-hand.js";
+import { FINITE_STEP, finiteModule } from "./finite.js";
 import { Heap } from "./heap.js";
 import { type MemoryNeed, outOfMemory, programNeed, statesNeed } from "./memory-need.js";
 import { asBuffer, bytesOf, fromMemory, toMemory } from "./memory-values.js";
@@ -286,7 +287,9 @@ class EngineSession implements Session {
 
   async firstNotFinite(states: readonly State[]): Promise<State | undefined> {
     const numbers = states.filter(({ dtype }) => dtype === "float32");
-    const found = await this.#request("findNotFinite", { message: { regions: this.#regions(numbers) } });
+    const code = finiteModule({ shared: canShareMemory(), maximumPages: MAXIMUM_PAGES });
+    const message = { regions: this.#regions(numbers), check: { code, step: FINITE_STEP } };
+    const found = await this.#request("findNotFinite", { message });
     return numbers[Number(found)];
   }
 

@@ -54,11 +54,27 @@ function write({ memory }, { address, data }) {
   new Uint8Array(memory.buffer).set(data, address);
 }
 
-/** Whether all are finite: where all bits of the exponent are set, a number is NaN or infinite. @param {Session} session @param {Region} region */
-function isFinite32({ memory }, { address, bytes }) {
-  const numbers = new Int32Array(memory.buffer, address, bytes / 4);
-  for (let i = 0; i < numbers.length; i++) if ((numbers[i] & 0x7f800000) === 0x7f800000) return false;
-  return true;
+/** The function `anyNotFinite` over each memory. @type {WeakMap<WebAssembly.Memory, (from: number, to: number) => number>} */
+const checks = new WeakMap();
+
+/**
+ * Whether all numbers of a region are finite; what a step of the function (finite.ts) does not fill is looked at here: where all
+ * bits of the exponent are set, a number is NaN or infinite.
+ *
+ * @param {WebAssembly.Memory} memory @param {Region} region @param {{ code: Uint8Array<ArrayBuffer>, step: number }} check
+ */
+function isFinite32(memory, { address, bytes }, { code, step }) {
+  const rest = bytes % step;
+  const numbers = new Int32Array(memory.buffer, address + bytes - rest, rest / 4);
+  for (let i = 0; i < numbers.length; i++) if (((numbers[i] ?? 0) & 0x7f800000) === 0x7f800000) return false;
+  if (bytes === rest) return true;
+  let anyNotFinite = checks.get(memory);
+  if (anyNotFinite === undefined) {
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
+    anyNotFinite = /** @type {(from: number, to: number) => number} */ (exports["anyNotFinite"]);
+    checks.set(memory, anyNotFinite);
+  }
+  return anyNotFinite(address, address + bytes - rest) === 0;
 }
 
 /** @type {Record<string, (message: any) => unknown>} */
@@ -97,7 +113,10 @@ const actions = {
     new Uint8Array(copy).set(new Uint8Array(session(id).memory.buffer, address, bytes));
     return copy;
   },
-  findNotFinite: ({ session: id, regions }) => regions.findIndex((/** @type {Region} */ region) => !isFinite32(session(id), region)), // prettier-ignore
+  findNotFinite: ({ session: id, regions, check }) => {
+    const { memory } = session(id);
+    return regions.findIndex((/** @type {Region} */ region) => !isFinite32(memory, region, check));
+  },
   snapshot: ({ session: id, name, regions, bytes, copy: given }) => {
     const { memory, snapshots } = session(id);
     // New memory takes longer to come by than its contents take to copy.
