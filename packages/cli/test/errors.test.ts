@@ -48,7 +48,10 @@ describe.concurrent("the command line", () => {
       "Error: option '--out <dir>' argument '' is invalid. It is empty. torte --help lists the commands, torte <command> --help its options.",
     ],
     [["train", "a.ts"], "Error: a.ts: there is no such file: expected an experiment file."],
-    [["train", "."], "Error: .: there are no images: expected files that end in .png, .jpg or .jpeg."],
+    [
+      ["train", "."],
+      "Error: .: there are no images: expected files that end in .png, .jpg or .jpeg, in a folder for each class, as cats/1.png and dogs/2.png, received an empty folder.",
+    ],
     [
       ["train", SOLUBILITY, "--variant", "l3"],
       "Error: --variant: there is no such variant: expected one of base, dropout, l2, received l3.",

@@ -53,9 +53,10 @@ describe("memory", () => {
     const model = sequential(input({ shape: [700] }), dense({ units: 700 }));
     for (let i = 0; i < 4; i++) await adam(model);
     const before = process.memoryUsage().rss;
-    // Each with 6 MB for the optimizer, and as much as that and the weights for the copy that steps are replayed from.
-    for (let i = 0; i < 25; i++) await adam(model);
-    expect(process.memoryUsage().rss - before).toBeLessThan(120e6);
+    // Each has 6 MB for the optimizer, and as much as that and the weights for the copy that steps are replayed from: 800 MB in all.
+    // Collectors of two threads come to what is left of it now and then, 200 MB later at worst.
+    for (let i = 0; i < 60; i++) await adam(model);
+    expect(process.memoryUsage().rss - before).toBeLessThan(400e6);
     await model.close();
   });
 

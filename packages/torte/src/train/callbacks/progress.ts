@@ -32,7 +32,7 @@ const inConsole: Output = {
  * const lines: string[] = [];
  * const told = progress({ verbose: 2, output: { write: (text) => lines.push(text) } });
  * await model.fit({ x: tensor([[1], [2]]), y: tensor([[2], [4]]) }, { callbacks: [told] });
- * console.log(lines.join("").replace(/\d+m?s/g, "#").trim().split("\n")); // [ 'Epoch 1/1', '1/1 - # - #/step - loss: 10.0000' ]
+ * console.log(lines.join("").replace(/\d+[mu]?s/g, "#").trim().split("\n")); // [ 'Epoch 1/1', '1/1 - # - #/step - loss: 10.0000' ]
  */
 export function progress(options: ProgressOptions = {}): Callback {
   const where = "progress";
