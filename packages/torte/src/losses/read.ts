@@ -1,7 +1,7 @@
 /** What `compile` takes as a loss. */
-import { hintFor, isRule, OptionError, show } from "../errors.js";
+import { isRule, OptionError } from "../errors.js";
 import type { Node } from "../graph/node.js";
-import { Part } from "../parts.js";
+import { Names } from "../parts.js";
 import type { Loss } from "./loss.js";
 import type { LossName } from "./losses.js";
 
@@ -11,7 +11,7 @@ export type LossFunction = (target: Node, prediction: Node) => Node;
 export type LossOption = Loss | LossName | LossFunction;
 
 /** Losses by name. */
-export const LOSS_NAMES = new Part<Readonly<Record<string, () => Loss>>>("torte/names");
+export const LOSS_NAMES = new Names<Loss>("loss");
 
 /**
  * The loss that an option means: a name, a loss, or a function of target and prediction.
@@ -21,17 +21,7 @@ export const LOSS_NAMES = new Part<Readonly<Record<string, () => Loss>>>("torte/
 export function readLoss(option: LossOption): Loss {
   if (typeof option === "function") return ownLoss(option);
   if (isRule(option, "call")) return option;
-  const named = LOSS_NAMES.need("compile", `a loss by its name, ${show(option)},`);
-  const make = typeof option === "string" && Object.hasOwn(named, option) ? named[option] : undefined;
-  if (make !== undefined) return make();
-  const names = Object.keys(named);
-  throw new OptionError({
-    where: "compile",
-    problem: "loss is unknown",
-    expected: `a loss or one of ${names.join(", ")}`,
-    received: show(option),
-    ...(typeof option === "string" ? hintFor(option, names) : {}),
-  });
+  return LOSS_NAMES.make(option);
 }
 
 /** A factory of the library that was not called gets the answer that its author needs. */

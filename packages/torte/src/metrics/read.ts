@@ -1,7 +1,7 @@
 /** What `compile` takes as metrics. */
-import { hintFor, isRule, OptionError, show } from "../errors.js";
+import { isRule, OptionError, show } from "../errors.js";
 import type { Loss } from "../losses/loss.js";
-import { Part } from "../parts.js";
+import { Names } from "../parts.js";
 import { lossMetric } from "./loss-metric.js";
 import type { Metric } from "./metric.js";
 import type { MetricName } from "./metrics.js";
@@ -10,7 +10,9 @@ import type { MetricName } from "./metrics.js";
 export type MetricOption = Metric | MetricName;
 
 /** Metrics by name, and losses as metrics. */
-export const METRIC_NAMES = new Part<Readonly<Record<string, () => Metric>>>("torte/names");
+export const METRIC_NAMES = new Names<Metric>("metric", {
+  expected: 'a metric, a loss, or the name of one, such as "accuracy", "auroc" or "meanAbsoluteError"',
+});
 
 /** @throws OptionError for what is no list of metrics, or for two of one name. */
 export function readMetrics(options: readonly MetricOption[]): Metric[] {
@@ -32,18 +34,7 @@ export function readMetrics(options: readonly MetricOption[]): Metric[] {
 
 function readMetric(option: MetricOption): Metric {
   if (isRule(option, "call")) return isLoss(option) ? lossMetric(option) : option;
-  const name: unknown = option;
-  const named = METRIC_NAMES.need("compile", `a metric by its name, ${show(name)},`);
-  const make = typeof name === "string" && Object.hasOwn(named, name) ? named[name] : undefined;
-  if (make !== undefined) return make();
-  const names = Object.keys(named);
-  throw new OptionError({
-    where: "compile",
-    problem: "metric is unknown",
-    expected: 'a metric, a loss, or the name of one, such as "accuracy", "auroc" or "meanAbsoluteError"',
-    received: show(option),
-    ...(typeof name === "string" ? hintFor(name, names) : {}),
-  });
+  return METRIC_NAMES.make(option);
 }
 
 /** Losses say how they are reduced; metrics do not. */
