@@ -55,6 +55,18 @@ export function atOnce<T>(steps: Generator<undefined, T>): T {
   }
 }
 
+/** Calls `body` with each of the items; after every so many there is a step. */
+export function* eachInSteps<T>(
+  items: readonly T[],
+  size: number,
+  body: (item: T) => void,
+): Generator<undefined, void> {
+  for (const [i, item] of items.entries()) {
+    if (i % size === 0) yield;
+    body(item);
+  }
+}
+
 /** Calls `body` with ranges that cover 0 … count, each so short that others can have their turn in between. */
 export async function inSlices(
   count: number,

@@ -3,7 +3,7 @@ import { GraphError } from "../errors.js";
 import { constant, originOf } from "../graph/make.js";
 import { type Node, topological } from "../graph/node.js";
 import { add } from "../ops/index.js";
-import { atOnce } from "../turns.js";
+import { atOnce, eachInSteps } from "../turns.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { pullBack, zeros } from "./rules.js";
 
@@ -55,17 +55,16 @@ function* vjpEach(
     }
     take(output, g);
   });
-  for (const [i, node] of [...order].reverse().entries()) {
-    if (i % STEP === 0) yield;
+  yield* eachInSteps([...order].reverse(), STEP, (node) => {
     const g = found.get(node);
-    if (g === undefined || !relevant.has(node) || !node.inputs.some((x) => relevant.has(x))) continue;
+    if (g === undefined || !relevant.has(node) || !node.inputs.some((x) => relevant.has(x))) return;
     originOf(node, () => {
       pullBack(g, node, node).forEach((part, i) => {
         const x = node.inputs[i];
         if (part !== undefined && x !== undefined && relevant.has(x)) take(x, part);
       });
     });
-  }
+  });
   return wrt.map((node) => found.get(node) ?? zeros(node));
 }
 

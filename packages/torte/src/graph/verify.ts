@@ -2,7 +2,7 @@
 import { GraphError } from "../errors.js";
 import { formatShape, sameShape } from "../tensor/shape.js";
 import { type Node, nodesOf, type NodeOf, type Primitive, type Program } from "./node.js";
-import { atOnce } from "../turns.js";
+import { atOnce, eachInSteps } from "../turns.js";
 import { PRIMITIVES, type Rule, type Typed } from "./primitives.js";
 
 export const verify = (program: Program): void => atOnce(verifying(program));
@@ -12,12 +12,11 @@ const STEP = 256;
 
 /** The same, in steps. `known` nodes have been verified before; those of the program join them. */
 export function* verifying(program: Program, known = new Set<Node>()): Generator<undefined, void> {
-  for (const [i, node] of nodesOf(program).entries()) {
-    if (i % STEP === 0) yield;
-    if (known.has(node)) continue;
+  yield* eachInSteps(nodesOf(program), STEP, (node) => {
+    if (known.has(node)) return;
     verifyNode(node);
     known.add(node);
-  }
+  });
   const written = new Set<object>();
   for (const { state, value } of program.updates) {
     if (value.dtype !== state.dtype || !sameShape(value.shape, state.shape)) {

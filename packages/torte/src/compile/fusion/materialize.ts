@@ -8,7 +8,7 @@
 import { inputOf, type Node, nodesOf, type Program, roots } from "../../graph/node.js";
 import { PRIMITIVES } from "../../graph/primitives.js";
 import { entryOf, sameShape, sizeOf } from "../../tensor/shape.js";
-import { atOnce } from "../../turns.js";
+import { atOnce, eachInSteps } from "../../turns.js";
 import { COST } from "../cost.js";
 import { Exprs } from "../loops/expr.js";
 import { indexOf, linearIndex } from "../loops/index-expr.js";
@@ -34,8 +34,7 @@ export function* choosingMaterialized(program: Program): Generator<undefined, Se
   const repeats = new Map<Node, number>();
   const siblings = new Map<Node, Node[]>();
   const positions = order.filter((node) => node.op === "argmax");
-  for (const [i, node] of [...order].reverse().entries()) {
-    if (i % STEP === 0) yield;
+  yield* eachInSteps([...order].reverse(), STEP, (node) => {
     const times = repeats.get(node) ?? 0;
     const keep = mustKeep(node, times, entryOf(costs, node)) || isFoundAnyway(node, positions);
     if (node.op !== "state" && keep) materialized.add(node);
@@ -43,12 +42,12 @@ export function* choosingMaterialized(program: Program): Generator<undefined, Se
       for (const operand of node.inputs)
         if (node.op === "contract" || decidesWithinVectors(operand)) materialized.add(strided(operand) ?? operand);
     const kept = materialized.has(node);
-    if (kept && sharesLoops(node, siblings)) continue;
+    if (kept && sharesLoops(node, siblings)) return;
     for (const input of node.inputs) {
       const through = kept ? 1 : times;
       repeats.set(input, (repeats.get(input) ?? 0) + through * expansion(node, input));
     }
-  }
+  });
   for (const node of materialized) if (node.op === "state") materialized.delete(node);
   return materialized;
 }
@@ -102,8 +101,7 @@ function expansion(node: Node, input: Node): number {
 
 function* inlineCosts(order: readonly Node[]): Generator<undefined, Map<Node, number>> {
   const costs = new Map<Node, number>();
-  for (const [i, node] of order.entries()) {
-    if (i % STEP === 0) yield;
+  yield* eachInSteps(order, STEP, (node) => {
     const { kind } = PRIMITIVES[node.op];
     const below = node.inputs.reduce((sum, input) => sum + entryOf(costs, input), 0);
     const own = COST[node.op];
@@ -114,7 +112,7 @@ function* inlineCosts(order: readonly Node[]): Generator<undefined, Map<Node, nu
     else if (kind === "movement")
       costs.set(node, repeatsKept(node, below) ? 1 : below + (isRearrangement(node) ? 0 : 1));
     else costs.set(node, Math.min(1e6, below + own));
-  }
+  });
   return costs;
 }
 

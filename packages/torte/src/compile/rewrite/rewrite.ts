@@ -4,7 +4,7 @@
  */
 import { originOf, rebuild } from "../../graph/make.js";
 import { type Node, nodesOf, type Program, topological } from "../../graph/node.js";
-import { atOnce } from "../../turns.js";
+import { atOnce, eachInSteps } from "../../turns.js";
 
 /** Sees each node over its rewritten inputs and returns what stands in for it (or the node itself). */
 export type Replace = (node: Node, original: Node) => Node;
@@ -37,11 +37,10 @@ function* images(order: readonly Node[], replace: Replace): Generator<undefined,
   const image = new Map<Node, Node>();
   const of = (node: Node): Node => image.get(node) ?? node;
   const isReplaced = (node: Node): boolean => image.has(node);
-  for (const [i, node] of order.entries()) {
-    if (i % STEP === 0) yield;
+  yield* eachInSteps(order, STEP, (node) => {
     const rebuilt = node.inputs.some(isReplaced) ? rebuild(node, node.inputs.map(of)) : node;
     const result = originOf(node, () => replace(rebuilt, node));
     if (result !== node) image.set(node, result);
-  }
+  });
   return image;
 }
